@@ -1,0 +1,62 @@
+//! The activation functions as data, and the table of kernels that compute them.
+
+use half::{bf16, f16};
+
+/// Effective (after softplus) coefficients of xIELU, as the kernels use them.
+///
+/// `x > 0`: `alpha_p*x^2 + beta*x`; `x <= 0`: `alpha_n*(expm1(min(x, eps)) - x) + beta*x`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct XieluCoefficients {
+    /// `softplus(raw_p)`.
+    pub alpha_p: f32,
+    /// `beta + softplus(raw_n)`.
+    pub alpha_n: f32,
+    /// Slope at 0.
+    pub beta: f32,
+    /// 0 for the ideal function; the checkpoint's (-1e-6) to repeat the reference's clamp.
+    pub eps: f32,
+}
+
+/// An elementwise activation with its frozen parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Activation {
+    /// xIELU, arXiv 2411.13010.
+    Xielu(XieluCoefficients),
+    /// xIPReLU: `alpha_p*x^2 + beta*x` for `x > 0`, `alpha_n*x^2 + beta*x` otherwise.
+    Xiprelu {
+        /// Quadratic coefficient for `x > 0`.
+        alpha_p: f32,
+        /// Quadratic coefficient for `x <= 0`.
+        alpha_n: f32,
+        /// Slope at 0.
+        beta: f32,
+    },
+    /// `max(0, x)^2`.
+    Relu2,
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// `x` for `x > 0`, `alpha * (e^x - 1)` otherwise.
+    Elu {
+        /// Scale of the negative side.
+        alpha: f32,
+    },
+    /// `x * (sigmoid(x) * (1 + 2*alpha) - alpha)`.
+    Xsilu {
+        /// How far the gate reaches beyond 0 and 1.
+        alpha: f32,
+    },
+}
+
+/// Kernels of one instruction set. `src` and `dst` hold `n` elements and are equal or disjoint.
+pub(crate) struct Table {
+    pub f32: unsafe fn(&Activation, src: *const f32, dst: *mut f32, n: usize),
+    pub bf16: unsafe fn(&Activation, src: *const bf16, dst: *mut bf16, n: usize),
+    pub f16: unsafe fn(&Activation, src: *const f16, dst: *mut f16, n: usize),
+    /// `dst = silu(gate) * up`; `dst` may equal either source.
+    pub swiglu_f32: unsafe fn(gate: *const f32, up: *const f32, dst: *mut f32, n: usize),
+    /// As `swiglu_f32`.
+    pub swiglu_bf16: unsafe fn(gate: *const bf16, up: *const bf16, dst: *mut bf16, n: usize),
+    /// As `swiglu_f32`.
+    pub swiglu_f16: unsafe fn(gate: *const f16, up: *const f16, dst: *mut f16, n: usize),
+}

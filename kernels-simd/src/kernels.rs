@@ -1,0 +1,161 @@
+//! [`Kernels`]: the safe door to the function tables of one instruction set.
+
+use half::{bf16, f16};
+
+use crate::activation::{self, Activation};
+use crate::{Isa, scalar};
+
+/// Two slices that must match in length do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LengthError {
+    /// What was expected.
+    pub expected: usize,
+    /// What was given.
+    pub found: usize,
+}
+
+impl core::fmt::Display for LengthError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "expected a slice of {} elements, found {}", self.expected, self.found)
+    }
+}
+
+impl core::error::Error for LengthError {}
+
+/// Returns `Err` unless `found == expected`.
+pub(crate) const fn same_length(expected: usize, found: usize) -> Result<(), LengthError> {
+    if expected == found { Ok(()) } else { Err(LengthError { expected, found }) }
+}
+
+/// The kernels of one instruction set. Copy it freely; it is a few pointers.
+#[derive(Clone, Copy)]
+pub struct Kernels {
+    isa: Isa,
+    activation: &'static activation::Table,
+}
+
+impl core::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Kernels").field("isa", &self.isa).finish_non_exhaustive()
+    }
+}
+
+/// Defines, for one storage type, the safe forms of its activation kernels.
+macro_rules! activation_methods {
+    ($t:ty, $table:ident, $swiglu_table:ident, $apply:ident, $in_place:ident,
+     $swiglu:ident, $swiglu_in_place:ident) => {
+        /// `dst[i] = f(src[i])`.
+        ///
+        /// # Errors
+        /// If the lengths differ; nothing is written.
+        pub fn $apply(
+            &self,
+            f: &Activation,
+            src: &[$t],
+            dst: &mut [$t],
+        ) -> Result<(), LengthError> {
+            same_length(src.len(), dst.len())?;
+            // SAFETY: both slices hold `src.len()` elements and cannot overlap; this machine
+            // runs `self.isa` (checked when `self` was made).
+            unsafe { (self.activation.$table)(f, src.as_ptr(), dst.as_mut_ptr(), src.len()) };
+            Ok(())
+        }
+
+        /// `x[i] = f(x[i])`.
+        pub fn $in_place(&self, f: &Activation, x: &mut [$t]) {
+            let p = x.as_mut_ptr();
+            // SAFETY: source and destination are the same `x.len()` elements; this machine runs
+            // `self.isa` (checked when `self` was made).
+            unsafe { (self.activation.$table)(f, p, p, x.len()) };
+        }
+
+        /// `dst[i] = silu(gate[i]) * up[i]`.
+        ///
+        /// # Errors
+        /// If the lengths differ; nothing is written.
+        pub fn $swiglu(&self, gate: &[$t], up: &[$t], dst: &mut [$t]) -> Result<(), LengthError> {
+            same_length(gate.len(), up.len())?;
+            same_length(gate.len(), dst.len())?;
+            // SAFETY: the three slices hold `gate.len()` elements and `dst` overlaps neither
+            // source; this machine runs `self.isa` (checked when `self` was made).
+            unsafe {
+                (self.activation.$swiglu_table)(
+                    gate.as_ptr(),
+                    up.as_ptr(),
+                    dst.as_mut_ptr(),
+                    gate.len(),
+                )
+            };
+            Ok(())
+        }
+
+        /// `up[i] = silu(gate[i]) * up[i]`.
+        ///
+        /// # Errors
+        /// If the lengths differ; nothing is written.
+        pub fn $swiglu_in_place(&self, gate: &[$t], up: &mut [$t]) -> Result<(), LengthError> {
+            same_length(gate.len(), up.len())?;
+            let p = up.as_mut_ptr();
+            // SAFETY: both slices hold `gate.len()` elements, `dst` equals `up` and does not
+            // overlap `gate`; this machine runs `self.isa` (checked when `self` was made).
+            unsafe { (self.activation.$swiglu_table)(gate.as_ptr(), p, p, gate.len()) };
+            Ok(())
+        }
+    };
+}
+
+impl Kernels {
+    /// The kernels of the fastest instruction set this machine runs.
+    pub fn detect() -> Kernels {
+        Kernels::for_isa(Isa::detect()).unwrap_or(Kernels::scalar())
+    }
+
+    /// The plain Rust kernels.
+    pub const fn scalar() -> Kernels {
+        Kernels { isa: Isa::Scalar, activation: &scalar::activation::TABLE }
+    }
+
+    /// The kernels of `isa`; `None` if this machine does not run it.
+    pub fn for_isa(isa: Isa) -> Option<Kernels> {
+        if !isa.is_available() {
+            return None;
+        }
+        match isa {
+            Isa::Scalar => Some(Kernels::scalar()),
+            Isa::Avx2 => Some(Kernels { isa, ..Kernels::scalar() }),
+        }
+    }
+
+    /// The instruction set in use.
+    pub const fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    activation_methods!(
+        f32,
+        f32,
+        swiglu_f32,
+        activate_f32,
+        activate_f32_in_place,
+        swiglu_f32,
+        swiglu_f32_in_place
+    );
+    activation_methods!(
+        bf16,
+        bf16,
+        swiglu_bf16,
+        activate_bf16,
+        activate_bf16_in_place,
+        swiglu_bf16,
+        swiglu_bf16_in_place
+    );
+    activation_methods!(
+        f16,
+        f16,
+        swiglu_f16,
+        activate_f16,
+        activate_f16_in_place,
+        swiglu_f16,
+        swiglu_f16_in_place
+    );
+}

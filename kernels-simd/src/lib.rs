@@ -1,0 +1,24 @@
+//! CPU kernels of [xielu](https://docs.rs/xielu): activations, quantized blocks and matrix
+//! products. `no_std`, no allocation, no panics.
+//!
+//! [`Kernels`] is the one door: it holds the function tables of one [`Isa`] and checks every
+//! length before it calls into them. Each instruction set is a folder with the same file names
+//! (`activation.rs`, `dot.rs`, `gemm.rs`, `requant.rs`); what they share, formulas included, is
+//! written once in the files beside the folders.
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+mod activation;
+mod block;
+mod isa;
+mod kernels;
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use activation::{Activation, XieluCoefficients};
+pub use block::{BF16, BlockQ4_0, BlockQ8_0, Blocks, DType, F16, F32, QK};
+pub use isa::{Isa, UnknownIsa};
+pub use kernels::{Kernels, LengthError};

@@ -1,0 +1,3 @@
+//! Plain Rust kernels: the meaning of every other folder.
+
+pub(crate) mod activation;

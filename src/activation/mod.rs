@@ -1,0 +1,5 @@
+//! The activation maths, once.
+
+mod params;
+
+pub use params::{RawXielu, Xielu};
