@@ -3,7 +3,9 @@
 use half::{bf16, f16};
 
 use crate::activation::{self, Activation};
-use crate::{Isa, scalar};
+#[cfg(target_arch = "x86_64")]
+use crate::x86::avx2;
+use crate::{Isa, gemm, scalar};
 
 /// Two slices that must match in length do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub(crate) const fn same_length(expected: usize, found: usize) -> Result<(), Len
 pub struct Kernels {
     isa: Isa,
     activation: &'static activation::Table,
+    pub(crate) gemm: &'static gemm::Table,
 }
 
 impl core::fmt::Debug for Kernels {
@@ -112,7 +115,11 @@ impl Kernels {
 
     /// The plain Rust kernels.
     pub const fn scalar() -> Kernels {
-        Kernels { isa: Isa::Scalar, activation: &scalar::activation::TABLE }
+        Kernels {
+            isa: Isa::Scalar,
+            activation: &scalar::activation::TABLE,
+            gemm: &scalar::gemm::TABLE,
+        }
     }
 
     /// The kernels of `isa`; `None` if this machine does not run it.
@@ -122,7 +129,10 @@ impl Kernels {
         }
         match isa {
             Isa::Scalar => Some(Kernels::scalar()),
-            Isa::Avx2 => Some(Kernels { isa, ..Kernels::scalar() }),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Some(Kernels { isa, gemm: &avx2::gemm::TABLE, ..Kernels::scalar() }),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 => None,
         }
     }
 

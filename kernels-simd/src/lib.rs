@@ -12,8 +12,14 @@ extern crate std;
 
 mod activation;
 mod block;
+mod gemm;
 mod isa;
 mod kernels;
+mod matrix;
+mod output;
+mod product;
+#[cfg(test)]
+mod product_tests;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -22,3 +28,5 @@ pub use activation::{Activation, XieluCoefficients};
 pub use block::{BF16, BlockQ4_0, BlockQ8_0, Blocks, DType, F16, F32, QK};
 pub use isa::{Isa, UnknownIsa};
 pub use kernels::{Kernels, LengthError};
+pub use matrix::{Input, Matrix, ShapeError};
+pub use output::Output;

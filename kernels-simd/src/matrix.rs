@@ -1,0 +1,189 @@
+//! Weight matrices as borrowed blocks, and the shapes of a product.
+
+use core::fmt;
+use core::ops::Range;
+
+use crate::block::{BlockQ8_0, Blocks, DType};
+
+/// Weights `[rows, cols]`, row by row, borrowed at any alignment. A range of columns is a
+/// `Matrix` too: its rows keep their distance.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'w> {
+    /// Starts at the first row's first block; see `row_stride`.
+    pub(crate) blocks: Blocks<'w>,
+    rows: usize,
+    cols: usize,
+    /// Blocks from one row to the next.
+    pub(crate) row_stride: usize,
+}
+
+/// Shapes, types or lengths that do not fit together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ShapeError {
+    /// The columns are not a whole number of blocks.
+    PartialBlock {
+        /// Columns given.
+        cols: usize,
+        /// Values a block holds.
+        block_len: usize,
+    },
+    /// The data of a matrix has another length than its shape asks for.
+    Bytes {
+        /// What the shape asks for; `usize::MAX` if that does not fit `usize`.
+        expected: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// The input of a product is not `tokens * cols` values.
+    Input {
+        /// Values (or blocks of 32) the product asks for.
+        expected: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// The output has another number of rows than the matrix.
+    Rows {
+        /// Rows of the matrix.
+        expected: usize,
+        /// Rows of the output.
+        found: usize,
+    },
+    /// Quantized weights take Q8_0 inputs, float weights take f32.
+    InputType(DType),
+}
+
+impl fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShapeError::PartialBlock { cols, block_len } => {
+                write!(f, "{cols} columns are not a multiple of the block of {block_len}")
+            }
+            ShapeError::Bytes { expected, found } => {
+                write!(f, "matrix data has {found} bytes, its shape asks for {expected}")
+            }
+            ShapeError::Input { expected, found } => {
+                write!(f, "input has {found} elements, the product asks for {expected}")
+            }
+            ShapeError::Rows { expected, found } => {
+                write!(f, "output has {found} rows, the matrix {expected}")
+            }
+            ShapeError::InputType(dtype) => {
+                let want = if dtype.is_quantized() { "Q8_0" } else { "f32" };
+                write!(f, "{dtype} weights take {want} inputs")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ShapeError {}
+
+/// The right-hand side of a product, `[tokens, cols]`.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'x> {
+    /// For float weights.
+    F32(&'x [f32]),
+    /// For quantized weights.
+    Q8_0(&'x [BlockQ8_0]),
+}
+
+impl<'w> Matrix<'w> {
+    /// Nothing: 0 rows of 0 columns.
+    pub const EMPTY: Matrix<'static> =
+        Matrix { blocks: Blocks::F32(&[]), rows: 0, cols: 0, row_stride: 0 };
+
+    /// Views `data` as `[rows, cols]` of `dtype`.
+    ///
+    /// # Errors
+    /// If `cols` is not a whole number of blocks or `data` has another length.
+    pub fn new(dtype: DType, rows: usize, cols: usize, data: &'w [u8]) -> Result<Self, ShapeError> {
+        let block_len = dtype.block_len();
+        if !cols.is_multiple_of(block_len) {
+            return Err(ShapeError::PartialBlock { cols, block_len });
+        }
+        let expected = dtype.row_bytes(cols).and_then(|b| b.checked_mul(rows));
+        let mismatch =
+            ShapeError::Bytes { expected: expected.unwrap_or(usize::MAX), found: data.len() };
+        if expected != Some(data.len()) {
+            return Err(mismatch);
+        }
+        let blocks = Blocks::new(dtype, data).ok_or(mismatch)?;
+        Ok(Matrix { blocks, rows, cols, row_stride: cols / block_len })
+    }
+
+    /// The element type.
+    pub const fn dtype(&self) -> DType {
+        self.blocks.dtype()
+    }
+
+    /// Number of rows.
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub const fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Blocks of one row.
+    pub(crate) const fn row_blocks(&self) -> usize {
+        self.cols / self.dtype().block_len()
+    }
+
+    /// Some of the rows; `None` if the range is not inside.
+    pub fn rows_range(&self, rows: Range<usize>) -> Option<Matrix<'w>> {
+        if rows.start > rows.end || rows.end > self.rows {
+            return None;
+        }
+        let blocks = self.blocks.skip(rows.start * self.row_stride);
+        Some(Matrix { blocks, rows: rows.end - rows.start, ..*self })
+    }
+
+    /// Some of the columns; `None` if the range is not inside or cuts a block.
+    pub fn columns(&self, cols: Range<usize>) -> Option<Matrix<'w>> {
+        let block_len = self.dtype().block_len();
+        let inside = cols.start <= cols.end && cols.end <= self.cols;
+        let whole = cols.start.is_multiple_of(block_len) && cols.end.is_multiple_of(block_len);
+        if !(inside && whole) {
+            return None;
+        }
+        let blocks = self.blocks.skip(cols.start / block_len);
+        Some(Matrix { blocks, cols: cols.end - cols.start, ..*self })
+    }
+
+    /// One row's values; `None` if there is no such row.
+    pub fn row(&self, row: usize) -> Option<Blocks<'w>> {
+        if row >= self.rows {
+            return None;
+        }
+        self.blocks.skip(row * self.row_stride).take(self.row_blocks())
+    }
+}
+
+impl<'w> Blocks<'w> {
+    /// Without the first `n` blocks; empty if there are fewer.
+    fn skip(self, n: usize) -> Blocks<'w> {
+        fn cut<T>(b: &[T], n: usize) -> &[T] {
+            b.get(n..).unwrap_or_default()
+        }
+        match self {
+            Blocks::F32(b) => Blocks::F32(cut(b, n)),
+            Blocks::F16(b) => Blocks::F16(cut(b, n)),
+            Blocks::BF16(b) => Blocks::BF16(cut(b, n)),
+            Blocks::Q8_0(b) => Blocks::Q8_0(cut(b, n)),
+            Blocks::Q4_0(b) => Blocks::Q4_0(cut(b, n)),
+        }
+    }
+
+    /// The first `n` blocks; `None` if there are fewer.
+    fn take(self, n: usize) -> Option<Blocks<'w>> {
+        Some(match self {
+            Blocks::F32(b) => Blocks::F32(b.get(..n)?),
+            Blocks::F16(b) => Blocks::F16(b.get(..n)?),
+            Blocks::BF16(b) => Blocks::BF16(b.get(..n)?),
+            Blocks::Q8_0(b) => Blocks::Q8_0(b.get(..n)?),
+            Blocks::Q4_0(b) => Blocks::Q4_0(b.get(..n)?),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! The matrix side of [`Kernels`]: shapes are checked here, before any kernel runs.
+
+use crate::block::{BlockQ8_0, Blocks, QK};
+use crate::gemm::{Gemm, GemmFn};
+use crate::kernels::{Kernels, LengthError, same_length};
+use crate::matrix::{Input, Matrix, ShapeError};
+use crate::output::Output;
+
+impl Kernels {
+    /// `out[t][r] = sum over c of w[r][c] * x[t][c]`.
+    ///
+    /// Float weights are widened to f32 and meet f32 inputs; quantized weights meet Q8_0 inputs,
+    /// block by block, with exact integer sums inside a block. Sums across blocks are f32 and
+    /// their order differs between instruction sets.
+    ///
+    /// # Errors
+    /// If `x` is not `out.tokens() * w.cols()` values of the type `w` takes, or `out` has
+    /// another number of rows than `w`. Nothing is written.
+    pub fn matmul(&self, w: &Matrix<'_>, x: Input<'_>, out: Output<'_>) -> Result<(), ShapeError> {
+        self.product(w, x, out, false)
+    }
+
+    /// As [`Kernels::matmul`], adding to what `out` holds.
+    ///
+    /// # Errors
+    /// As [`Kernels::matmul`].
+    pub fn matmul_add(
+        &self,
+        w: &Matrix<'_>,
+        x: Input<'_>,
+        out: Output<'_>,
+    ) -> Result<(), ShapeError> {
+        self.product(w, x, out, true)
+    }
+
+    fn product(
+        &self,
+        w: &Matrix<'_>,
+        x: Input<'_>,
+        out: Output<'_>,
+        accumulate: bool,
+    ) -> Result<(), ShapeError> {
+        if out.rows() != w.rows() {
+            return Err(ShapeError::Rows { expected: w.rows(), found: out.rows() });
+        }
+        let dtype = w.dtype();
+        match (w.blocks, x) {
+            (Blocks::F32(b), Input::F32(x)) => self.run(self.gemm.f32, b, w, x, out, accumulate),
+            (Blocks::F16(b), Input::F32(x)) => self.run(self.gemm.f16, b, w, x, out, accumulate),
+            (Blocks::BF16(b), Input::F32(x)) => self.run(self.gemm.bf16, b, w, x, out, accumulate),
+            (Blocks::Q8_0(b), Input::Q8_0(x)) => self.run(self.gemm.q8_0, b, w, x, out, accumulate),
+            (Blocks::Q4_0(b), Input::Q8_0(x)) => self.run(self.gemm.q4_0, b, w, x, out, accumulate),
+            _ => Err(ShapeError::InputType(dtype)),
+        }
+    }
+
+    fn run<W, X>(
+        &self,
+        kernel: GemmFn<W, X>,
+        blocks: &[W],
+        w: &Matrix<'_>,
+        x: &[X],
+        out: Output<'_>,
+        accumulate: bool,
+    ) -> Result<(), ShapeError> {
+        let row_blocks = w.row_blocks();
+        let expected = row_blocks.saturating_mul(out.tokens());
+        if x.len() != expected {
+            return Err(ShapeError::Input { expected, found: x.len() });
+        }
+        let g = Gemm {
+            w: blocks,
+            row_stride: w.row_stride,
+            row_blocks,
+            x,
+            x_stride: row_blocks,
+            out,
+            accumulate,
+        };
+        // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self` was
+        // made).
+        unsafe { kernel(g) };
+        Ok(())
+    }
+
+    /// `out[c] += sum over r of weights[r] * m[r][c]`, for float matrices.
+    ///
+    /// # Errors
+    /// If `weights` is not one per row, `out` not one per column, or `m` is quantized or a range
+    /// of columns. Nothing is written.
+    pub fn add_weighted_rows(
+        &self,
+        m: &Matrix<'_>,
+        weights: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        if weights.len() != m.rows() {
+            return Err(ShapeError::Input { expected: m.rows(), found: weights.len() });
+        }
+        if out.len() != m.cols() || m.row_stride != m.cols() {
+            return Err(ShapeError::Rows { expected: m.row_stride, found: out.len() });
+        }
+        // SAFETY: this machine runs `self.isa`, whose kernels these are (checked when `self` was
+        // made).
+        unsafe {
+            match m.blocks {
+                Blocks::F32(rows) => (self.gemm.row_sum_f32)(rows, weights, out),
+                Blocks::F16(rows) => (self.gemm.row_sum_f16)(rows, weights, out),
+                Blocks::BF16(rows) => (self.gemm.row_sum_bf16)(rows, weights, out),
+                _ => return Err(ShapeError::InputType(m.dtype())),
+            }
+        }
+        Ok(())
+    }
+
+    /// f32 to Q8_0: per block of 32, `d = max|x| / 127`, `q = x / d` rounded half away from
+    /// zero, `d` stored as f16. The same bytes on every instruction set, and those of ggml's
+    /// reference encoder. A block that holds a NaN or an infinity becomes all NaN.
+    ///
+    /// # Errors
+    /// If `x` is not 32 values per block. Nothing is written.
+    pub fn quantize_q8_0(&self, x: &[f32], blocks: &mut [BlockQ8_0]) -> Result<(), LengthError> {
+        same_length(blocks.len().saturating_mul(QK), x.len())?;
+        // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self` was
+        // made).
+        unsafe { (self.gemm.quantize_q8_0)(x, blocks) };
+        Ok(())
+    }
+}

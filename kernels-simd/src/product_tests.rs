@@ -1,0 +1,221 @@
+//! Products of every type on every instruction set, against f64.
+
+use std::vec::Vec;
+
+use crate::{BlockQ8_0, Blocks, DType, Input, Isa, Kernels, Matrix, Output, ShapeError};
+
+/// Deterministic values in -1 .. 1.
+fn noise(n: usize, seed: u64) -> Vec<f32> {
+    let mut s = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..n)
+        .map(|_| {
+            s ^= s << 13;
+            s ^= s >> 7;
+            s ^= s << 17;
+            (s >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// Bytes of `n` valid values of a type, any quants but moderate scales.
+fn weights(dtype: DType, n: usize, seed: u64) -> Vec<u8> {
+    let values = noise(n, seed);
+    match dtype {
+        DType::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        DType::F16 => values.iter().flat_map(|&v| crate::F16::from(v).0).collect(),
+        DType::BF16 => values.iter().flat_map(|&v| crate::BF16::from(v).0).collect(),
+        DType::Q8_0 | DType::Q4_0 => values
+            .chunks(32)
+            .flat_map(|block| {
+                let scale = crate::F16::from(block[0]).0;
+                let quants = dtype.block_bytes() - 2;
+                scale.into_iter().chain(block.iter().map(|v| (v * 128.0) as i8 as u8).take(quants))
+            })
+            .collect(),
+    }
+}
+
+fn all_kernels() -> impl Iterator<Item = Kernels> {
+    Isa::ALL.into_iter().filter_map(Kernels::for_isa)
+}
+
+fn quantize(k: &Kernels, x: &[f32]) -> Vec<BlockQ8_0> {
+    let mut blocks = std::vec![BlockQ8_0::ZERO; x.len() / 32];
+    k.quantize_q8_0(x, &mut blocks).unwrap();
+    blocks
+}
+
+/// `[tokens, rows]` in f64, and the sum of magnitudes that bounds rounding.
+fn truth(w: &[f32], x: &[f32], rows: usize, cols: usize) -> Vec<(f64, f64)> {
+    let mut out = Vec::new();
+    for x in x.chunks(cols) {
+        for w in w.chunks(cols).take(rows) {
+            let terms = w.iter().zip(x).map(|(&w, &x)| f64::from(w) * f64::from(x));
+            out.push(terms.fold((0.0, 0.0), |(s, m), t| (s + t, m + t.abs())));
+        }
+    }
+    out
+}
+
+#[test]
+fn products_match_f64_on_every_isa() {
+    for k in all_kernels() {
+        for dtype in DType::ALL {
+            for (rows, cols, tokens) in [(1, 32, 1), (7, 96, 3), (33, 672, 2), (5, 1024, 1)] {
+                check_product(&k, dtype, rows, cols, tokens);
+            }
+            if !dtype.is_quantized() {
+                for cols in [1, 7, 8, 9, 31, 33, 45] {
+                    check_product(&k, dtype, 3, cols, 2);
+                }
+            }
+        }
+    }
+}
+
+fn check_product(k: &Kernels, dtype: DType, rows: usize, cols: usize, tokens: usize) {
+    let bytes = weights(dtype, rows * cols, 7);
+    // One byte off: blocks must not need alignment.
+    let mut shifted = std::vec![0u8; 1];
+    shifted.extend_from_slice(&bytes);
+    let w = Matrix::new(dtype, rows, cols, &shifted[1..]).unwrap();
+    let mut w_values = std::vec![0.0; rows * cols];
+    assert!(Blocks::new(dtype, &bytes).unwrap().dequantize(&mut w_values));
+    let x = noise(tokens * cols, 11);
+    let mut blocks = Vec::new();
+    let mut x_values = x.clone();
+    let input = if dtype.is_quantized() {
+        blocks = quantize(k, &x);
+        Blocks::Q8_0(&blocks).dequantize(&mut x_values);
+        Input::Q8_0(&blocks)
+    } else {
+        Input::F32(&x)
+    };
+    let mut out = std::vec![1.0f32; tokens * rows];
+    k.matmul(&w, input, Output::new(&mut out, rows).unwrap()).unwrap();
+    let expected = truth(&w_values, &x_values, rows, cols);
+    for (o, (sum, magnitude)) in out.iter().zip(&expected) {
+        assert!((f64::from(*o) - sum).abs() <= 1e-6 * magnitude, "{dtype} {} {o} {sum}", k.isa());
+    }
+    k.matmul_add(&w, input, Output::new(&mut out, rows).unwrap()).unwrap();
+    for (o, (sum, magnitude)) in out.iter().zip(&expected) {
+        assert!((f64::from(*o) - 2.0 * sum).abs() <= 3e-6 * magnitude);
+    }
+    drop(blocks);
+}
+
+#[test]
+fn column_ranges_add_up_to_the_whole() {
+    let k = Kernels::detect();
+    for dtype in DType::ALL {
+        let (rows, cols) = (5, 160);
+        let bytes = weights(dtype, rows * cols, 3);
+        let w = Matrix::new(dtype, rows, cols, &bytes).unwrap();
+        let x = noise(cols, 4);
+        let blocks = quantize(&k, &x);
+        let mut whole = std::vec![0.0; rows];
+        let mut parts = std::vec![0.0; rows];
+        let input = |range: core::ops::Range<usize>| match dtype.is_quantized() {
+            true => Input::Q8_0(&blocks[range.start / 32..range.end / 32]),
+            false => Input::F32(&x[range]),
+        };
+        k.matmul(&w, input(0..cols), Output::new(&mut whole, rows).unwrap()).unwrap();
+        for range in [0..64, 64..96, 96..160] {
+            let tile = w.columns(range.clone()).unwrap();
+            k.matmul_add(&tile, input(range), Output::new(&mut parts, rows).unwrap()).unwrap();
+        }
+        for (a, b) in whole.iter().zip(&parts) {
+            assert!((a - b).abs() <= 1e-5 * (1.0 + a.abs()), "{dtype} {a} {b}");
+        }
+        let lower = w.rows_range(2..4).unwrap();
+        let mut some = std::vec![0.0; 2];
+        k.matmul(&lower, input(0..cols), Output::new(&mut some, 2).unwrap()).unwrap();
+        assert_eq!(some, whole[2..4]);
+    }
+}
+
+#[test]
+fn requantised_bytes_are_the_same_on_every_isa() {
+    let mut x = noise(32 * 64, 5);
+    for (i, v) in x.iter_mut().enumerate() {
+        *v *= libm::exp2f((i / 32) as f32 * 4.0 - 150.0);
+    }
+    // Exact halves, zeros, negative zero, one huge value.
+    x.extend((0..32).map(|i| i as f32 - 15.5));
+    x.extend((0..32).map(|i| if i == 0 { 127.0 } else { i as f32 / 2.0 }));
+    x.extend([0.0; 32]);
+    x.extend([-0.0; 32]);
+    x.extend((0..32).map(|i| if i == 9 { -f32::MAX } else { 1.0 }));
+    let expected = quantize(&Kernels::scalar(), &x);
+    for k in all_kernels() {
+        assert_eq!(quantize(&k, &x), expected, "{}", k.isa());
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut x = noise(64, 6);
+            x[40] = bad;
+            let blocks = quantize(&k, &x);
+            assert!(blocks[0].d.get().is_finite());
+            assert!(blocks[1].dequantize().iter().all(|v| v.is_nan()));
+        }
+    }
+}
+
+#[test]
+fn weighted_rows_match_f64() {
+    let (rows, cols) = (9, 44);
+    let p = noise(rows, 8);
+    for k in all_kernels() {
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let bytes = weights(dtype, rows * cols, 9);
+            let mut values = std::vec![0.0; rows * cols];
+            assert!(Blocks::new(dtype, &bytes).unwrap().dequantize(&mut values));
+            let m = Matrix::new(dtype, rows, cols, &bytes).unwrap();
+            let mut out = std::vec![2.0f32; cols];
+            k.add_weighted_rows(&m, &p, &mut out).unwrap();
+            for (c, o) in out.iter().enumerate() {
+                let sum: f64 =
+                    (0..rows).map(|r| f64::from(p[r]) * f64::from(values[r * cols + c])).sum();
+                assert!((f64::from(*o) - 2.0 - sum).abs() < 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_errors() {
+    let k = Kernels::detect();
+    let bytes = [0u8; 34 * 4];
+    assert_eq!(
+        Matrix::new(DType::Q8_0, 2, 33, &bytes).err(),
+        Some(ShapeError::PartialBlock { cols: 33, block_len: 32 })
+    );
+    assert_eq!(
+        Matrix::new(DType::Q8_0, 3, 64, &bytes).err(),
+        Some(ShapeError::Bytes { expected: 204, found: 136 })
+    );
+    assert_eq!(
+        Matrix::new(DType::F32, usize::MAX, 64, &bytes).err(),
+        Some(ShapeError::Bytes { expected: usize::MAX, found: 136 })
+    );
+    let w = Matrix::new(DType::Q8_0, 2, 64, &bytes).unwrap();
+    assert!(w.columns(0..16).is_none() && w.columns(32..96).is_none());
+    assert!(w.rows_range(1..3).is_none() && w.row(2).is_none());
+    let x = [BlockQ8_0::ZERO; 2];
+    let mut out = [0.0; 3];
+    fn rows(out: &mut [f32], n: usize) -> Output<'_> {
+        Output::new(out, n).unwrap()
+    }
+    assert_eq!(
+        k.matmul(&w, Input::Q8_0(&x), rows(&mut out, 3)),
+        Err(ShapeError::Rows { expected: 2, found: 3 })
+    );
+    assert_eq!(
+        k.matmul(&w, Input::Q8_0(&x[..1]), rows(&mut out[..2], 2)),
+        Err(ShapeError::Input { expected: 2, found: 1 })
+    );
+    assert_eq!(
+        k.matmul(&w, Input::F32(&[0.0; 64]), rows(&mut out[..2], 2)),
+        Err(ShapeError::InputType(DType::Q8_0))
+    );
+    assert!(k.quantize_q8_0(&[0.0; 33], &mut [BlockQ8_0::ZERO]).is_err());
+    assert!(k.add_weighted_rows(&w, &[0.0; 2], &mut [0.0; 64]).is_err());
+}

@@ -1,0 +1,47 @@
+//! Scalar dot products of one weight row with one input row.
+
+use crate::block::{BlockQ4_0, BlockQ8_0};
+
+/// Partial sums kept apart: shortens the chain of dependent additions and lets the compiler
+/// vectorise without reordering.
+const LANES: usize = 8;
+
+/// Float weights of any storage against f32.
+#[inline(always)]
+pub(crate) fn dot_float<W: Copy>(w: &[W], x: &[f32], get: impl Fn(W) -> f32) -> f32 {
+    let (w_chunks, w_rest) = w.as_chunks::<LANES>();
+    let (x_chunks, x_rest) = x.as_chunks::<LANES>();
+    let mut sums = [0.0f32; LANES];
+    for (w, x) in w_chunks.iter().zip(x_chunks) {
+        for ((sum, &w), &x) in sums.iter_mut().zip(w).zip(x) {
+            *sum += get(w) * x;
+        }
+    }
+    let rest: f32 = w_rest.iter().zip(x_rest).map(|(&w, &x)| get(w) * x).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+/// Exact integer sums per block, scaled and added in f32.
+pub(crate) fn dot_q8_0(w: &[BlockQ8_0], x: &[BlockQ8_0]) -> f32 {
+    let mut sum = 0.0;
+    for (w, x) in w.iter().zip(x) {
+        let q: i32 = w.qs.iter().zip(&x.qs).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
+        sum += w.d.get() * x.d.get() * q as f32;
+    }
+    sum
+}
+
+/// As [`dot_q8_0`], the weights being nibbles.
+pub(crate) fn dot_q4_0(w: &[BlockQ4_0], x: &[BlockQ8_0]) -> f32 {
+    let mut sum = 0.0;
+    for (w, x) in w.iter().zip(x) {
+        let (x_low, x_high) = x.qs.split_at(w.qs.len());
+        let mut q = 0;
+        for ((&w, &lo), &hi) in w.qs.iter().zip(x_low).zip(x_high) {
+            q += (i32::from(w & 15) - 8) * i32::from(lo);
+            q += (i32::from(w >> 4) - 8) * i32::from(hi);
+        }
+        sum += w.d.get() * x.d.get() * q as f32;
+    }
+    sum
+}

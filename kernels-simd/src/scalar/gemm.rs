@@ -1,0 +1,18 @@
+//! Scalar matrix products.
+
+use super::dot::{dot_float, dot_q4_0, dot_q8_0};
+use super::requant::quantize_q8_0;
+use crate::block::{BF16, F16, F32};
+use crate::gemm::{Table, drive, drive_row_sum};
+
+pub(crate) static TABLE: Table = Table {
+    f32: |g| drive(g, |w, x| dot_float(w, x, F32::get)),
+    f16: |g| drive(g, |w, x| dot_float(w, x, F16::get)),
+    bf16: |g| drive(g, |w, x| dot_float(w, x, BF16::get)),
+    q8_0: |g| drive(g, dot_q8_0),
+    q4_0: |g| drive(g, dot_q4_0),
+    row_sum_f32: |rows, weights, out| drive_row_sum(rows, weights, out, F32::get),
+    row_sum_f16: |rows, weights, out| drive_row_sum(rows, weights, out, F16::get),
+    row_sum_bf16: |rows, weights, out| drive_row_sum(rows, weights, out, BF16::get),
+    quantize_q8_0,
+};

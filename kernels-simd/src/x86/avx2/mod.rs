@@ -1,0 +1,5 @@
+//! AVX2 with FMA and F16C.
+
+pub(crate) mod dot;
+pub(crate) mod gemm;
+pub(crate) mod requant;
