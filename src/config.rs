@@ -113,7 +113,8 @@ impl Config {
     pub const fn validate(&self) -> Result<(), Error> {
         macro_rules! rule {
             ($cond:expr, $what:literal) => {
-                if !$cond {
+                let holds: bool = $cond;
+                if !holds {
                     return Err(Error::Config($what));
                 }
             };

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::checkpoint::Role;
+use crate::checkpoint::gguf::{GgmlType, GgufError};
 use crate::kernels::LengthError;
 
 /// An error of the core. Small and `Copy`: no allocation, no text beyond what is static.
@@ -11,17 +12,150 @@ use crate::kernels::LengthError;
 pub enum Error {
     /// The model's shape breaks this rule.
     Config(&'static str),
+    /// The file is not a well-formed GGUF.
+    Gguf(GgufError),
+    /// The checkpoint is of an architecture this library does not run.
+    UnsupportedArchitecture(ShortName),
+    /// The checkpoint's metadata lacks this key.
+    MissingKey(Key),
+    /// A metadata key has a value this library cannot use.
+    BadKey {
+        /// The key.
+        key: Key,
+        /// What is wrong with its value.
+        problem: &'static str,
+    },
     /// The checkpoint has no such tensor.
     MissingTensor(Role),
+    /// The tensor's elements are of a type this library does not compute with.
+    UnsupportedType {
+        /// Which tensor.
+        role: Role,
+        /// Its element type.
+        found: ElementType,
+    },
+    /// The tensor has more dimensions than a matrix, or none.
+    TensorRank {
+        /// Which tensor.
+        role: Role,
+        /// How many dimensions it has.
+        dims: usize,
+    },
+    /// The tensor's shape does not agree with the configuration.
+    TensorShape {
+        /// Which tensor.
+        role: Role,
+        /// Rows and columns the configuration asks for.
+        expected: [usize; 2],
+        /// Rows and columns of the tensor.
+        found: [usize; 2],
+    },
+    /// The model has fewer layers than this index needs.
+    NoSuchLayer(usize),
     /// A slice given by the caller has the wrong length.
     Length(LengthError),
+}
+
+/// A metadata key: an optional prefix (a GGUF architecture), and the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Before the dot; empty when the key has no prefix.
+    pub prefix: &'static str,
+    /// The key, or what follows the prefix.
+    pub name: &'static str,
+}
+
+impl From<&'static str> for Key {
+    fn from(name: &'static str) -> Self {
+        Key { prefix: "", name }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.prefix.is_empty() {
+            write!(f, "{}.", self.prefix)?;
+        }
+        f.write_str(self.name)
+    }
+}
+
+/// An element type as the file names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ElementType {
+    /// A GGUF type number.
+    Ggml(GgmlType),
+    /// A name, as safetensors files have.
+    Named(&'static str),
+}
+
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ElementType::Ggml(id) => id.fmt(f),
+            ElementType::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The first 31 bytes of a name found in a file, held without allocation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ShortName {
+    bytes: [u8; 31],
+    len: u8,
+}
+
+impl ShortName {
+    /// Copies `name`, cut at a character boundary if it is longer than 31 bytes.
+    pub fn new(name: &str) -> Self {
+        let mut short = ShortName { bytes: [0; 31], len: 0 };
+        let cut = (0..=short.bytes.len()).rev().find(|&i| name.is_char_boundary(i)).unwrap_or(0);
+        for (to, &from) in short.bytes.iter_mut().zip(name.as_bytes()).take(cut) {
+            *to = from;
+            short.len += 1;
+        }
+        short
+    }
+
+    /// The name, or its beginning.
+    pub fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for ShortName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Config(what) => write!(f, "unusable model shape: {what}"),
-            Error::MissingTensor(role) => write!(f, "the checkpoint has no tensor for {role:?}"),
+            Error::Gguf(e) => e.fmt(f),
+            Error::UnsupportedArchitecture(name) => {
+                write!(f, "architecture {name:?} is not supported")
+            }
+            Error::MissingKey(key) => write!(f, "the checkpoint has no key `{key}`"),
+            Error::BadKey { key, problem } => write!(f, "key `{key}` {problem}"),
+            Error::MissingTensor(role) => write!(f, "the checkpoint has no tensor {role}"),
+            Error::UnsupportedType { role, found } => {
+                write!(f, "tensor {role} is of type {found}, which is not supported")
+            }
+            Error::TensorRank { role, dims } => {
+                write!(f, "tensor {role} has {dims} dimensions, not 1 or 2")
+            }
+            Error::TensorShape { role, expected, found } => {
+                let ([er, ec], [fr, fc]) = (expected, found);
+                write!(
+                    f,
+                    "tensor {role} is {fr} x {fc}, but the configuration asks for {er} x {ec}"
+                )
+            }
+            Error::NoSuchLayer(layer) => write!(f, "the model has no layer {layer}"),
             Error::Length(e) => e.fmt(f),
         }
     }
@@ -32,5 +166,11 @@ impl core::error::Error for Error {}
 impl From<LengthError> for Error {
     fn from(e: LengthError) -> Self {
         Error::Length(e)
+    }
+}
+
+impl From<GgufError> for Error {
+    fn from(e: GgufError) -> Self {
+        Error::Gguf(e)
     }
 }

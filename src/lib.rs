@@ -14,5 +14,5 @@ mod error;
 
 pub use activation::{RawXielu, Xielu};
 pub use config::Config;
-pub use error::Error;
+pub use error::{ElementType, Error, Key, ShortName};
 pub use xielu_kernels_simd as kernels;

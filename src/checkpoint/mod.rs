@@ -1,5 +1,6 @@
 //! Bytes to named tensors. Knows names and layouts, never maths.
 
+pub mod gguf;
 mod names;
 
 pub use names::{LayerRole, Role};

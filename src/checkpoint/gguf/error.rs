@@ -1,0 +1,113 @@
+//! What can be wrong with a GGUF file.
+
+use core::fmt;
+
+/// Why bytes are not a GGUF file this library reads, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GgufError {
+    /// What is wrong.
+    pub kind: GgufErrorKind,
+    /// Byte offset in the file of the field that is wrong.
+    pub offset: u64,
+}
+
+/// The ways a GGUF file can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GgufErrorKind {
+    /// The file does not begin with `GGUF`.
+    BadMagic,
+    /// The file is in big-endian byte order.
+    BigEndian,
+    /// The version is neither 2 nor 3.
+    UnsupportedVersion(u32),
+    /// The file ends before this field does.
+    Truncated,
+    /// A count or size does not fit 64 bits.
+    Overflow,
+    /// More metadata pairs than the reader accepts.
+    TooManyPairs(u64),
+    /// More tensors than the reader accepts.
+    TooManyTensors(u64),
+    /// A string is not UTF-8.
+    BadUtf8,
+    /// A key is empty or longer than 65535 bytes.
+    KeyLength(u64),
+    /// Two metadata pairs have the same key.
+    DuplicateKey,
+    /// A number that is not a value type.
+    UnknownValueType(u32),
+    /// An array of arrays.
+    NestedArray,
+    /// A bool that is neither 0 nor 1.
+    BadBool(u8),
+    /// `general.alignment` is not a u32.
+    AlignmentType,
+    /// The alignment is not a power of two.
+    AlignmentNotPowerOfTwo(u32),
+    /// The alignment is larger than the reader accepts.
+    AlignmentTooLarge(u32),
+    /// A tensor name is empty or longer than 63 bytes.
+    TensorNameLength(u64),
+    /// Two tensors have the same name.
+    DuplicateTensor,
+    /// The number of dimensions is not 1, 2, 3 or 4.
+    DimensionCount(u32),
+    /// A dimension is 0.
+    ZeroDimension,
+    /// The row is not a whole number of its type's blocks.
+    PartialBlock,
+    /// The tensor's offset is not a multiple of the alignment.
+    TensorAlignment,
+    /// The tensor reaches beyond the end of the file.
+    TensorBeyondFile,
+    /// The tensor overlaps the one before it.
+    TensorOverlap,
+    /// The tensor lies before the one listed before it.
+    TensorOrder,
+}
+
+impl fmt::Display for GgufError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a usable GGUF file: {} (at byte {})", self.kind, self.offset)
+    }
+}
+
+impl fmt::Display for GgufErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use GgufErrorKind::*;
+        f.write_str(match self {
+            BadMagic => "it does not begin with \"GGUF\"",
+            BigEndian => "it is in big-endian byte order",
+            UnsupportedVersion(v) => return write!(f, "its version is {v}, not 2 or 3"),
+            Truncated => "it ends too early",
+            Overflow => "a count or size overflows",
+            TooManyPairs(n) => return write!(f, "it claims {n} metadata pairs"),
+            TooManyTensors(n) => return write!(f, "it claims {n} tensors"),
+            BadUtf8 => "a string is not UTF-8",
+            KeyLength(n) => return write!(f, "a metadata key is {n} bytes long"),
+            DuplicateKey => "a metadata key occurs twice",
+            UnknownValueType(t) => return write!(f, "no value type has the number {t}"),
+            NestedArray => "an array holds arrays",
+            BadBool(b) => return write!(f, "a bool is {b}, not 0 or 1"),
+            AlignmentType => "general.alignment is not a u32",
+            AlignmentNotPowerOfTwo(n) => {
+                return write!(f, "general.alignment is {n}, not a power of two");
+            }
+            AlignmentTooLarge(n) => return write!(f, "general.alignment is {n}, too large"),
+            TensorNameLength(n) => {
+                return write!(f, "a tensor name is {n} bytes long, not 1 to 63");
+            }
+            DuplicateTensor => "a tensor name occurs twice",
+            DimensionCount(n) => return write!(f, "a tensor has {n} dimensions, not 1 to 4"),
+            ZeroDimension => "a tensor has a dimension of 0",
+            PartialBlock => "a tensor's row is not a whole number of blocks",
+            TensorAlignment => "a tensor's offset is not a multiple of the alignment",
+            TensorBeyondFile => "a tensor reaches beyond the end of the file",
+            TensorOverlap => "a tensor overlaps the one before it",
+            TensorOrder => "a tensor lies before the one listed before it",
+        })
+    }
+}
+
+impl core::error::Error for GgufError {}

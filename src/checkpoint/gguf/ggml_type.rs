@@ -1,0 +1,119 @@
+//! The element types ggml numbers, known here so that any file can be listed and bounds-checked.
+
+use core::fmt;
+
+use crate::kernels::DType;
+
+/// An element type as a GGUF file numbers it; the number may be unknown to this library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GgmlType(pub u32);
+
+/// Name, values per block, bytes per block.
+type Layout = (&'static str, u64, u64);
+
+impl GgmlType {
+    /// The type this library stores `dtype` as; `None` for a type GGUF has no number for.
+    pub const fn from_dtype(dtype: DType) -> Option<Self> {
+        Some(GgmlType(match dtype {
+            DType::F32 => 0,
+            DType::F16 => 1,
+            DType::Q4_0 => 2,
+            DType::Q8_0 => 8,
+            DType::BF16 => 30,
+            _ => return None,
+        }))
+    }
+
+    /// The type as this library computes with it; `None` if it does not.
+    pub const fn dtype(self) -> Option<DType> {
+        Some(match self.0 {
+            0 => DType::F32,
+            1 => DType::F16,
+            2 => DType::Q4_0,
+            8 => DType::Q8_0,
+            30 => DType::BF16,
+            _ => return None,
+        })
+    }
+
+    /// The name GGUF tools print; `None` for an unknown number.
+    pub fn name(self) -> Option<&'static str> {
+        self.layout().map(|(name, ..)| name)
+    }
+
+    /// Values in one block; `None` for an unknown number.
+    pub fn block_len(self) -> Option<u64> {
+        self.layout().map(|(_, len, _)| len)
+    }
+
+    /// Bytes of one block; `None` for an unknown number.
+    pub fn block_bytes(self) -> Option<u64> {
+        self.layout().map(|(.., bytes)| bytes)
+    }
+
+    /// ggml's table (`ggml_type` and the block structures); the gaps are types it has removed.
+    const fn layout(self) -> Option<Layout> {
+        Some(match self.0 {
+            0 => ("F32", 1, 4),
+            1 => ("F16", 1, 2),
+            2 => ("Q4_0", 32, 18),
+            3 => ("Q4_1", 32, 20),
+            6 => ("Q5_0", 32, 22),
+            7 => ("Q5_1", 32, 24),
+            8 => ("Q8_0", 32, 34),
+            9 => ("Q8_1", 32, 36),
+            10 => ("Q2_K", 256, 84),
+            11 => ("Q3_K", 256, 110),
+            12 => ("Q4_K", 256, 144),
+            13 => ("Q5_K", 256, 176),
+            14 => ("Q6_K", 256, 210),
+            15 => ("Q8_K", 256, 292),
+            16 => ("IQ2_XXS", 256, 66),
+            17 => ("IQ2_XS", 256, 74),
+            18 => ("IQ3_XXS", 256, 98),
+            19 => ("IQ1_S", 256, 50),
+            20 => ("IQ4_NL", 32, 18),
+            21 => ("IQ3_S", 256, 110),
+            22 => ("IQ2_S", 256, 82),
+            23 => ("IQ4_XS", 256, 136),
+            24 => ("I8", 1, 1),
+            25 => ("I16", 1, 2),
+            26 => ("I32", 1, 4),
+            27 => ("I64", 1, 8),
+            28 => ("F64", 1, 8),
+            29 => ("IQ1_M", 256, 56),
+            30 => ("BF16", 1, 2),
+            34 => ("TQ1_0", 256, 54),
+            35 => ("TQ2_0", 256, 66),
+            39 => ("MXFP4", 32, 17),
+            40 => ("NVFP4", 64, 36),
+            41 => ("Q1_0", 128, 18),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for GgmlType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.pad(name),
+            None => write!(f, "number {}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn computed_types_agree_with_the_kernels() {
+        for dtype in DType::ALL {
+            let id = GgmlType::from_dtype(dtype).unwrap();
+            assert_eq!(id.dtype(), Some(dtype));
+            assert_eq!(id.name(), Some(dtype.name()));
+            assert_eq!(id.block_len(), Some(dtype.block_len() as u64));
+            assert_eq!(id.block_bytes(), Some(dtype.block_bytes() as u64));
+        }
+    }
+}
