@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::checkpoint::Role;
 use crate::checkpoint::gguf::{GgmlType, GgufError};
-use crate::kernels::LengthError;
+use crate::kernels::{LengthError, ShapeError};
 
 /// An error of the core. Small and `Copy`: no allocation, no text beyond what is static.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,44 @@ pub enum Error {
     NoSuchLayer(usize),
     /// A slice given by the caller has the wrong length.
     Length(LengthError),
+    /// Matrices given by the caller do not fit together, rows by columns.
+    Shape {
+        /// Which one is wrong.
+        what: &'static str,
+        /// What fits.
+        expected: [usize; 2],
+        /// What was given.
+        found: [usize; 2],
+    },
+    /// The operands of a product do not fit together.
+    Product(ShapeError),
+    /// An MLP tile is 0 or cuts a quantized block.
+    Tile(usize),
+    /// The caller's memory is too small; both counts are in elements.
+    Memory {
+        /// Which memory.
+        what: &'static str,
+        /// What the matching size function returns.
+        needed: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// More tokens than the KV cache has room for.
+    ContextFull {
+        /// Positions the tokens would reach.
+        needed: usize,
+        /// Positions there are.
+        context: usize,
+    },
+    /// A token id beyond the vocabulary.
+    Token {
+        /// The id.
+        id: u32,
+        /// Size of the vocabulary.
+        vocab_size: usize,
+    },
+    /// An index reached beyond its range: a mistake inside this library.
+    OutOfRange(&'static str),
 }
 
 /// A metadata key: an optional prefix (a GGUF architecture), and the name.
@@ -157,7 +195,30 @@ impl fmt::Display for Error {
             }
             Error::NoSuchLayer(layer) => write!(f, "the model has no layer {layer}"),
             Error::Length(e) => e.fmt(f),
+            Error::Shape { what, expected: [r, c], found: [fr, fc] } => {
+                write!(f, "{what} is [{fr}, {fc}], expected [{r}, {c}]")
+            }
+            Error::Product(e) => e.fmt(f),
+            Error::Tile(tile) => {
+                write!(f, "an MLP tile of {tile} is not a positive multiple of 32")
+            }
+            Error::Memory { what, needed, found } => {
+                write!(f, "{what} needs {needed} elements, {found} were given")
+            }
+            Error::ContextFull { needed, context } => {
+                write!(f, "context full: {needed} positions needed, the KV cache holds {context}")
+            }
+            Error::Token { id, vocab_size } => {
+                write!(f, "token id {id} is beyond the vocabulary of {vocab_size}")
+            }
+            Error::OutOfRange(what) => write!(f, "internal error: {what} out of range"),
         }
+    }
+}
+
+impl From<ShapeError> for Error {
+    fn from(e: ShapeError) -> Self {
+        Error::Product(e)
     }
 }
 

@@ -8,11 +8,18 @@ extern crate alloc;
 extern crate std;
 
 pub mod activation;
+mod backend;
 pub mod checkpoint;
 pub mod config;
 mod error;
+pub mod mlp;
+mod scratch;
 
 pub use activation::{RawXielu, Xielu};
+#[cfg(feature = "rayon")]
+pub use backend::Rayon;
+pub use backend::{Backend, Executor, Serial};
 pub use config::Config;
 pub use error::{ElementType, Error, Key, ShortName};
+pub use mlp::Mlp;
 pub use xielu_kernels_simd as kernels;

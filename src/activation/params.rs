@@ -24,6 +24,16 @@ pub struct Xielu {
 }
 
 impl RawXielu {
+    /// The scalars of an xIPReLU layer: `alpha_p = softplus(raw_p)`, `alpha_n = softplus(raw_n)`.
+    pub fn freeze_xiprelu(&self) -> Activation {
+        let softplus = |r: f32| if r > 20.0 { r } else { libm::log1pf(libm::expf(r)) };
+        Activation::Xiprelu {
+            alpha_p: softplus(self.alpha_p),
+            alpha_n: softplus(self.alpha_n),
+            beta: self.beta,
+        }
+    }
+
     /// Applies softplus: `alpha_p = softplus(raw_p)`, `alpha_n = beta + softplus(raw_n)`.
     pub fn freeze(&self) -> Xielu {
         let softplus = |r: f32| if r > 20.0 { r } else { libm::log1pf(libm::expf(r)) };

@@ -5,7 +5,7 @@ mod names;
 
 pub use names::{LayerRole, Role};
 
-use crate::kernels::DType;
+use crate::kernels::{DType, Matrix};
 use crate::{Config, Error, RawXielu};
 
 /// One tensor, borrowed from its file.
@@ -41,4 +41,31 @@ pub trait Checkpoint<'w> {
     /// If an alpha is missing or mis-shaped: alphas never default. `beta` (0.5) and `eps`
     /// (-1e-6) may.
     fn raw_xielu(&self, layer: usize) -> Result<RawXielu, Error>;
+}
+
+/// The tensor that plays `role` as a matrix of the shape the configuration asks for.
+///
+/// # Errors
+/// If it is missing or has another shape, or as [`Checkpoint::tensor`].
+pub(crate) fn matrix<'w, C: Checkpoint<'w> + ?Sized>(
+    checkpoint: &C,
+    role: Role,
+    rows: usize,
+    cols: usize,
+) -> Result<Matrix<'w>, Error> {
+    optional_matrix(checkpoint, role, rows, cols)?.ok_or(Error::MissingTensor(role))
+}
+
+/// As [`matrix`], for a tensor that may be absent.
+pub(crate) fn optional_matrix<'w, C: Checkpoint<'w> + ?Sized>(
+    checkpoint: &C,
+    role: Role,
+    rows: usize,
+    cols: usize,
+) -> Result<Option<Matrix<'w>>, Error> {
+    let Some(t) = checkpoint.tensor(role)? else { return Ok(None) };
+    if [t.rows, t.cols] != [rows, cols] {
+        return Err(Error::TensorShape { role, expected: [rows, cols], found: [t.rows, t.cols] });
+    }
+    Ok(Some(Matrix::new(t.dtype, rows, cols, t.data)?))
 }
