@@ -7,7 +7,7 @@
 //! written once in the files beside the folders.
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "mmap"))]
 extern crate std;
 
 mod activation;
@@ -15,6 +15,8 @@ mod block;
 mod gemm;
 mod isa;
 mod kernels;
+#[cfg(feature = "mmap")]
+mod mapped_file;
 mod matrix;
 mod output;
 mod product;
@@ -28,5 +30,7 @@ pub use activation::{Activation, XieluCoefficients};
 pub use block::{BF16, BlockQ4_0, BlockQ8_0, Blocks, DType, F16, F32, QK};
 pub use isa::{Isa, UnknownIsa};
 pub use kernels::{Kernels, LengthError};
+#[cfg(feature = "mmap")]
+pub use mapped_file::MappedFile;
 pub use matrix::{Input, Matrix, ShapeError};
 pub use output::Output;

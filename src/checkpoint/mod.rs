@@ -1,6 +1,9 @@
 //! Bytes to named tensors. Knows names and layouts, never maths.
 
 pub mod gguf;
+#[cfg(feature = "safetensors")]
+pub mod hf;
+mod layout;
 mod names;
 
 pub use names::{LayerRole, Role};

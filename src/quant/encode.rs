@@ -1,0 +1,173 @@
+//! f32 rows to stored rows.
+
+use core::fmt;
+
+use half::{bf16, f16};
+
+use crate::kernels::{DType, QK};
+
+/// Why a row cannot be encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The row is not a whole number of blocks of `dtype`.
+    PartialBlock {
+        /// The type asked for.
+        dtype: DType,
+        /// Values in the row.
+        len: usize,
+    },
+    /// The output has another length than the encoded row.
+    OutputLength {
+        /// Bytes the row takes.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// The value at `index` is NaN or infinite: blocks cannot hold it.
+    NotFinite {
+        /// Position in the row.
+        index: usize,
+    },
+    /// The finite value at `index`, or the scale of the block that starts there, is too large
+    /// for `dtype`.
+    Overflow {
+        /// The type asked for.
+        dtype: DType,
+        /// Position in the row.
+        index: usize,
+    },
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            EncodeError::PartialBlock { dtype, len } => {
+                write!(f, "a row of {len} values is not a multiple of {dtype}'s block of {QK}")
+            }
+            EncodeError::OutputLength { expected, found } => {
+                write!(f, "the encoded row takes {expected} bytes, the output has {found}")
+            }
+            EncodeError::NotFinite { index } => {
+                write!(f, "value {index} of the row is NaN or infinite")
+            }
+            EncodeError::Overflow { dtype, index } => {
+                write!(f, "value {index} of the row is too large for {dtype}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for EncodeError {}
+
+/// Encodes one row of values as `dtype` into `out`, which may lie at any address.
+///
+/// With `x` the values of a block of 32 and all arithmetic in f32 (the scale is rounded to f16
+/// only when stored):
+/// - `F32`, `F16`, `BF16`: rounded to nearest, ties to even; NaN and infinities pass through.
+/// - `Q8_0`: `d = max|x| / 127`, `q = round(x * (1/d))`, halves away from zero.
+/// - `Q4_0`: `m` = the first value of largest magnitude, `d = m / -8`,
+///   `q = min(15, trunc(x * (1/d) + 8.5))`.
+///
+/// A block whose `d` is 0 stores the quants of zero; one whose `d` is below f16's range stores a
+/// zero scale. Both decode to zeros. Source of the formats: ggml's reference encoders.
+///
+/// # Errors
+/// [`EncodeError`]; `out` then holds an unspecified mixture.
+pub fn encode_row(dtype: DType, row: &[f32], out: &mut [u8]) -> Result<(), EncodeError> {
+    let expected =
+        dtype.row_bytes(row.len()).ok_or(EncodeError::PartialBlock { dtype, len: row.len() })?;
+    if out.len() != expected {
+        return Err(EncodeError::OutputLength { expected, found: out.len() });
+    }
+    match dtype {
+        DType::F32 => {
+            let (slots, _) = out.as_chunks_mut();
+            slots.iter_mut().zip(row).for_each(|(slot, x)| *slot = x.to_le_bytes());
+            Ok(())
+        }
+        DType::F16 => encode_16(dtype, row, out, |x| {
+            let y = f16::from_f32(x);
+            (y.to_le_bytes(), y.is_finite())
+        }),
+        DType::BF16 => encode_16(dtype, row, out, |x| {
+            let y = bf16::from_f32(x);
+            (y.to_le_bytes(), y.is_finite())
+        }),
+        DType::Q8_0 => encode_blocks::<34>(dtype, row, out, q8_0),
+        DType::Q4_0 => encode_blocks::<18>(dtype, row, out, q4_0),
+        _ => Err(EncodeError::PartialBlock { dtype, len: row.len() }),
+    }
+}
+
+/// Encodes a row of 16-bit floats; a finite value may not become infinite.
+fn encode_16(
+    dtype: DType,
+    row: &[f32],
+    out: &mut [u8],
+    narrow: impl Fn(f32) -> ([u8; 2], bool),
+) -> Result<(), EncodeError> {
+    let (slots, _) = out.as_chunks_mut();
+    for (index, (slot, &x)) in slots.iter_mut().zip(row).enumerate() {
+        let (bytes, finite) = narrow(x);
+        if x.is_finite() && !finite {
+            return Err(EncodeError::Overflow { dtype, index });
+        }
+        *slot = bytes;
+    }
+    Ok(())
+}
+
+/// Encodes a row of blocks of `N` bytes; `encode` returns the block's scale as stored.
+fn encode_blocks<const N: usize>(
+    dtype: DType,
+    row: &[f32],
+    out: &mut [u8],
+    encode: impl Fn(&[f32; QK], &mut [u8; N]) -> f16,
+) -> Result<(), EncodeError> {
+    let (blocks, _) = row.as_chunks::<QK>();
+    let (slots, _) = out.as_chunks_mut::<N>();
+    for (i, (block, slot)) in blocks.iter().zip(slots).enumerate() {
+        if let Some(j) = block.iter().position(|x| !x.is_finite()) {
+            return Err(EncodeError::NotFinite { index: i * QK + j });
+        }
+        if !encode(block, slot).is_finite() {
+            return Err(EncodeError::Overflow { dtype, index: i * QK });
+        }
+    }
+    Ok(())
+}
+
+/// `1/d`, or 0 for a block of zeros.
+fn inverse(d: f32) -> f32 {
+    if d == 0.0 { 0.0 } else { 1.0 / d }
+}
+
+fn q8_0(x: &[f32; QK], out: &mut [u8; 34]) -> f16 {
+    let amax = x.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    let d = amax / 127.0;
+    let id = inverse(d);
+    let scale = f16::from_f32(d);
+    let [d0, d1, quants @ ..] = out;
+    [*d0, *d1] = scale.to_le_bytes();
+    for (q, &v) in quants.iter_mut().zip(x) {
+        // The cast saturates, and maps the NaN of 0 * inf (a subnormal d) to 0.
+        *q = libm::roundf(v * id).clamp(-127.0, 127.0) as i8 as u8;
+    }
+    scale
+}
+
+fn q4_0(x: &[f32; QK], out: &mut [u8; 18]) -> f16 {
+    let m = x.iter().fold(0.0f32, |m, &v| if v.abs() > m.abs() { v } else { m });
+    let d = m / -8.0;
+    let id = inverse(d);
+    let scale = f16::from_f32(d);
+    let [d0, d1, quants @ ..] = out;
+    [*d0, *d1] = scale.to_le_bytes();
+    let quant = |v: f32| ((v * id + 8.5) as u8).min(15);
+    let (low, high) = x.split_at(QK / 2);
+    for (q, (&lo, &hi)) in quants.iter_mut().zip(low.iter().zip(high)) {
+        *q = quant(lo) | (quant(hi) << 4);
+    }
+    scale
+}

@@ -1,0 +1,10 @@
+//! Quantizing: f32 values to the block formats, and how much that loses.
+//!
+//! The encoders are ggml's reference ones, to the byte; decoding is
+//! [`Blocks::dequantize`](crate::kernels::Blocks::dequantize).
+
+mod encode;
+mod error_stats;
+
+pub use encode::{EncodeError, encode_row};
+pub use error_stats::ErrorStats;
