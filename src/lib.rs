@@ -12,12 +12,9 @@ mod backend;
 pub mod checkpoint;
 pub mod config;
 mod error;
-<<<<<<< HEAD
 pub mod mlp;
-mod scratch;
-=======
 pub mod quant;
->>>>>>> 9e9a8d5 (Read Hugging Face directories; encode rows)
+mod scratch;
 
 pub use activation::{RawXielu, Xielu};
 #[cfg(feature = "rayon")]

@@ -4,7 +4,7 @@ use core::fmt;
 
 use half::{bf16, f16};
 
-use crate::kernels::{DType, QK};
+use crate::kernels::{BlockQ8_0, DType, F16, Kernels, QK};
 
 /// Why a row cannot be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,32 +138,24 @@ fn encode_blocks<const N: usize>(
     Ok(())
 }
 
-/// `1/d`, or 0 for a block of zeros.
-fn inverse(d: f32) -> f32 {
-    if d == 0.0 { 0.0 } else { 1.0 / d }
-}
-
 fn q8_0(x: &[f32; QK], out: &mut [u8; 34]) -> f16 {
-    let amax = x.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-    let d = amax / 127.0;
-    let id = inverse(d);
-    let scale = f16::from_f32(d);
-    let [d0, d1, quants @ ..] = out;
-    [*d0, *d1] = scale.to_le_bytes();
-    for (q, &v) in quants.iter_mut().zip(x) {
-        // The cast saturates, and maps the NaN of 0 * inf (a subnormal d) to 0.
-        *q = libm::roundf(v * id).clamp(-127.0, 127.0) as i8 as u8;
-    }
-    scale
+    let mut block = [BlockQ8_0::ZERO];
+    // One block of 32 values is the length it asks for: no error is possible.
+    let _ = Kernels::scalar().quantize_q8_0(x, &mut block);
+    let [BlockQ8_0 { d: F16([d0, d1]), qs }] = block;
+    let [out0, out1, quants @ ..] = out;
+    (*out0, *out1, *quants) = (d0, d1, qs.map(|q| q as u8));
+    f16::from_le_bytes([d0, d1])
 }
 
 fn q4_0(x: &[f32; QK], out: &mut [u8; 18]) -> f16 {
     let m = x.iter().fold(0.0f32, |m, &v| if v.abs() > m.abs() { v } else { m });
     let d = m / -8.0;
-    let id = inverse(d);
+    let id = if d == 0.0 { 0.0 } else { 1.0 / d };
     let scale = f16::from_f32(d);
     let [d0, d1, quants @ ..] = out;
     [*d0, *d1] = scale.to_le_bytes();
+    // The cast saturates, and maps the NaN of 0 * inf (`d` subnormal) to 0.
     let quant = |v: f32| ((v * id + 8.5) as u8).min(15);
     let (low, high) = x.split_at(QK / 2);
     for (q, (&lo, &hi)) in quants.iter_mut().zip(low.iter().zip(high)) {

@@ -62,8 +62,7 @@ impl HfDir {
         let text = json.text();
         let shards = Shards::open(path)?;
         let prefix = find_prefix(&shards)?;
-        let qk_norm =
-            shards.get(&format!("{prefix}layers.0.self_attn.q_norm.weight")).is_some();
+        let qk_norm = shards.get(&format!("{prefix}layers.0.self_attn.q_norm.weight")).is_some();
         let config = text.config(qk_norm)?;
         let special = SpecialTokens {
             bos: text.bos_token_id.as_ref().and_then(|ids| ids.first()),
@@ -144,9 +143,9 @@ impl HfDir {
             };
             let known = rest.ends_with("rotary_emb.inv_freq")
                 || rest.starts_with("mlp.act_fn.")
-                || LayerRole::ALL.iter().any(|role| {
-                    role.is_in(&self.config) && role.hf_names().contains(&rest)
-                });
+                || LayerRole::ALL
+                    .iter()
+                    .any(|role| role.is_in(&self.config) && role.hf_names().contains(&rest));
             let inside = number.parse::<usize>().is_ok_and(|n| n < self.config.num_layers);
             if !(known && inside) {
                 return Err(HfError::UnusedTensor(name.into()));
@@ -162,9 +161,8 @@ impl HfDir {
         (0..self.config.num_layers)
             .map(|layer| {
                 let name = |key| format!("{}layers.{layer}.mlp.act_fn.{key}", self.prefix);
-                let alpha = |key| {
-                    self.scalar(&name(key))?.ok_or_else(|| HfError::MissingTensor(name(key)))
-                };
+                let alpha =
+                    |key| self.scalar(&name(key))?.ok_or_else(|| HfError::MissingTensor(name(key)));
                 Ok(RawXielu {
                     alpha_p: alpha("alpha_p")?,
                     alpha_n: alpha("alpha_n")?,
@@ -259,8 +257,6 @@ fn dtype(name: &str, entry: &Entry) -> Result<DType, HfError> {
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, HfError> {
-    let text =
-        fs::read(path).map_err(|source| HfError::Io { path: path.to_owned(), source })?;
-    serde_json::from_slice(&text)
-        .map_err(|source| HfError::Json { path: path.to_owned(), source })
+    let text = fs::read(path).map_err(|source| HfError::Io { path: path.to_owned(), source })?;
+    serde_json::from_slice(&text).map_err(|source| HfError::Json { path: path.to_owned(), source })
 }

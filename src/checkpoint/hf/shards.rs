@@ -78,8 +78,8 @@ impl Shards {
     }
 
     fn add(&mut self, path: PathBuf) -> Result<(), HfError> {
-        let file = MappedFile::open(&path)
-            .map_err(|source| HfError::Io { path: path.clone(), source })?;
+        let file =
+            MappedFile::open(&path).map_err(|source| HfError::Io { path: path.clone(), source })?;
         let (header, metadata) = SafeTensors::read_metadata(&file)
             .map_err(|source| HfError::Safetensors { path: path.clone(), source })?;
         let data = header + size_of::<u64>();
