@@ -1,0 +1,157 @@
+//! The one validation: after it, no lookup meets a malformed field.
+
+use super::cursor::Cursor;
+use super::metadata::{Metadata, read_pair};
+use super::tensor::{TensorInfo, Tensors};
+use super::unique::first_repeated;
+use super::value::Value;
+use super::{Gguf, GgufError, GgufErrorKind};
+
+/// Most metadata pairs accepted; real files have fewer than 100.
+pub(super) const MAX_PAIRS: u64 = 1024;
+/// Most tensors accepted; real files have fewer than 3000.
+pub(super) const MAX_TENSORS: u64 = 16384;
+/// Largest alignment accepted: a huge page.
+const MAX_ALIGNMENT: u32 = 1 << 21;
+/// Alignment of a file that does not name one.
+const DEFAULT_ALIGNMENT: u32 = 32;
+/// Size of the offset that ends each tensor description.
+const OFFSET_BYTES: usize = 8;
+
+pub(super) fn parse(bytes: &[u8]) -> Result<Gguf<'_>, GgufError> {
+    let mut cursor = Cursor::new(bytes, 0);
+    let version = read_version(&mut cursor)?;
+    let n_tensors = read_count(&mut cursor, MAX_TENSORS, GgufErrorKind::TooManyTensors)?;
+    let n_pairs = read_count(&mut cursor, MAX_PAIRS, GgufErrorKind::TooManyPairs)?;
+    let metadata = Metadata { cursor, left: n_pairs };
+    let alignment = check_pairs(&mut cursor, n_pairs)?;
+    check_unique_keys(&metadata)?;
+    let tensors = Tensors { cursor, left: n_tensors };
+    check_tensors(&mut cursor, n_tensors, alignment)?;
+    check_unique_tensors(&tensors)?;
+    let data = data_section(bytes, &cursor, alignment);
+    check_bounds(&tensors, data)?;
+    Ok(Gguf { version, alignment, metadata, tensors, data })
+}
+
+fn read_version(cursor: &mut Cursor<'_>) -> Result<u32, GgufError> {
+    let at_magic = *cursor;
+    match &cursor.array()? {
+        b"GGUF" => {}
+        b"FUGG" => return Err(at_magic.error(GgufErrorKind::BigEndian)),
+        _ => return Err(at_magic.error(GgufErrorKind::BadMagic)),
+    }
+    let at_version = *cursor;
+    let version = cursor.u32()?;
+    match version {
+        2 | 3 => Ok(version),
+        _ if matches!(version.swap_bytes(), 1..=3) => {
+            Err(at_version.error(GgufErrorKind::BigEndian))
+        }
+        _ => Err(at_version.error(GgufErrorKind::UnsupportedVersion(version))),
+    }
+}
+
+fn read_count(
+    cursor: &mut Cursor<'_>,
+    limit: u64,
+    too_many: fn(u64) -> GgufErrorKind,
+) -> Result<usize, GgufError> {
+    let here = *cursor;
+    let count = cursor.u64()?;
+    let accepted = usize::try_from(count).ok().filter(|_| count <= limit);
+    accepted.ok_or(here.error(too_many(count)))
+}
+
+/// Checks every pair; returns the alignment.
+fn check_pairs(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, GgufError> {
+    let mut alignment = DEFAULT_ALIGNMENT;
+    for _ in 0..count {
+        let (at_value, key, value) = read_pair(cursor)?;
+        if let Value::Array(array) = value {
+            array.check(cursor.position().abs_diff(array.as_bytes().len()))?;
+        }
+        if key == "general.alignment" {
+            alignment = check_alignment(value).map_err(|kind| at_value.error(kind))?;
+        }
+    }
+    Ok(alignment)
+}
+
+fn check_alignment(value: Value<'_>) -> Result<u32, GgufErrorKind> {
+    let alignment = value.as_u32().ok_or(GgufErrorKind::AlignmentType)?;
+    if !alignment.is_power_of_two() {
+        return Err(GgufErrorKind::AlignmentNotPowerOfTwo(alignment));
+    }
+    if alignment > MAX_ALIGNMENT {
+        return Err(GgufErrorKind::AlignmentTooLarge(alignment));
+    }
+    Ok(alignment)
+}
+
+fn check_unique_keys(metadata: &Metadata<'_>) -> Result<(), GgufError> {
+    let mut pairs = metadata.clone();
+    let keys = core::iter::from_fn(move || pairs.next_at().map(|(at, key, _)| (at, key)));
+    repeated_is(first_repeated(keys), GgufErrorKind::DuplicateKey)
+}
+
+fn check_unique_tensors(tensors: &Tensors<'_>) -> Result<(), GgufError> {
+    let mut tensors = tensors.clone();
+    let names = core::iter::from_fn(move || {
+        let at = tensors.cursor.position();
+        tensors.next().map(|info| (at, info.name))
+    });
+    repeated_is(first_repeated(names), GgufErrorKind::DuplicateTensor)
+}
+
+fn repeated_is(found: Option<usize>, kind: GgufErrorKind) -> Result<(), GgufError> {
+    found.map_or(Ok(()), |at| Err(GgufError { kind, offset: at as u64 }))
+}
+
+/// Checks every description, and that the tensors follow one another without overlap. (ggml
+/// itself reads only files whose tensors lie in the order they are listed in.)
+fn check_tensors(cursor: &mut Cursor<'_>, count: usize, align: u32) -> Result<(), GgufError> {
+    let mut previous = 0..0;
+    for _ in 0..count {
+        let info = TensorInfo::read(cursor)?;
+        let at_offset = at_offset(cursor);
+        if !info.offset.is_multiple_of(align.into()) {
+            return Err(at_offset.error(GgufErrorKind::TensorAlignment));
+        }
+        // A tensor of unknown size holds at least one byte.
+        let end = info.offset.checked_add(info.byte_len().unwrap_or(1));
+        let end = end.ok_or(at_offset.error(GgufErrorKind::Overflow))?;
+        if info.offset < previous.end {
+            return Err(at_offset.error(if end <= previous.start {
+                GgufErrorKind::TensorOrder
+            } else {
+                GgufErrorKind::TensorOverlap
+            }));
+        }
+        previous = info.offset..end;
+    }
+    Ok(())
+}
+
+/// The data section; empty if the file ends before it.
+fn data_section<'w>(bytes: &'w [u8], end_of_infos: &Cursor<'w>, align: u32) -> &'w [u8] {
+    let start = (end_of_infos.position() as u64).checked_next_multiple_of(align.into());
+    let start = start.and_then(|start| usize::try_from(start).ok());
+    start.and_then(|start| bytes.get(start..)).unwrap_or_default()
+}
+
+fn check_bounds(tensors: &Tensors<'_>, data: &[u8]) -> Result<(), GgufError> {
+    let mut tensors = tensors.clone();
+    while let Some(info) = tensors.next() {
+        let end = info.offset.checked_add(info.byte_len().unwrap_or(1));
+        if end.is_none_or(|end| end > data.len() as u64) {
+            return Err(at_offset(&tensors.cursor).error(GgufErrorKind::TensorBeyondFile));
+        }
+    }
+    Ok(())
+}
+
+/// The offset field of the description just read.
+fn at_offset<'w>(after: &Cursor<'w>) -> Cursor<'w> {
+    after.back(OFFSET_BYTES)
+}

@@ -1,0 +1,194 @@
+//! Metadata values, read where they lie.
+
+use super::array::Array;
+use super::cursor::Cursor;
+use super::{GgufError, GgufErrorKind};
+
+/// The type of a metadata value, as numbered by the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// 0.
+    U8,
+    /// 1.
+    I8,
+    /// 2.
+    U16,
+    /// 3.
+    I16,
+    /// 4.
+    U32,
+    /// 5.
+    I32,
+    /// 6.
+    F32,
+    /// 7: one byte, 0 or 1.
+    Bool,
+    /// 8: UTF-8.
+    Str,
+    /// 9: a count and elements of one type, which is not an array.
+    Array,
+    /// 10.
+    U64,
+    /// 11.
+    I64,
+    /// 12.
+    F64,
+}
+
+impl ValueType {
+    /// In the order of the format's numbers.
+    pub const ALL: [ValueType; 13] = [
+        ValueType::U8,
+        ValueType::I8,
+        ValueType::U16,
+        ValueType::I16,
+        ValueType::U32,
+        ValueType::I32,
+        ValueType::F32,
+        ValueType::Bool,
+        ValueType::Str,
+        ValueType::Array,
+        ValueType::U64,
+        ValueType::I64,
+        ValueType::F64,
+    ];
+
+    /// The format's number.
+    pub const fn id(self) -> u32 {
+        self as u32
+    }
+
+    /// Bytes of one value; `None` for strings and arrays.
+    pub const fn size(self) -> Option<u64> {
+        match self {
+            ValueType::U8 | ValueType::I8 | ValueType::Bool => Some(1),
+            ValueType::U16 | ValueType::I16 => Some(2),
+            ValueType::U32 | ValueType::I32 | ValueType::F32 => Some(4),
+            ValueType::U64 | ValueType::I64 | ValueType::F64 => Some(8),
+            ValueType::Str | ValueType::Array => None,
+        }
+    }
+
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, GgufError> {
+        let here = *cursor;
+        let id = cursor.u32()?;
+        let known = usize::try_from(id).ok().and_then(|id| Self::ALL.get(id).copied());
+        known.ok_or(here.error(GgufErrorKind::UnknownValueType(id)))
+    }
+}
+
+/// One metadata value, borrowed from the file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the variants are those of `ValueType`")]
+pub enum Value<'w> {
+    U8(u8),
+    I8(i8),
+    U16(u16),
+    I16(i16),
+    U32(u32),
+    I32(i32),
+    F32(f32),
+    Bool(bool),
+    Str(&'w str),
+    Array(Array<'w>),
+    U64(u64),
+    I64(i64),
+    F64(f64),
+}
+
+impl<'w> Value<'w> {
+    /// The type of the value.
+    pub const fn value_type(&self) -> ValueType {
+        match self {
+            Value::U8(_) => ValueType::U8,
+            Value::I8(_) => ValueType::I8,
+            Value::U16(_) => ValueType::U16,
+            Value::I16(_) => ValueType::I16,
+            Value::U32(_) => ValueType::U32,
+            Value::I32(_) => ValueType::I32,
+            Value::F32(_) => ValueType::F32,
+            Value::Bool(_) => ValueType::Bool,
+            Value::Str(_) => ValueType::Str,
+            Value::Array(_) => ValueType::Array,
+            Value::U64(_) => ValueType::U64,
+            Value::I64(_) => ValueType::I64,
+            Value::F64(_) => ValueType::F64,
+        }
+    }
+
+    /// The value of an integer of any width that is not negative.
+    pub fn as_u64(&self) -> Option<u64> {
+        match *self {
+            Value::U8(v) => Some(v.into()),
+            Value::U16(v) => Some(v.into()),
+            Value::U32(v) => Some(v.into()),
+            Value::U64(v) => Some(v),
+            Value::I8(v) => v.try_into().ok(),
+            Value::I16(v) => v.try_into().ok(),
+            Value::I32(v) => v.try_into().ok(),
+            Value::I64(v) => v.try_into().ok(),
+            _ => None,
+        }
+    }
+
+    /// The value of a u32.
+    pub const fn as_u32(&self) -> Option<u32> {
+        if let Value::U32(v) = *self { Some(v) } else { None }
+    }
+
+    /// The value of an f32.
+    pub const fn as_f32(&self) -> Option<f32> {
+        if let Value::F32(v) = *self { Some(v) } else { None }
+    }
+
+    /// The value of a bool.
+    pub const fn as_bool(&self) -> Option<bool> {
+        if let Value::Bool(v) = *self { Some(v) } else { None }
+    }
+
+    /// The value of a string.
+    pub const fn as_str(&self) -> Option<&'w str> {
+        if let Value::Str(v) = *self { Some(v) } else { None }
+    }
+
+    /// The array.
+    pub const fn as_array(&self) -> Option<Array<'w>> {
+        if let Value::Array(v) = *self { Some(v) } else { None }
+    }
+
+    /// Reads a type and its value. The elements of an array are measured, not read: see
+    /// [`Array::check`].
+    pub(super) fn read(cursor: &mut Cursor<'w>) -> Result<Self, GgufError> {
+        match ValueType::read(cursor)? {
+            ValueType::Array => Array::read(cursor).map(Value::Array),
+            value_type => Self::read_scalar(cursor, value_type),
+        }
+    }
+
+    /// Reads a value that is no array.
+    pub(super) fn read_scalar(
+        cursor: &mut Cursor<'w>,
+        value_type: ValueType,
+    ) -> Result<Self, GgufError> {
+        let here = *cursor;
+        Ok(match value_type {
+            ValueType::U8 => Value::U8(u8::from_le_bytes(cursor.array()?)),
+            ValueType::I8 => Value::I8(i8::from_le_bytes(cursor.array()?)),
+            ValueType::U16 => Value::U16(u16::from_le_bytes(cursor.array()?)),
+            ValueType::I16 => Value::I16(i16::from_le_bytes(cursor.array()?)),
+            ValueType::U32 => Value::U32(u32::from_le_bytes(cursor.array()?)),
+            ValueType::I32 => Value::I32(i32::from_le_bytes(cursor.array()?)),
+            ValueType::F32 => Value::F32(f32::from_le_bytes(cursor.array()?)),
+            ValueType::U64 => Value::U64(u64::from_le_bytes(cursor.array()?)),
+            ValueType::I64 => Value::I64(i64::from_le_bytes(cursor.array()?)),
+            ValueType::F64 => Value::F64(f64::from_le_bytes(cursor.array()?)),
+            ValueType::Str => Value::Str(cursor.string()?),
+            ValueType::Bool => match cursor.array()? {
+                [0] => Value::Bool(false),
+                [1] => Value::Bool(true),
+                [other] => return Err(here.error(GgufErrorKind::BadBool(other))),
+            },
+            ValueType::Array => return Err(here.error(GgufErrorKind::NestedArray)),
+        })
+    }
+}
