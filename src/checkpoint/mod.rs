@@ -1,11 +1,15 @@
 //! Bytes to named tensors. Knows names and layouts, never maths.
 
+#[cfg(feature = "std")]
+mod atomic;
 pub mod gguf;
 #[cfg(feature = "safetensors")]
 pub mod hf;
 mod layout;
 mod names;
 
+#[cfg(feature = "std")]
+pub use atomic::AtomicFile;
 pub use names::{LayerRole, Role};
 
 use crate::kernels::{DType, Matrix};

@@ -20,6 +20,8 @@ mod parse;
 mod tensor;
 mod unique;
 mod value;
+#[cfg(feature = "std")]
+mod write;
 
 pub use array::{Array, Elements};
 pub use error::{GgufError, GgufErrorKind};
@@ -27,6 +29,8 @@ pub use ggml_type::GgmlType;
 pub use metadata::Metadata;
 pub use tensor::{TensorInfo, Tensors};
 pub use value::{Value, ValueType};
+#[cfg(feature = "std")]
+pub use write::{GgufDataWriter, GgufWriter};
 
 /// A checked GGUF file.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ pub(super) const MAX_TENSORS: u64 = 16384;
 /// Largest alignment accepted: a huge page.
 const MAX_ALIGNMENT: u32 = 1 << 21;
 /// Alignment of a file that does not name one.
-const DEFAULT_ALIGNMENT: u32 = 32;
+pub(super) const DEFAULT_ALIGNMENT: u32 = 32;
 /// Size of the offset that ends each tensor description.
 const OFFSET_BYTES: usize = 8;
 
@@ -78,7 +78,7 @@ fn check_pairs(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, GgufError> 
     Ok(alignment)
 }
 
-fn check_alignment(value: Value<'_>) -> Result<u32, GgufErrorKind> {
+pub(super) fn check_alignment(value: Value<'_>) -> Result<u32, GgufErrorKind> {
     let alignment = value.as_u32().ok_or(GgufErrorKind::AlignmentType)?;
     if !alignment.is_power_of_two() {
         return Err(GgufErrorKind::AlignmentNotPowerOfTwo(alignment));
