@@ -3,7 +3,9 @@
 mod config;
 mod error;
 mod names;
+mod pre_tokenizer;
 mod shards;
+mod vocabulary;
 
 use std::borrow::ToOwned;
 use std::format;
@@ -15,6 +17,7 @@ use std::vec;
 use safetensors::Dtype;
 
 pub use error::HfError;
+pub use vocabulary::{TokenKind, Vocabulary};
 
 use super::{Checkpoint, LayerRole, Role, Tensor};
 use crate::kernels::{Blocks, DType};

@@ -1,0 +1,87 @@
+//! What can go wrong in a conversion.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::string::String;
+
+use crate::quant::EncodeError;
+
+/// Why a conversion stopped. Nothing is left at the output path, and what was there before
+/// still is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConvertError {
+    /// The source cannot be read as a model.
+    Source(crate::Error),
+    /// The vocabulary cannot be read or stored.
+    #[cfg(feature = "safetensors")]
+    Vocabulary(crate::checkpoint::hf::HfError),
+    /// The source holds a tensor that belongs to no part of the model.
+    UnknownTensor(String),
+    /// A value of a tensor is NaN or infinite.
+    NotFinite {
+        /// The tensor.
+        tensor: String,
+        /// The row.
+        row: usize,
+        /// The column.
+        col: usize,
+    },
+    /// A row of a tensor cannot be encoded.
+    Encode {
+        /// The tensor.
+        tensor: String,
+        /// The reason.
+        source: EncodeError,
+    },
+    /// The output cannot be written: disk full, no permission.
+    Io {
+        /// The output.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The progress callback asked to stop.
+    Cancelled,
+}
+
+impl fmt::Display for ConvertError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConvertError::Source(e) => e.fmt(f),
+            #[cfg(feature = "safetensors")]
+            ConvertError::Vocabulary(e) => e.fmt(f),
+            ConvertError::UnknownTensor(name) => {
+                write!(f, "tensor {name} belongs to no part of a model that is supported")
+            }
+            ConvertError::NotFinite { tensor, row, col } => {
+                write!(f, "tensor {tensor} is damaged: row {row}, column {col} is NaN or infinite")
+            }
+            ConvertError::Encode { tensor, source } => write!(f, "tensor {tensor}: {source}"),
+            ConvertError::Io { path, source } => {
+                write!(f, "cannot write {}: {source}", path.display())
+            }
+            ConvertError::Cancelled => f.write_str("cancelled; nothing was written"),
+        }
+    }
+}
+
+impl std::error::Error for ConvertError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ConvertError::Source(source) => Some(source),
+            ConvertError::Encode { source, .. } => Some(source),
+            ConvertError::Io { source, .. } => Some(source),
+            #[cfg(feature = "safetensors")]
+            ConvertError::Vocabulary(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<crate::Error> for ConvertError {
+    fn from(e: crate::Error) -> Self {
+        ConvertError::Source(e)
+    }
+}

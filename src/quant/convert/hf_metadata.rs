@@ -1,0 +1,193 @@
+//! The metadata of a converted Hugging Face model, with the keys llama.cpp's converter writes.
+
+use std::format;
+use std::io;
+use std::string::String;
+use std::vec::Vec;
+
+use crate::RawXielu;
+use crate::checkpoint::gguf::{GgufWriter, Value};
+use crate::checkpoint::hf::Vocabulary;
+use crate::config::{Config, HiddenAct, RopeScaling};
+
+/// The GGUF architecture a Hugging Face model becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Architecture {
+    /// xIELU with QK-norm: llama.cpp's `apertus`.
+    Apertus,
+    /// SwiGLU without QK-norm: llama.cpp's `llama`.
+    Llama,
+    /// Everything else, with keys for the activation and RoPE; only this library reads it.
+    XieluLlama,
+}
+
+impl Architecture {
+    pub(super) fn of(config: &Config) -> Self {
+        match (config.hidden_act, config.qk_norm) {
+            (HiddenAct::Xielu, true) => Architecture::Apertus,
+            (HiddenAct::Swiglu, false) => Architecture::Llama,
+            _ => Architecture::XieluLlama,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Architecture::Apertus => "apertus",
+            Architecture::Llama => "llama",
+            Architecture::XieluLlama => "xielu-llama",
+        }
+    }
+}
+
+/// Writes the keys of a model, all but the vocabulary's.
+pub(super) fn write_model(
+    writer: &mut GgufWriter,
+    config: &Config,
+    alphas: &[RawXielu],
+    name: &str,
+    parameters: u64,
+    file_type: u32,
+) -> io::Result<()> {
+    let architecture = Architecture::of(config);
+    writer.pair("general.architecture", Value::Str(architecture.name()))?;
+    writer.pair("general.type", Value::Str("model"))?;
+    writer.pair("general.name", Value::Str(name))?;
+    writer.pair("general.size_label", Value::Str(&size_label(parameters)))?;
+    write_alphas(writer, alphas)?;
+    write_shape(writer, config, architecture)?;
+    writer.pair("general.file_type", Value::U32(file_type))?;
+    writer.pair("general.quantization_version", Value::U32(2))
+}
+
+/// The stored scalars under bare keys: one value per layer, before softplus.
+fn write_alphas(writer: &mut GgufWriter, alphas: &[RawXielu]) -> io::Result<()> {
+    if alphas.is_empty() {
+        return Ok(());
+    }
+    let column = |value: fn(&RawXielu) -> f32| alphas.iter().map(value).collect::<Vec<_>>();
+    writer.f32s("xielu.alpha_n", &column(|a| a.alpha_n))?;
+    writer.f32s("xielu.alpha_p", &column(|a| a.alpha_p))?;
+    writer.f32s("xielu.beta", &column(|a| a.beta))?;
+    writer.f32s("xielu.eps", &column(|a| a.eps))
+}
+
+fn write_shape(
+    writer: &mut GgufWriter,
+    config: &Config,
+    architecture: Architecture,
+) -> io::Result<()> {
+    let key = |name: &str| format!("{}.{name}", architecture.name());
+    let mut size = |name: &str, value: usize| {
+        // `Config::validate` keeps every size below 2^31.
+        writer.pair(&key(name), Value::U32(u32::try_from(value).unwrap_or(u32::MAX)))
+    };
+    size("block_count", config.num_layers)?;
+    size("context_length", config.context_length)?;
+    size("embedding_length", config.hidden_size)?;
+    size("feed_forward_length", config.intermediate_size)?;
+    size("attention.head_count", config.num_heads)?;
+    size("attention.head_count_kv", config.num_kv_heads)?;
+    size("vocab_size", config.vocab_size)?;
+    size("rope.dimension_count", config.head_dim)?;
+    if config.q_size() != config.hidden_size {
+        size("attention.key_length", config.head_dim)?;
+        size("attention.value_length", config.head_dim)?;
+    }
+    writer.pair(&key("rope.freq_base"), Value::F32(config.rope.theta))?;
+    let epsilon = key("attention.layer_norm_rms_epsilon");
+    writer.pair(&epsilon, Value::F32(config.rms_norm_eps))?;
+    if let RopeScaling::Linear { factor } = config.rope.scaling {
+        writer.pair(&key("rope.scaling.type"), Value::Str("linear"))?;
+        writer.pair(&key("rope.scaling.factor"), Value::F32(factor))?;
+    }
+    if architecture == Architecture::XieluLlama {
+        writer.pair(&key("hidden_act"), Value::Str(act_name(config.hidden_act)))?;
+        writer.pair(&key("rope.style"), Value::Str("neox"))?;
+    }
+    Ok(())
+}
+
+const fn act_name(act: HiddenAct) -> &'static str {
+    match act {
+        HiddenAct::Xielu => "xielu",
+        HiddenAct::Xiprelu => "xiprelu",
+        HiddenAct::Relu2 => "relu2",
+        HiddenAct::Swiglu => "silu",
+    }
+}
+
+/// Writes the vocabulary's keys.
+pub(super) fn write_vocabulary(writer: &mut GgufWriter, vocabulary: &Vocabulary) -> io::Result<()> {
+    writer.pair("tokenizer.ggml.model", Value::Str("gpt2"))?;
+    writer.pair("tokenizer.ggml.pre", Value::Str(&vocabulary.pre))?;
+    writer.strings("tokenizer.ggml.tokens", &vocabulary.tokens)?;
+    let kinds: Vec<i32> = vocabulary.kinds.iter().map(|&kind| kind as i32).collect();
+    writer.i32s("tokenizer.ggml.token_type", &kinds)?;
+    writer.strings("tokenizer.ggml.merges", &vocabulary.merges)?;
+    let ids = [
+        ("tokenizer.ggml.bos_token_id", vocabulary.bos),
+        ("tokenizer.ggml.eos_token_id", vocabulary.eos),
+        ("tokenizer.ggml.unknown_token_id", vocabulary.unk),
+        ("tokenizer.ggml.padding_token_id", vocabulary.pad),
+    ];
+    for (key, id) in ids {
+        if let Some(id) = id {
+            writer.pair(key, Value::U32(id))?;
+        }
+    }
+    let adds = [
+        ("tokenizer.ggml.add_bos_token", vocabulary.add_bos),
+        ("tokenizer.ggml.add_eos_token", vocabulary.add_eos),
+    ];
+    for (key, add) in adds {
+        if let Some(add) = add {
+            writer.pair(key, Value::Bool(add))?;
+        }
+    }
+    if let Some(template) = &vocabulary.chat_template {
+        writer.pair("tokenizer.chat_template", Value::Str(template))?;
+    }
+    Ok(())
+}
+
+/// A directory's name as a title: `tiny-model` becomes `Tiny Model`.
+pub(super) fn title(name: &str) -> String {
+    let mut title = String::new();
+    for word in name.split(['-', '_', ' ']).filter(|word| !word.is_empty()) {
+        if !title.is_empty() {
+            title.push(' ');
+        }
+        let mut chars = word.chars();
+        title.extend(chars.next().into_iter().flat_map(char::to_uppercase));
+        title.push_str(chars.as_str());
+    }
+    title
+}
+
+/// A parameter count with at least two digits: `1.1M`, `8B`, `70B`.
+fn size_label(parameters: u64) -> String {
+    let scaled = |unit: f64| parameters as f64 / unit;
+    let (value, suffix) = match parameters {
+        1_000_000_000_000.. => (scaled(1e12), "T"),
+        1_000_000_000.. => (scaled(1e9), "B"),
+        1_000_000.. => (scaled(1e6), "M"),
+        _ => (scaled(1e3), "K"),
+    };
+    let digits = usize::from(value < 9.5);
+    format!("{value:.digits$}{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels() {
+        assert_eq!(size_label(1_148_296), "1.1M");
+        assert_eq!(size_label(8_053_338_176), "8.1B");
+        assert_eq!(size_label(70_600_000_000), "71B");
+        assert_eq!(size_label(12_345), "12K");
+        assert_eq!(title("tiny"), "Tiny");
+        assert_eq!(title("Apertus-8B_instruct"), "Apertus 8B Instruct");
+    }
+}
