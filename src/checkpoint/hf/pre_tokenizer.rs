@@ -82,6 +82,8 @@ impl PreTokenizer {
 
 #[cfg(test)]
 mod tests {
+    use std::string::ToString;
+
     use super::*;
 
     fn name(json: &str) -> Option<&'static str> {
