@@ -48,7 +48,7 @@ fn walk_tensors(gguf: &Gguf<'_>, bytes: &[u8]) {
     for info in gguf.tensors() {
         count += 1;
         assert!(matches!(info.dims().len(), 1..=4));
-        assert_eq!(info.elements(), info.dims().iter().product());
+        assert_eq!(info.elements(), info.dims().iter().product::<u64>());
         assert!(info.offset >= end && info.offset.is_multiple_of(gguf.alignment().into()));
         assert_eq!(gguf.tensor_info(info.name), Some(info));
         let data = gguf.tensor_data(&info);
