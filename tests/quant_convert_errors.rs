@@ -1,0 +1,219 @@
+//! Conversions that must fail, and what they leave behind: nothing.
+#![cfg(feature = "safetensors")]
+
+mod common;
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use common::{directory, fixture, fixture_config, fixture_tensors};
+use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter};
+use xielu::checkpoint::hf::HfDir;
+use xielu::kernels::DType;
+use xielu::quant::EncodeError;
+use xielu::quant::convert::{ConvertError, Progress, Types, convert_gguf, convert_hf};
+
+const Q8_0: Types = Types::uniform(DType::Q8_0);
+
+fn go_on(_: Progress<'_>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn bf16_fixture() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiny-bf16.gguf");
+    fs::read(path).unwrap()
+}
+
+/// A folder with a file that a failed conversion must leave alone.
+struct Guarded {
+    dir: tempfile::TempDir,
+    output: PathBuf,
+}
+
+impl Guarded {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let output = dir.path().join("out.gguf");
+        fs::write(&output, "what was here before").unwrap();
+        Guarded { dir, output }
+    }
+
+    /// The error, after checking that it left nothing.
+    fn error<T>(&self, result: Result<T, ConvertError>) -> (ConvertError, String) {
+        let Err(error) = result else { panic!("must fail") };
+        assert_eq!(fs::read(&self.output).unwrap(), b"what was here before");
+        assert_eq!(fs::read_dir(self.dir.path()).unwrap().count(), 1, "a file was left");
+        let text = error.to_string();
+        assert!(!text.contains('\n'), "one line: {text}");
+        (error, text)
+    }
+}
+
+#[test]
+fn cancelling_leaves_nothing() {
+    let bytes = bf16_fixture();
+    let gguf = Gguf::parse(&bytes).unwrap();
+    for chunks in [1, 10, 44] {
+        let guarded = Guarded::new();
+        let mut seen = 0;
+        let stop = |_: Progress<'_>| {
+            seen += 1;
+            if seen == chunks { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let (error, _) = guarded.error(convert_gguf(&gguf, &guarded.output, &Q8_0, stop));
+        assert!(matches!(error, ConvertError::Cancelled));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_and_a_missing_folder() {
+    let bytes = bf16_fixture();
+    let gguf = Gguf::parse(&bytes).unwrap();
+    for output in ["/dev/full", "/nonexistent/out.gguf"] {
+        let error = convert_gguf(&gguf, Path::new(output), &Q8_0, go_on).unwrap_err();
+        assert!(matches!(error, ConvertError::Io { .. }));
+        assert!(error.to_string().contains(output), "{error}");
+    }
+}
+
+#[test]
+fn a_file_may_replace_its_own_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.gguf");
+    fs::write(&path, bf16_fixture()).unwrap();
+    let source = xielu::kernels::MappedFile::open(&path).unwrap();
+    convert_gguf(&Gguf::parse(&source).unwrap(), &path, &Q8_0, go_on).unwrap();
+    let now = fs::read(&path).unwrap();
+    assert!(now.len() < source.len());
+    assert!(Gguf::parse(&now).is_ok() && Gguf::parse(&source).is_ok());
+}
+
+#[test]
+fn damaged_values_are_named() {
+    let name = "model.layers.1.mlp.up_proj.weight";
+    for (bits, dtype) in [(0x7fc0u16, DType::Q8_0), (0xff80, DType::Q4_0), (0x7f80, DType::F16)] {
+        let mut tensors = fixture_tensors();
+        let data = &mut tensors.get_mut(name).unwrap().2;
+        // Row 600 is in the second chunk of rows.
+        let at = (600 * 128 + 77) * 2;
+        data[at..at + 2].copy_from_slice(&bits.to_le_bytes());
+        let dir = directory(&fixture_config(), &tensors);
+        let source = HfDir::open(dir.path()).unwrap();
+        let guarded = Guarded::new();
+        let types = Types::uniform(dtype);
+        let result = convert_hf(&source, &guarded.output, &types, None, go_on);
+        let (error, text) = guarded.error(result);
+        assert!(
+            matches!(&error, ConvertError::NotFinite { tensor, row: 600, col: 77 }
+                if tensor == "blk.1.ffn_up.weight"),
+            "{text}"
+        );
+        // The same type is a copy, whatever the values.
+        let types = Types::uniform(DType::BF16);
+        convert_hf(&source, &guarded.output, &types, None, go_on).unwrap();
+    }
+}
+
+#[test]
+fn values_beyond_the_type_are_refused() {
+    let mut tensors = fixture_tensors();
+    let data = &mut tensors.get_mut("lm_head.weight").unwrap().2;
+    data[..2].copy_from_slice(&0x7f00u16.to_le_bytes());
+    let dir = directory(&fixture_config(), &tensors);
+    let source = HfDir::open(dir.path()).unwrap();
+    for dtype in [DType::F16, DType::Q8_0] {
+        let guarded = Guarded::new();
+        let types = Types::uniform(dtype);
+        let result = convert_hf(&source, &guarded.output, &types, None, go_on);
+        let (error, text) = guarded.error(result);
+        let overflow = |e: &ConvertError| {
+            matches!(e, ConvertError::Encode { source: EncodeError::Overflow { .. }, .. })
+        };
+        assert!(overflow(&error) && text.contains("output.weight"), "{text}");
+    }
+}
+
+/// The fixture with one more tensor, or without its metadata.
+fn rewritten(extra: Option<&str>, keys: impl Fn(&str) -> bool) -> Vec<u8> {
+    let bytes = bf16_fixture();
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let mut writer = GgufWriter::new();
+    for (key, value) in gguf.metadata().filter(|(key, _)| keys(key)) {
+        writer.pair(key, value).unwrap();
+    }
+    for info in gguf.tensors() {
+        writer.tensor(info.name, info.dims(), info.ggml_type).unwrap();
+    }
+    if let Some(name) = extra {
+        writer.tensor(name, &[32], GgmlType(0)).unwrap();
+    }
+    let mut data = writer.begin(Vec::new()).unwrap();
+    for info in gguf.tensors() {
+        data.write(gguf.tensor_data(&info).unwrap()).unwrap();
+    }
+    if extra.is_some() {
+        data.write(&[0; 128]).unwrap();
+    }
+    data.finish().unwrap()
+}
+
+#[test]
+fn unusable_sources() {
+    let guarded = Guarded::new();
+    for extra in ["rope_factors_long.weight", "blk.4.ffn_up.weight", "blk.0.ffn_gate.weight"] {
+        let bytes = rewritten(Some(extra), |_| true);
+        let gguf = Gguf::parse(&bytes).unwrap();
+        let result = convert_gguf(&gguf, &guarded.output, &Q8_0, go_on);
+        let (error, text) = guarded.error(result);
+        assert!(matches!(error, ConvertError::UnknownTensor(_)) && text.contains(extra), "{text}");
+    }
+    let bytes = rewritten(None, |key| !key.ends_with("block_count"));
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let (error, text) = guarded.error(convert_gguf(&gguf, &guarded.output, &Q8_0, go_on));
+    assert!(matches!(error, ConvertError::Source(_)) && text.contains("block_count"), "{text}");
+}
+
+/// Each entry replaces a part of `tokenizer.json`; the error says what is wrong.
+#[test]
+fn unusable_tokenizers() {
+    use serde_json::{Value, json};
+    let original: Value =
+        serde_json::from_slice(&fs::read(fixture().join("tokenizer.json")).unwrap()).unwrap();
+    let cases = [
+        ("/model/type", json!("Unigram"), "byte-level BPE"),
+        ("/model/byte_fallback", json!(true), "byte fallback"),
+        ("/model/vocab/!", json!(1024), "1024 rows"),
+        ("/model/vocab/!", json!(4), "id 4"),
+        ("/model/vocab/!", json!(-1), "not valid"),
+        ("/model/merges/0", json!("ab"), "merge"),
+        ("/model/merges/0", json!(["a b", "c"]), "merge"),
+        ("/model/merges/0", json!(["a", "b", "c"]), "not valid"),
+        ("/model", json!(null), "not valid"),
+        ("/normalizer", json!({"type": "Lowercase"}), "normalizer"),
+        ("/pre_tokenizer", json!(null), "pre-tokenizer"),
+        ("/pre_tokenizer/type", json!("Metaspace"), "pre-tokenizer"),
+        ("/pre_tokenizer/add_prefix_space", json!(true), "pre-tokenizer"),
+    ];
+    let dir = directory(&fixture_config(), &fixture_tensors());
+    let path = dir.path().join("tokenizer.json");
+    let guarded = Guarded::new();
+    for (pointer, value, named) in cases {
+        let mut json = original.clone();
+        *json.pointer_mut(pointer).unwrap() = value.clone();
+        fs::write(&path, json.to_string()).unwrap();
+        let source = HfDir::open(dir.path()).unwrap();
+        let result = convert_hf(&source, &guarded.output, &Q8_0, None, go_on);
+        let (_, text) = guarded.error(result);
+        assert!(text.contains(named) && text.contains("tokenizer.json"), "{pointer}: {text}");
+    }
+    // A name given by the caller takes the place of recognition.
+    let mut json = original;
+    json["pre_tokenizer"]["type"] = "Metaspace".into();
+    fs::write(&path, json.to_string()).unwrap();
+    let source = HfDir::open(dir.path()).unwrap();
+    convert_hf(&source, &guarded.output, &Q8_0, Some("tekken"), go_on).unwrap();
+    let bytes = fs::read(&guarded.output).unwrap();
+    assert_eq!(Gguf::parse(&bytes).unwrap().get_str("tokenizer.ggml.pre"), Some("tekken"));
+}
