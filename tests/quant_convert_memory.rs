@@ -1,4 +1,5 @@
 //! A conversion's memory does not grow with the model.
+#![cfg(feature = "std")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
