@@ -12,6 +12,7 @@ mod backend;
 pub mod checkpoint;
 pub mod config;
 mod error;
+pub mod llama;
 pub mod mlp;
 pub mod quant;
 mod scratch;

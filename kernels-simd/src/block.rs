@@ -237,6 +237,24 @@ impl<'w> Blocks<'w> {
         }
     }
 
+    /// `x[i] *= self[i]`, for float types; `false` (and nothing written) for quantized ones or
+    /// another length.
+    pub fn multiply_into(&self, x: &mut [f32]) -> bool {
+        fn each<B: Copy>(w: &[B], x: &mut [f32], get: impl Fn(B) -> f32) -> bool {
+            let fits = w.len() == x.len();
+            if fits {
+                x.iter_mut().zip(w).for_each(|(x, &w)| *x *= get(w));
+            }
+            fits
+        }
+        match self {
+            Blocks::F32(w) => each(w, x, F32::get),
+            Blocks::F16(w) => each(w, x, F16::get),
+            Blocks::BF16(w) => each(w, x, BF16::get),
+            Blocks::Q8_0(_) | Blocks::Q4_0(_) => false,
+        }
+    }
+
     /// Writes the values as f32; `false` (and nothing written) if `out` has another length.
     pub fn dequantize(&self, out: &mut [f32]) -> bool {
         fn each<B: Copy>(src: &[B], out: &mut [f32], get: impl Fn(B) -> f32) -> bool {

@@ -1,0 +1,169 @@
+//! The decoder: tokens in, logits out, one KV cache, no memory of its own.
+
+use super::kv_cache::KvCache;
+use super::model::Model;
+use super::pass::{self, Buffers, Pass};
+use super::rope;
+use crate::backend::Backend;
+use crate::kernels::LengthError;
+use crate::{Config, Error};
+
+/// What trades memory for speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecoderOptions {
+    /// Tokens of a prompt that go through the layers together; at least 1.
+    pub batch: usize,
+    /// Hidden values of the MLP held at a time, a multiple of 32; `usize::MAX` holds all.
+    pub mlp_tile: usize,
+}
+
+impl Default for DecoderOptions {
+    /// For hosts: batches of 64, the MLP whole.
+    fn default() -> Self {
+        DecoderOptions { batch: 64, mlp_tile: usize::MAX }
+    }
+}
+
+impl DecoderOptions {
+    /// The least memory: one token at a time, the MLP in tiles of 32.
+    pub const SMALLEST: DecoderOptions = DecoderOptions { batch: 1, mlp_tile: 32 };
+}
+
+/// Runs a [`Model`] over a growing sequence.
+#[derive(Debug)]
+pub struct Decoder<'m, 'w, 's> {
+    model: &'m Model<'m, 'w>,
+    backend: Backend<'m>,
+    options: DecoderOptions,
+    cache: KvCache<'s>,
+    scratch: &'s mut [f32],
+    position: usize,
+    /// Tokens of the last batch, whose final states lie in `scratch`.
+    last_batch: usize,
+}
+
+impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
+    /// f32 elements of scratch a decoder of a valid config takes, whatever the weight types;
+    /// `usize::MAX` if that does not fit `usize`.
+    pub const fn scratch_len(config: &Config, options: &DecoderOptions) -> usize {
+        pass::scratch_len(config, options)
+    }
+
+    /// A decoder at position 0. What `cache` and `scratch` hold does not matter.
+    ///
+    /// # Errors
+    /// If `scratch` is shorter than [`Decoder::scratch_len`], `cache` was made for another
+    /// shape, or the batch is 0.
+    pub fn new(
+        model: &'m Model<'m, 'w>,
+        backend: Backend<'m>,
+        options: DecoderOptions,
+        cache: KvCache<'s>,
+        scratch: &'s mut [f32],
+    ) -> Result<Self, Error> {
+        let config = &model.config;
+        if options.batch == 0 {
+            return Err(Error::Config("the decoder's batch is 0"));
+        }
+        if !cache.fits(config) {
+            return Err(Error::Config("the KV cache was made for another model"));
+        }
+        let buffers = Buffers::carve(scratch, config, &options, 0)?;
+        rope::inverse_frequencies(&config.rope, model.rope_freqs.as_ref(), buffers.inv_freq)?;
+        Ok(Decoder { model, backend, options, cache, scratch, position: 0, last_batch: 0 })
+    }
+
+    /// Positions decoded so far.
+    pub const fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Positions the KV cache has room for.
+    pub const fn context(&self) -> usize {
+        self.cache.context()
+    }
+
+    /// The model being run.
+    pub const fn model(&self) -> &'m Model<'m, 'w> {
+        self.model
+    }
+
+    /// Goes back to `position` (no further than now), forgetting what came after.
+    pub fn rewind(&mut self, position: usize) {
+        self.position = self.position.min(position);
+        self.last_batch = 0;
+    }
+
+    /// Decodes one token and writes the logits of what follows it (`vocab_size` values).
+    ///
+    /// # Errors
+    /// As [`Decoder::prompt`] and [`Decoder::logits`].
+    pub fn step(&mut self, token: u32, logits: &mut [f32]) -> Result<(), Error> {
+        self.batch(&[token])?;
+        self.logits(logits)
+    }
+
+    /// Decodes `tokens` after what came before, in batches. [`Decoder::logits`] then has the
+    /// last batch's.
+    ///
+    /// # Errors
+    /// [`Error::ContextFull`] if the tokens do not fit (nothing is decoded); [`Error::Token`] if
+    /// one is beyond the vocabulary (the batches before its own are decoded).
+    pub fn prompt(&mut self, tokens: &[u32]) -> Result<(), Error> {
+        self.check_room(tokens.len())?;
+        tokens.chunks(self.options.batch.max(1)).try_for_each(|batch| self.batch(batch))
+    }
+
+    /// Decodes at most `options.batch` tokens together.
+    ///
+    /// # Errors
+    /// As [`Decoder::prompt`], and [`Error::Length`] if they are too many.
+    pub fn batch(&mut self, tokens: &[u32]) -> Result<(), Error> {
+        if tokens.len() > self.options.batch {
+            return Err(LengthError { expected: self.options.batch, found: tokens.len() }.into());
+        }
+        self.check_room(tokens.len())?;
+        self.last_batch = 0;
+        let model = self.model;
+        let config = &model.config;
+        let mut b = Buffers::carve(self.scratch, config, &self.options, tokens.len())?;
+        pass::embed(&model.token_embd, tokens, b.x)?;
+        b.fill_rope(config.head_dim, self.position);
+        for (index, layer) in model.layers.iter().enumerate() {
+            let pass = Pass { config, backend: &self.backend, layer, index };
+            pass.attention(self.position, &mut self.cache, &mut b)?;
+            pass.mlp(self.options.mlp_tile, &mut b)?;
+        }
+        self.position += tokens.len();
+        self.last_batch = tokens.len();
+        Ok(())
+    }
+
+    fn check_room(&self, tokens: usize) -> Result<(), Error> {
+        let (needed, context) = (self.position.saturating_add(tokens), self.context());
+        if needed > context { Err(Error::ContextFull { needed, context }) } else { Ok(()) }
+    }
+
+    /// Writes the logits of the last tokens of the last batch, `[n, vocab_size]`, `n` being
+    /// `out.len() / vocab_size`: with room for one, what follows the last token.
+    ///
+    /// # Errors
+    /// [`Error::Length`] unless `out` is a whole number of tokens, at least one and at most as
+    /// many as the last batch had.
+    pub fn logits(&mut self, out: &mut [f32]) -> Result<(), Error> {
+        let model = self.model;
+        let config = &model.config;
+        let n = out.len() / config.vocab_size.max(1);
+        let expected = config.vocab_size * n.clamp(1, self.last_batch.max(1));
+        if out.len() != expected || self.last_batch == 0 {
+            return Err(LengthError { expected, found: out.len() }.into());
+        }
+        let b = Buffers::carve(self.scratch, config, &self.options, self.last_batch)?;
+        let start = (self.last_batch - n) * config.hidden_size;
+        let x = b.x.get(start..).ok_or(Error::OutOfRange("final states"))?;
+        let h = b.h.get_mut(start..).ok_or(Error::OutOfRange("final states"))?;
+        pass::copy(x, h);
+        model.output_norm.apply(h)?;
+        pass::project(&self.backend, &model.output, h, b.blocks, out, false)
+    }
+}

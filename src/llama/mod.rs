@@ -1,0 +1,16 @@
+//! The decoder around the MLP: Llama with RMSNorm, RoPE, grouped-query attention and, for
+//! Apertus, QK-norm. The caller owns all memory; every size is a function of the [`Config`](crate::Config).
+
+mod attention;
+mod decoder;
+mod kv_cache;
+mod model;
+mod norm;
+mod pass;
+mod rope;
+mod sampler;
+
+pub use decoder::{Decoder, DecoderOptions};
+pub use kv_cache::{KvCache, KvType};
+pub use model::{Layer, Model};
+pub use sampler::{Sampler, SamplerOptions, argmax};

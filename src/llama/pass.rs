@@ -1,0 +1,184 @@
+//! One batch of tokens through the layers, in buffers carved from the caller's scratch.
+
+use super::attention::attend;
+use super::decoder::DecoderOptions;
+use super::kv_cache::KvCache;
+use super::model::Layer;
+use super::rope;
+use crate::backend::Backend;
+use crate::kernels::{BlockQ8_0, Matrix, QK};
+use crate::mlp::{input_for, tokens_of};
+use crate::scratch::{Scratch, q8_0_len};
+use crate::{Config, Error, Mlp};
+
+/// The pieces of scratch for one batch.
+pub(super) struct Buffers<'s> {
+    /// Angle per position of each RoPE pair; kept from batch to batch.
+    pub inv_freq: &'s mut [f32],
+    /// The residual stream, `[tokens, hidden]`; kept for the logits.
+    pub x: &'s mut [f32],
+    /// Normalised inputs of a block, `[tokens, hidden]`.
+    pub h: &'s mut [f32],
+    /// Outputs of the MLP, `[tokens, hidden]`.
+    y: &'s mut [f32],
+    q: &'s mut [f32],
+    k: &'s mut [f32],
+    v: &'s mut [f32],
+    /// Outputs of the heads, `[tokens, heads * head_dim]`.
+    attn: &'s mut [f32],
+    /// Cosines, then sines, `[tokens, head_dim]`.
+    rope: &'s mut [f32],
+    /// Inputs of a product as Q8_0.
+    pub blocks: &'s mut [BlockQ8_0],
+    mlp: &'s mut [f32],
+}
+
+/// Widest input of a product outside the MLP, in whole blocks.
+const fn widest_input(config: &Config) -> usize {
+    let (hidden, q) = (config.hidden_size, config.q_size());
+    (if hidden > q { hidden } else { q }).next_multiple_of(QK)
+}
+
+/// f32 elements of scratch for `options.batch` tokens.
+pub(super) const fn scratch_len(config: &Config, options: &DecoderOptions) -> usize {
+    let batch = options.batch;
+    let per_token = 3 * config.hidden_size + 2 * config.q_size() + 2 * config.kv_size();
+    (per_token + config.head_dim)
+        .saturating_mul(batch)
+        .saturating_add(config.head_dim / 2)
+        .saturating_add(q8_0_len(widest_input(config).saturating_mul(batch)))
+        .saturating_add(mlp_len(config, options, batch))
+}
+
+const fn mlp_len(config: &Config, options: &DecoderOptions, tokens: usize) -> usize {
+    let ffn = config.intermediate_size;
+    let tile = if options.mlp_tile < ffn { options.mlp_tile } else { ffn };
+    Mlp::scratch_len(config.hidden_size, tile, tokens, config.hidden_act.is_gated())
+}
+
+impl<'s> Buffers<'s> {
+    /// Buffers for `tokens` tokens, at most `options.batch`. What is kept between batches lies
+    /// first, where the number of tokens does not move it.
+    pub(super) fn carve(
+        scratch: &'s mut [f32],
+        config: &Config,
+        options: &DecoderOptions,
+        tokens: usize,
+    ) -> Result<Self, Error> {
+        let mut free = Scratch::new(scratch, scratch_len(config, options))?;
+        let inv_freq = free.f32(config.head_dim / 2)?;
+        let x = free.f32(options.batch * config.hidden_size)?;
+        Ok(Buffers {
+            inv_freq,
+            x: x.get_mut(..tokens * config.hidden_size).ok_or(Error::OutOfRange("batch"))?,
+            h: free.f32(tokens * config.hidden_size)?,
+            y: free.f32(tokens * config.hidden_size)?,
+            q: free.f32(tokens * config.q_size())?,
+            k: free.f32(tokens * config.kv_size())?,
+            v: free.f32(tokens * config.kv_size())?,
+            attn: free.f32(tokens * config.q_size())?,
+            rope: free.f32(tokens * config.head_dim)?,
+            blocks: free.q8_0(tokens * widest_input(config))?,
+            mlp: free.f32(mlp_len(config, options, tokens))?,
+        })
+    }
+
+    /// Fills the RoPE tables for tokens from `position` on.
+    pub(super) fn fill_rope(&mut self, head_dim: usize, position: usize) {
+        for (t, table) in self.rope.chunks_exact_mut(head_dim.max(1)).enumerate() {
+            rope::fill_table(self.inv_freq, position + t, table);
+        }
+    }
+}
+
+/// One layer at work on one batch.
+pub(super) struct Pass<'a, 'e> {
+    pub config: &'a Config,
+    pub backend: &'a Backend<'e>,
+    pub layer: &'a Layer<'a>,
+    pub index: usize,
+}
+
+impl Pass<'_, '_> {
+    /// `x += o(attention(norm(x)))`, storing the new keys and values.
+    pub(super) fn attention(
+        &self,
+        position: usize,
+        cache: &mut KvCache<'_>,
+        b: &mut Buffers<'_>,
+    ) -> Result<(), Error> {
+        let layer = self.layer;
+        copy(b.x, b.h);
+        layer.attn_norm.apply(b.h)?;
+        project(self.backend, &layer.q, b.h, b.blocks, b.q, false)?;
+        project(self.backend, &layer.k, b.h, b.blocks, b.k, false)?;
+        project(self.backend, &layer.v, b.h, b.blocks, b.v, false)?;
+        if let Some((q_norm, k_norm)) = &layer.qk_norm {
+            q_norm.apply(b.q)?;
+            k_norm.apply(b.k)?;
+        }
+        self.rotate_and_store(position, cache, b)?;
+        let out = tokens_of("attention output", b.attn, self.config.q_size())?;
+        attend(self.backend, self.config, cache, self.index, position, b.q, out)?;
+        project(self.backend, &layer.o, b.attn, b.blocks, b.x, true)
+    }
+
+    fn rotate_and_store(
+        &self,
+        position: usize,
+        cache: &mut KvCache<'_>,
+        b: &mut Buffers<'_>,
+    ) -> Result<(), Error> {
+        let config = self.config;
+        let q = b.q.chunks_exact_mut(config.q_size().max(1));
+        let k = b.k.chunks_exact_mut(config.kv_size().max(1));
+        let v = b.v.chunks_exact(config.kv_size().max(1));
+        let tables = b.rope.chunks_exact(config.head_dim.max(1));
+        for (t, (((q, k), v), table)) in q.zip(k).zip(v).zip(tables).enumerate() {
+            rope::rotate(config.rope.style, table, q);
+            rope::rotate(config.rope.style, table, k);
+            cache.store(self.index, position + t, k, v)?;
+        }
+        Ok(())
+    }
+
+    /// `x += mlp(norm(x))`.
+    pub(super) fn mlp(&self, tile: usize, b: &mut Buffers<'_>) -> Result<(), Error> {
+        copy(b.x, b.h);
+        self.layer.ffn_norm.apply(b.h)?;
+        self.layer.mlp.forward_tiled(self.backend, tile, b.h, b.y, b.mlp)?;
+        b.x.iter_mut().zip(b.y.iter()).for_each(|(x, y)| *x += y);
+        Ok(())
+    }
+}
+
+/// Copies as far as both reach.
+pub(super) fn copy(from: &[f32], to: &mut [f32]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+}
+
+/// Rows `tokens` of the embedding as f32, `[tokens, hidden]`.
+pub(super) fn embed(table: &Matrix<'_>, tokens: &[u32], x: &mut [f32]) -> Result<(), Error> {
+    for (&id, x) in tokens.iter().zip(x.chunks_exact_mut(table.cols().max(1))) {
+        let row = usize::try_from(id).ok().and_then(|id| table.row(id));
+        let row = row.ok_or(Error::Token { id, vocab_size: table.rows() })?;
+        if !row.dequantize(x) {
+            return Err(Error::OutOfRange("embedding"));
+        }
+    }
+    Ok(())
+}
+
+/// `out (+)= w * x` for each token, quantizing `x` into `blocks` if `w` asks for it.
+pub(super) fn project(
+    backend: &Backend<'_>,
+    w: &Matrix<'_>,
+    x: &[f32],
+    blocks: &mut [BlockQ8_0],
+    out: &mut [f32],
+    accumulate: bool,
+) -> Result<(), Error> {
+    let blocks = blocks.get_mut(..x.len() / QK).ok_or(Error::OutOfRange("input blocks"))?;
+    let x = input_for(backend, w, x, blocks)?;
+    backend.matmul(w, x, tokens_of("projection", out, w.rows())?, accumulate)
+}

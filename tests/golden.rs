@@ -1,0 +1,168 @@
+//! The decoder against what Hugging Face transformers computed from the same weights
+//! (`tests/data/tiny/goldens.safetensors`), and perplexity against llama.cpp's.
+#![cfg(feature = "safetensors")]
+
+#[path = "common/goldens.rs"]
+mod goldens;
+
+use goldens::{Goldens, read, relative_error};
+use xielu::checkpoint::Checkpoint;
+use xielu::checkpoint::gguf::Gguf;
+use xielu::checkpoint::hf::HfDir;
+use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model, argmax};
+use xielu::{Backend, Mlp};
+
+const VOCAB: usize = 1024;
+
+/// Runs `f` with a decoder over the checkpoint.
+fn with_decoder<'w, C: Checkpoint<'w>, R>(
+    checkpoint: &C,
+    kv_type: KvType,
+    options: DecoderOptions,
+    f: impl FnOnce(&mut Decoder) -> R,
+) -> R {
+    let config = checkpoint.config().unwrap();
+    let mut layers = vec![Layer::EMPTY; config.num_layers];
+    let model = Model::load(checkpoint, &mut layers).unwrap();
+    let mut cache = vec![0; KvCache::bytes_needed(&config, config.context_length, kv_type)];
+    let cache = KvCache::new(&config, config.context_length, kv_type, &mut cache).unwrap();
+    let mut scratch = vec![0.0; Decoder::scratch_len(&config, &options)];
+    let mut decoder =
+        Decoder::new(&model, Backend::default(), options, cache, &mut scratch).unwrap();
+    f(&mut decoder)
+}
+
+/// `n` ids decoded greedily after a prompt.
+fn greedy(decoder: &mut Decoder, prompt: &[u32], n: usize) -> Vec<u32> {
+    let mut logits = vec![0.0; VOCAB];
+    decoder.prompt(prompt).unwrap();
+    decoder.logits(&mut logits).unwrap();
+    let mut ids = vec![argmax(&logits)];
+    while ids.len() < n {
+        decoder.step(*ids.last().unwrap(), &mut logits).unwrap();
+        ids.push(argmax(&logits));
+    }
+    ids
+}
+
+/// llama.cpp's protocol: windows of `window` ids, the predictions made at positions
+/// `window/2 - 1 .. window - 1` are scored.
+fn perplexity(decoder: &mut Decoder, ids: &[u32], window: usize) -> f64 {
+    let mut nll = 0.0;
+    let mut count = 0;
+    for ids in ids.chunks_exact(window) {
+        decoder.rewind(0);
+        for (start, batch) in (0..).step_by(64).zip(ids.chunks(64)) {
+            decoder.batch(batch).unwrap();
+            let mut logits = vec![0.0; batch.len() * VOCAB];
+            decoder.logits(&mut logits).unwrap();
+            for (i, logits) in (start..).zip(logits.chunks(VOCAB)) {
+                if i >= window / 2 && i + 1 < window {
+                    nll -= log_softmax(logits, ids[i + 1]);
+                    count += 1;
+                }
+            }
+        }
+    }
+    (nll / f64::from(count)).exp()
+}
+
+fn log_softmax(logits: &[f32], id: u32) -> f64 {
+    let largest = logits.iter().fold(f32::MIN, |m, &l| m.max(l));
+    let sum: f64 = logits.iter().map(|&l| f64::from(l - largest).exp()).sum();
+    f64::from(logits[id as usize] - largest) - sum.ln()
+}
+
+#[test]
+fn hugging_face_directory_decodes_the_golden_ids_and_logits() {
+    let goldens = Goldens::open();
+    let dir = HfDir::open("tests/data/tiny").unwrap();
+    golden_ids_and_logits(&&dir, &goldens);
+}
+
+#[test]
+fn bf16_gguf_decodes_the_golden_ids_and_logits() {
+    let goldens = Goldens::open();
+    let bytes = read("tests/data/tiny-bf16.gguf");
+    golden_ids_and_logits(&Gguf::parse(&bytes).unwrap(), &goldens);
+}
+
+fn golden_ids_and_logits<'w>(checkpoint: &impl Checkpoint<'w>, goldens: &Goldens) {
+    let prompt = goldens.ids("prompt_ids");
+    let greedy_ids = goldens.ids("greedy_ids");
+    assert_eq!(greedy_ids[..prompt.len()], prompt);
+    for kv_type in [KvType::F32, KvType::F16, KvType::BF16] {
+        let ids = with_decoder(checkpoint, kv_type, DecoderOptions::default(), |d| {
+            greedy(d, &prompt, 64)
+        });
+        assert_eq!(ids, greedy_ids[prompt.len()..], "{kv_type:?}");
+    }
+    let eval = goldens.ids("eval_ids");
+    let truth = goldens.f32("logits_first128");
+    for batch in [1, 7, 64, 128] {
+        let options = DecoderOptions { batch, ..Default::default() };
+        let logits = with_decoder(checkpoint, KvType::F32, options, |d| {
+            let mut all = Vec::new();
+            for ids in eval[..128].chunks(batch) {
+                let mut logits = vec![0.0; ids.len() * VOCAB];
+                d.batch(ids).unwrap();
+                d.logits(&mut logits).unwrap();
+                all.extend(logits);
+            }
+            all
+        });
+        let worst = logits.iter().zip(&truth).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
+        println!("batch {batch}: worst logit difference {worst:e}");
+        assert!(worst < 2e-3);
+    }
+}
+
+#[test]
+fn mlp_layers_give_the_golden_outputs() {
+    let goldens = Goldens::open();
+    let dir = HfDir::open("tests/data/tiny").unwrap();
+    let bytes = read("tests/data/tiny-bf16.gguf");
+    let gguf = Gguf::parse(&bytes).unwrap();
+    for layer in 0..4 {
+        let config = gguf.config().unwrap();
+        let x = goldens.f32(&format!("layer{layer}.mlp_in"));
+        let truth = goldens.f32(&format!("layer{layer}.mlp_out"));
+        let mlps = [
+            Mlp::load(&gguf, &config, layer).unwrap(),
+            Mlp::load(&&dir, &(&dir).config().unwrap(), layer).unwrap(),
+        ];
+        for mlp in mlps {
+            for tile in [usize::MAX, 672, 256, 32] {
+                let ffn = mlp.intermediate_size();
+                let mut scratch = vec![0.0; Mlp::scratch_len(128, tile.min(ffn), 32, false)];
+                let mut out = vec![f32::NAN; x.len()];
+                mlp.forward_tiled(&Backend::default(), tile, &x, &mut out, &mut scratch).unwrap();
+                let error = relative_error(&out, &truth);
+                println!("layer {layer} tile {tile}: relative error {error:e}");
+                assert!(error < 1e-4);
+            }
+        }
+    }
+}
+
+/// bf16 as transformers and llama.cpp have it; Q8_0 and Q4_0 as llama.cpp has them. Whole and
+/// tiled.
+#[test]
+fn perplexity_is_that_of_transformers_and_llama_cpp() {
+    let eval = Goldens::open().ids("eval_ids");
+    let cases = [
+        ("tests/data/tiny-bf16.gguf", 13.019, 13.039),
+        ("models/tiny-Q8_0.gguf", 13.0, 13.06),
+        ("tests/data/tiny-Q4_0.gguf", 13.3, 13.42),
+    ];
+    for (path, low, high) in cases {
+        let bytes = read(path);
+        let gguf = Gguf::parse(&bytes).unwrap();
+        for mlp_tile in [usize::MAX, 96] {
+            let options = DecoderOptions { mlp_tile, ..Default::default() };
+            let ppl = with_decoder(&gguf, KvType::F32, options, |d| perplexity(d, &eval, 256));
+            println!("{path} tile {mlp_tile}: perplexity {ppl:.4}");
+            assert!(ppl > low && ppl < high, "{path}: {ppl}");
+        }
+    }
+}
