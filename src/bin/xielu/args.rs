@@ -1,0 +1,79 @@
+//! Arguments that several commands share.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use xielu::kernels::{Isa, Kernels};
+use xielu::llama::KvType;
+use xielu::{Backend, Rayon};
+
+/// What computes, and on how many threads.
+#[derive(Debug, clap::Args)]
+pub struct ComputeArgs {
+    /// Instruction set of the kernels; the fastest this machine runs when not given
+    #[arg(long, value_name = "NAME", env = "XIELU_ISA", hide_env_values = true)]
+    pub isa: Option<Isa>,
+    /// Number of threads; all cores when not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+}
+
+impl ComputeArgs {
+    /// The kernels asked for, and the threads made.
+    pub fn backend(&self) -> anyhow::Result<Backend<'static>> {
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads.into())
+                .build_global()
+                .context("the threads cannot be started")?;
+        }
+        Ok(Backend::new(self.kernels()?, &Rayon))
+    }
+
+    /// The kernels asked for.
+    pub fn kernels(&self) -> anyhow::Result<Kernels> {
+        let Some(isa) = self.isa else { return Ok(Kernels::detect()) };
+        match Kernels::for_isa(isa) {
+            Some(kernels) => Ok(kernels),
+            None => {
+                let runs = Isa::ALL.into_iter().filter(|isa| isa.is_available());
+                let runs: Vec<_> = runs.map(|isa| isa.name()).collect();
+                bail!("this machine does not run {isa}; --isa can be: {}", runs.join(", "))
+            }
+        }
+    }
+}
+
+/// A model and how its decoder runs.
+#[derive(Debug, clap::Args)]
+pub struct ModelArgs {
+    /// GGUF file or Hugging Face directory
+    pub model: PathBuf,
+    /// How cached keys and values are stored
+    #[arg(long, value_enum, default_value_t = KvArg::F16)]
+    pub kv_type: KvArg,
+    /// Run the MLP in tiles that never hold the whole hidden vector: less memory, same result
+    #[arg(long)]
+    pub tiled_mlp: bool,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// [`KvType`] on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum KvArg {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl From<KvArg> for KvType {
+    fn from(arg: KvArg) -> Self {
+        match arg {
+            KvArg::F32 => KvType::F32,
+            KvArg::F16 => KvType::F16,
+            KvArg::Bf16 => KvType::BF16,
+        }
+    }
+}

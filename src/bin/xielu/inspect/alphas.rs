@@ -1,0 +1,71 @@
+//! The learned scalars of every layer.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+use xielu::checkpoint::Checkpoint;
+use xielu::config::HiddenAct;
+use xielu::kernels::{Activation, Kernels};
+use xielu::{Config, RawXielu};
+
+/// One layer's activation: as stored, and as it computes.
+pub struct LayerAlphas {
+    raw: RawXielu,
+    activation: Activation,
+    /// Effective, after softplus.
+    pub alpha_p: f32,
+    /// Effective, after softplus.
+    pub alpha_n: f32,
+}
+
+/// The activations of all layers.
+pub fn read(checkpoint: &dyn Checkpoint<'_>, config: &Config) -> anyhow::Result<Vec<LayerAlphas>> {
+    let read = |layer| {
+        let raw = checkpoint
+            .raw_xielu(layer)
+            .with_context(|| format!("the activation of layer {layer} cannot be read"))?;
+        let activation = match config.hidden_act {
+            HiddenAct::Xiprelu => raw.freeze_xiprelu(),
+            _ => raw.freeze().into(),
+        };
+        let (alpha_p, alpha_n) = match activation {
+            Activation::Xielu(c) => (c.alpha_p, c.alpha_n),
+            Activation::Xiprelu { alpha_p, alpha_n, .. } => (alpha_p, alpha_n),
+            _ => anyhow::bail!("the activation has no alphas"),
+        };
+        Ok(LayerAlphas { raw, activation, alpha_p, alpha_n })
+    };
+    (0..config.num_layers).map(read).collect()
+}
+
+impl LayerAlphas {
+    /// `f` at every `x`.
+    pub fn apply(&self, x: &mut [f32]) {
+        Kernels::scalar().activate_f32_in_place(&self.activation, x);
+    }
+
+    /// `f(x)`.
+    pub fn at(&self, x: f32) -> f32 {
+        let mut y = [x];
+        self.apply(&mut y);
+        y[0]
+    }
+}
+
+/// A row for every layer.
+pub fn print_table(out: &mut impl Write, layers: &[LayerAlphas]) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "  {:>5} {:>12} {:>12} {:>10} {:>10} {:>6} {:>9}",
+        "layer", "stored p", "stored n", "alpha_p", "alpha_n", "beta", "eps"
+    )?;
+    for (i, layer) in layers.iter().enumerate() {
+        let LayerAlphas { raw, alpha_p, alpha_n, .. } = layer;
+        writeln!(
+            out,
+            "  {i:>5} {:>12.6} {:>12.6} {alpha_p:>10.4} {alpha_n:>10.4} {:>6} {:>9e}",
+            raw.alpha_p, raw.alpha_n, raw.beta, raw.eps
+        )?;
+    }
+    Ok(())
+}

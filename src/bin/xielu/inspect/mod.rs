@@ -1,0 +1,153 @@
+//! `xielu inspect`: what a model is made of.
+
+mod alphas;
+mod plot;
+mod svg;
+mod tensors;
+
+use std::io::{BufWriter, Write, stdout};
+use std::path::PathBuf;
+
+use xielu::Config;
+use xielu::config::RopeScaling;
+
+use crate::model::{ModelFile, ModelView};
+use crate::output;
+use alphas::LayerAlphas;
+
+/// Show a model's configuration, tensors and learned activations.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Files with tensor types that cannot be computed with are listed all the same.
+
+Examples:
+  xielu inspect models/tiny-Q8_0.gguf
+  xielu inspect ./Apertus-8B --no-tensors --svg curves.svg")]
+pub struct Args {
+    /// GGUF file or Hugging Face directory
+    model: PathBuf,
+    /// Draw the learned curve of every layer into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Leave out the list of tensors
+    #[arg(long)]
+    no_tensors: bool,
+    /// List GGUF metadata too
+    #[arg(long)]
+    metadata: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let file = ModelFile::open(&args.model)?;
+    let view = file.view()?;
+    let mut out = BufWriter::new(stdout().lock());
+    let config = view.checkpoint().config();
+    writeln!(out, "{}", file.path().display())?;
+    if let ModelView::Gguf(gguf) = &view {
+        let name = gguf.get_str("general.architecture").unwrap_or("unnamed");
+        writeln!(out, "GGUF version {}, architecture {name}", gguf.version())?;
+        if gguf.prefixed_alpha_keys() {
+            eprintln!(
+                "warning: the alphas stand under keys with an architecture prefix, \
+                 which llama.cpp does not read; `xielu quantize` writes the usual keys"
+            );
+        }
+        if args.metadata {
+            print_metadata(&mut out, gguf)?;
+        }
+    }
+    match &config {
+        Ok(config) => print_config(&mut out, config)?,
+        Err(e) => writeln!(out, "\nThis library cannot run the model: {e}")?,
+    }
+    if !args.no_tensors {
+        tensors::print_list(&mut out, &view)?;
+    }
+    tensors::print_totals(&mut out, &view)?;
+    let has_alphas = config.as_ref().is_ok_and(|c| c.hidden_act.has_alphas());
+    let layers = match &config {
+        Ok(config) if has_alphas => alphas::read(view.checkpoint(), config)?,
+        _ => Vec::new(),
+    };
+    if !layers.is_empty() {
+        print_alphas(&mut out, &layers)?;
+    }
+    out.flush()?;
+    if let Some(path) = &args.svg {
+        anyhow::ensure!(!layers.is_empty(), "the model has no learned activations to draw");
+        let title = format!("Learned activations of {}", shown_name(&file));
+        let drawing = svg::draw(&title, &layers)?;
+        output::write(path, output::Existing::Replace, |w| Ok(w.write_all(drawing.as_bytes())?))?;
+        eprintln!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+fn shown_name(file: &ModelFile) -> String {
+    let path = file.path();
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+fn print_metadata(
+    out: &mut impl Write,
+    gguf: &xielu::checkpoint::gguf::Gguf<'_>,
+) -> anyhow::Result<()> {
+    use xielu::checkpoint::gguf::Value;
+    writeln!(out, "\nMetadata")?;
+    for (key, value) in gguf.metadata() {
+        match value {
+            Value::Array(array) => {
+                let kind = array.element_type();
+                writeln!(out, "  {key:<44} {} of {kind:?}", array.len())?;
+            }
+            Value::Str(text) => writeln!(out, "  {key:<44} {text:?}")?,
+            value => writeln!(out, "  {key:<44} {value:?}")?,
+        }
+    }
+    Ok(())
+}
+
+fn print_config(out: &mut impl Write, c: &Config) -> anyhow::Result<()> {
+    writeln!(out, "\nConfiguration")?;
+    let mut row = |name: &str, value: String| writeln!(out, "  {name:<16} {value}");
+    row("activation", format!("{:?}", c.hidden_act).to_lowercase())?;
+    row("layers", c.num_layers.to_string())?;
+    row("hidden", c.hidden_size.to_string())?;
+    row("ffn", c.intermediate_size.to_string())?;
+    row("heads", format!("{} / {} kv x {}", c.num_heads, c.num_kv_heads, c.head_dim))?;
+    row("vocabulary", c.vocab_size.to_string())?;
+    row("context", c.context_length.to_string())?;
+    row("RoPE", format!("theta {}{}", c.rope.theta, scaling(c)))?;
+    row("QK-norm", yes(c.qk_norm))?;
+    row("tied embeddings", yes(c.tie_word_embeddings))?;
+    row("RMSNorm epsilon", format!("{:e}", c.rms_norm_eps))?;
+    Ok(())
+}
+
+fn scaling(config: &Config) -> String {
+    match config.rope.scaling {
+        RopeScaling::None => String::new(),
+        RopeScaling::Linear { factor } => format!(", all wavelengths times {factor}"),
+        RopeScaling::Llama3 { factor, original_context, .. } => {
+            format!(", llama3 scaling by {factor} from a context of {original_context}")
+        }
+        _ => ", scaled".into(),
+    }
+}
+
+fn yes(flag: bool) -> String {
+    if flag { "yes" } else { "no" }.into()
+}
+
+fn print_alphas(out: &mut impl Write, layers: &[LayerAlphas]) -> anyhow::Result<()> {
+    writeln!(out, "\nActivations (stored values are before softplus)")?;
+    alphas::print_table(out, layers)?;
+    let largest = layers.iter().fold(0.0f32, |m, l| m.max(l.alpha_p).max(l.alpha_n));
+    writeln!(out, "\nEffective alphas, bars up to {largest:.3}")?;
+    plot::bars(out, layers, largest)?;
+    if let (Some(first), Some(last)) = (layers.first(), layers.last()) {
+        writeln!(out, "\nf(x) of the first layer (left) and the last (right)")?;
+        plot::curves(out, &[first, last])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! The learned curves as a drawing.
+
+use anyhow::anyhow;
+use plotters::prelude::*;
+
+use super::alphas::LayerAlphas;
+
+const SIZE: (u32, u32) = (840, 520);
+/// The part of the axis that is drawn.
+const X: (f32, f32) = (-4.0, 2.0);
+const POINTS: usize = 240;
+/// More layers than this are told apart by colour only.
+const MAX_LEGEND: usize = 16;
+
+/// One curve per layer, the first blue, the last red.
+pub fn draw(title: &str, layers: &[LayerAlphas]) -> anyhow::Result<String> {
+    let mut svg = String::new();
+    draw_into(&mut svg, title, layers).map_err(|e| anyhow!("the curves cannot be drawn: {e}"))?;
+    Ok(svg)
+}
+
+type DrawResult = Result<(), Box<dyn std::error::Error>>;
+
+fn draw_into(svg: &mut String, title: &str, layers: &[LayerAlphas]) -> DrawResult {
+    let curves: Vec<Vec<(f32, f32)>> = layers.iter().map(curve).collect();
+    let ys = curves.iter().flatten().map(|&(_, y)| y).filter(|y| y.is_finite());
+    let (low, high) = ys.fold((0.0f32, 0.0f32), |(l, h), y| (l.min(y), h.max(y)));
+    let margin = 0.05 * (high - low).max(1e-3);
+    let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .caption(title, ("sans-serif", 20))
+        .margin(16)
+        .x_label_area_size(36)
+        .y_label_area_size(48)
+        .build_cartesian_2d(X.0..X.1, low - margin..high + margin)?;
+    chart.configure_mesh().x_desc("x").y_desc("f(x)").light_line_style(WHITE).draw()?;
+    chart.draw_series(LineSeries::new([(X.0, 0.0), (X.1, 0.0)], BLACK.mix(0.5)))?;
+    for (i, (points, layer)) in curves.into_iter().zip(layers).enumerate() {
+        let colour = colour(i, layers.len());
+        let series = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
+        if layers.len() <= MAX_LEGEND {
+            series
+                .label(format!("layer {i}: αp {:.3}, αn {:.3}", layer.alpha_p, layer.alpha_n))
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
+                });
+        }
+    }
+    if layers.len() <= MAX_LEGEND {
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperMiddle)
+            .background_style(WHITE.mix(0.9))
+            .border_style(BLACK.mix(0.3))
+            .draw()?;
+    }
+    root.present()?;
+    Ok(())
+}
+
+fn curve(layer: &LayerAlphas) -> Vec<(f32, f32)> {
+    let step = (X.1 - X.0) / (POINTS - 1) as f32;
+    (0..POINTS).map(|i| X.0 + step * i as f32).map(|x| (x, layer.at(x))).collect()
+}
+
+/// From blue through purple to red.
+fn colour(i: usize, of: usize) -> HSLColor {
+    let t = if of > 1 { i as f64 / (of - 1) as f64 } else { 0.0 };
+    HSLColor(0.6 + 0.4 * t, 0.8, 0.45)
+}

@@ -1,0 +1,30 @@
+//! Ctrl-C: a flag that loops look at, so that they stop between two steps and clean up.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, bail};
+
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C (and a termination signal) sets the flag; the second one ends the program.
+pub fn catch() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| {
+        if REQUESTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("Ctrl-C cannot be caught")
+}
+
+/// Whether Ctrl-C was pressed since [`catch`].
+pub fn requested() -> bool {
+    REQUESTED.load(Ordering::Relaxed)
+}
+
+/// An error if Ctrl-C was pressed.
+pub fn check() -> anyhow::Result<()> {
+    if requested() {
+        bail!("interrupted");
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! The `xielu` command.
+#![forbid(unsafe_code)]
+
+mod args;
+mod bench;
+mod generate;
+mod inspect;
+mod interrupt;
+mod model;
+mod output;
+mod perplexity;
+mod selftest;
+mod session;
+mod tokenizer;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Run, measure and convert models trained with the xIELU activation.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+A MODEL is a GGUF file or a Hugging Face directory (config.json, *.safetensors, tokenizer.json).
+
+Examples:
+  xielu generate models/tiny-Q8_0.gguf --prompt 'The `Vec<T>` type is'
+  xielu perplexity models/tiny-Q8_0.gguf --text models/heldout.txt
+  xielu inspect models/tiny-Q8_0.gguf --svg curves.svg
+
+Environment:
+  XIELU_ISA  instruction set of the kernels when --isa is not given";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Inspect(inspect::Args),
+    Generate(generate::Args),
+    Perplexity(perplexity::Args),
+    Bench(bench::Args),
+    Selftest(selftest::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Perplexity(args) => perplexity::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of our output has gone (`xielu ... | head`): nothing to report.
+        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) if interrupt::requested() => {
+            eprintln!("xielu: {e:#}");
+            ExitCode::from(130)
+        }
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,111 @@
+//! The one door for models: a GGUF file or a Hugging Face directory.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use xielu::checkpoint::Checkpoint;
+use xielu::checkpoint::gguf::Gguf;
+use xielu::checkpoint::hf::HfDir;
+use xielu::kernels::MappedFile;
+
+use crate::tokenizer::{GgufVocab, Tokenizer};
+
+/// An open model; weights are mapped, not read.
+pub enum ModelFile {
+    Gguf { path: PathBuf, map: MappedFile },
+    Hf(Box<HfDir>),
+}
+
+/// A view of an open model.
+pub enum ModelView<'w> {
+    Gguf(Gguf<'w>),
+    Hf(&'w HfDir),
+}
+
+impl ModelFile {
+    /// Opens whatever lies at `path`.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let metadata =
+            std::fs::metadata(path).with_context(|| format!("cannot open the model {shown}"))?;
+        if metadata.is_dir() {
+            if !HfDir::looks_like(path) {
+                bail!(
+                    "{shown} is a directory without config.json; \
+                     give a GGUF file or a Hugging Face model directory"
+                );
+            }
+            let dir = HfDir::open(path).with_context(|| format!("cannot use {shown}"))?;
+            return Ok(ModelFile::Hf(Box::new(dir)));
+        }
+        if path.extension().is_some_and(|e| e == "safetensors" || e == "json") {
+            bail!("{shown} is one file of a Hugging Face model; give its directory");
+        }
+        let map = MappedFile::open(path).with_context(|| format!("cannot read {shown}"))?;
+        Ok(ModelFile::Gguf { path: path.to_owned(), map })
+    }
+
+    /// The checked view.
+    pub fn view(&self) -> anyhow::Result<ModelView<'_>> {
+        Ok(match self {
+            ModelFile::Gguf { path, map } => ModelView::Gguf(
+                Gguf::parse(map).with_context(|| format!("cannot use {}", path.display()))?,
+            ),
+            ModelFile::Hf(dir) => ModelView::Hf(dir),
+        })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        match self {
+            ModelFile::Gguf { path, .. } => path,
+            ModelFile::Hf(dir) => dir.path(),
+        }
+    }
+}
+
+impl<'w> ModelView<'w> {
+    /// The door to configuration and tensors.
+    pub fn checkpoint(&self) -> &dyn Checkpoint<'w> {
+        match self {
+            ModelView::Gguf(gguf) => gguf,
+            ModelView::Hf(dir) => dir,
+        }
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
+        match self {
+            ModelView::Gguf(gguf) => Tokenizer::from_gguf(&vocab(gguf)?),
+            ModelView::Hf(dir) => Tokenizer::from_hf_dir(dir.path()),
+        }
+        .context("this model cannot read text")
+    }
+}
+
+/// The keys `tokenizer.ggml.*`.
+fn vocab(gguf: &Gguf<'_>) -> anyhow::Result<GgufVocab> {
+    let strings = |key: &str| {
+        let array = gguf.get_array(key).and_then(|a| a.strs());
+        array.map(|strs| strs.map(String::from).collect::<Vec<_>>())
+    };
+    let id = |key: &str| gguf.get(key).and_then(|v| v.as_u64()).and_then(|v| u32::try_from(v).ok());
+    let Some(tokens) = strings("tokenizer.ggml.tokens") else {
+        bail!(
+            "the file has no vocabulary (tokenizer.ggml.tokens); convert the model again with \
+             its tokenizer, or use its Hugging Face directory"
+        );
+    };
+    let types = gguf.get_array("tokenizer.ggml.token_type");
+    let ends = ["eos", "eot", "eom"].map(|name| id(&format!("tokenizer.ggml.{name}_token_id")));
+    Ok(GgufVocab {
+        model: gguf.get_str("tokenizer.ggml.model").unwrap_or("unnamed").into(),
+        pre: gguf.get_str("tokenizer.ggml.pre").unwrap_or("default").into(),
+        tokens,
+        token_types: types.and_then(|a| a.i32s()).into_iter().flatten().collect(),
+        merges: strings("tokenizer.ggml.merges").unwrap_or_default(),
+        bos: id("tokenizer.ggml.bos_token_id"),
+        add_bos: gguf.get_bool("tokenizer.ggml.add_bos_token"),
+        ends: ends.into_iter().flatten().collect(),
+    })
+}

@@ -1,0 +1,65 @@
+//! xIELU in f32 against double precision.
+
+use anyhow::ensure;
+use xielu::kernels::{Activation, Kernels, XieluCoefficients};
+
+use super::Check;
+
+/// Effective alphas: a freshly initialised layer, ordinary ones, and about what trained models reach.
+const ALPHAS: [(f32, f32); 4] = [(0.8, 0.8), (1.293, 1.082), (17.75, 6.5), (166.0, 41.25)];
+const BETA: f32 = 0.5;
+/// Accepted error in units in the last place of the larger term of the sum.
+const BOUND: f64 = 5.0;
+
+pub fn checks(kernels: &Kernels) -> Vec<Check> {
+    let check = |&(alpha_p, alpha_n): &(f32, f32)| {
+        let name = format!("xIELU, alpha_p {alpha_p}, alpha_n {alpha_n}");
+        (name, check(kernels, alpha_p, alpha_n))
+    };
+    ALPHAS.iter().map(check).collect()
+}
+
+/// Values of both signs, evenly spread over the exponents from 2^-30 to 2^6.
+fn inputs() -> impl Iterator<Item = f32> {
+    let magnitudes = (0..36 * 512).map(|i| 2f64.powf(f64::from(i) / 512.0 - 30.0) as f32);
+    magnitudes.flat_map(|m| [m, -m])
+}
+
+fn check(kernels: &Kernels, alpha_p: f32, alpha_n: f32) -> anyhow::Result<String> {
+    let x: Vec<f32> = inputs().collect();
+    let mut y = x.clone();
+    let coefficients = XieluCoefficients { alpha_p, alpha_n, beta: BETA, eps: 0.0 };
+    kernels.activate_f32_in_place(&Activation::Xielu(coefficients), &mut y);
+    let mut worst = (0.0, 0.0);
+    for (&x, &y) in x.iter().zip(&y) {
+        let wide = f64::from(x);
+        let linear = f64::from(BETA) * wide;
+        let truth = linear
+            + if x > 0.0 {
+                f64::from(alpha_p) * wide * wide
+            } else {
+                f64::from(alpha_n) * exp_minus_1_minus_x(wide)
+            };
+        let larger = truth.abs().max(linear.abs()) as f32;
+        let error = (f64::from(y) - truth).abs() / f64::from(larger.next_up() - larger);
+        // A NaN must not pass for small.
+        if error > worst.0 || error.is_nan() {
+            worst = (error, x);
+        }
+    }
+    let (error, at) = worst;
+    ensure!(error <= BOUND, "off by {error:.2} ulp at x = {at:e}, the bound is {BOUND}");
+    Ok(format!("{} values within {error:.2} ulp of the larger term", x.len()))
+}
+
+/// `e^x - 1 - x` for `x <= 0`: its series where the difference would cancel.
+fn exp_minus_1_minus_x(x: f64) -> f64 {
+    if x < -0.1 {
+        return x.exp_m1() - x;
+    }
+    let mut term = x;
+    (2..14).fold(0.0, |sum, n| {
+        term *= x / f64::from(n);
+        sum + term
+    })
+}

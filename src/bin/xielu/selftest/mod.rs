@@ -1,0 +1,92 @@
+//! `xielu selftest`: does this machine compute what it should?
+
+mod activation;
+mod product;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use xielu::kernels::{Isa, Kernels};
+use xielu::llama::argmax;
+use xielu::{Backend, Serial};
+
+use crate::args::{ComputeArgs, KvArg, ModelArgs};
+use crate::model::ModelFile;
+use crate::session::with_decoder_on;
+
+/// Check the kernels of this machine, and a model if one is given.
+///
+/// The activation is compared with double precision, matrix products and block encoding with
+/// the scalar kernels. A model generates a few tokens greedily, which must be finite and the
+/// same ones as with the scalar kernels.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  xielu selftest
+  xielu selftest models/tiny-Q8_0.gguf --isa avx2")]
+pub struct Args {
+    /// GGUF file or Hugging Face directory to run
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    compute: ComputeArgs,
+}
+
+/// Tokens of the greedy run.
+const TOKENS: usize = 16;
+
+/// One check's name and what it found.
+type Check = (String, anyhow::Result<String>);
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let kernels = args.compute.kernels()?;
+    let runs = Isa::ALL.into_iter().filter(|isa| isa.is_available()).map(Isa::name);
+    println!("this machine runs: {}", runs.collect::<Vec<_>>().join(", "));
+    println!("checking: {}", kernels.isa());
+    let mut checks = activation::checks(&kernels);
+    checks.extend(product::checks(&kernels));
+    if let Some(path) = &args.model {
+        checks.push((format!("greedy run of {}", path.display()), greedy_run(path, kernels)));
+    }
+    let mut failed = 0;
+    for (name, result) in &checks {
+        match result {
+            Ok(found) => println!("  ok      {name}: {found}"),
+            Err(e) => {
+                failed += 1;
+                println!("  FAILED  {name}: {e:#}");
+            }
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} of {} checks failed; please report the lines above", checks.len());
+    }
+    println!("all {} checks passed", checks.len());
+    Ok(())
+}
+
+fn greedy_run(path: &std::path::Path, kernels: Kernels) -> anyhow::Result<String> {
+    let file = ModelFile::open(path)?;
+    let view = file.view()?;
+    let greedy = |kernels| {
+        let compute = ComputeArgs { isa: None, threads: None };
+        let args = ModelArgs { model: path.into(), kv_type: KvArg::F32, tiled_mlp: false, compute };
+        let backend = Backend::new(kernels, &Serial);
+        with_decoder_on(backend, &view, path, &args, TOKENS, 1, |decoder, config| {
+            let mut logits = vec![0.0; config.vocab_size];
+            let mut ids = vec![0];
+            for position in 0..TOKENS {
+                decoder.step(ids[position], &mut logits)?;
+                if let Some(bad) = logits.iter().find(|l| !l.is_finite()) {
+                    bail!("a logit at position {position} is {bad}");
+                }
+                ids.push(argmax(&logits));
+            }
+            Ok(ids)
+        })
+    };
+    let (ids, scalar) = (greedy(kernels)?, greedy(Kernels::scalar())?);
+    if ids != scalar {
+        bail!("{} gives {ids:?}, scalar gives {scalar:?}", kernels.isa());
+    }
+    Ok(format!("{TOKENS} tokens, the same with scalar kernels"))
+}

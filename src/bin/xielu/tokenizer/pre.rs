@@ -1,0 +1,150 @@
+//! How text is cut into words before byte-level BPE: one recipe per `tokenizer.ggml.pre` name.
+
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::tokenizer::normalizer::SplitDelimiterBehavior::Isolated;
+
+use anyhow::anyhow;
+
+/// A family of pre-tokenizers.
+pub struct Recipe {
+    /// The names GGUF files carry.
+    names: &'static [&'static str],
+    /// Regular expressions, applied one after the other; empty for GPT-2's own.
+    regexes: &'static [&'static str],
+    /// Whether a word that is a token as a whole is taken as it is, without merging.
+    pub ignore_merges: bool,
+    /// Whether texts begin with the beginning-of-text token when the file does not say.
+    pub add_bos: bool,
+}
+
+const RECIPES: [Recipe; 5] = [
+    Recipe {
+        names: &["gpt-2", "gpt2", "olmo", "mpt", "jais", "phi-2"],
+        regexes: &[],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    Recipe {
+        names: &["default"],
+        regexes: &[
+            r"[\p{P}\$\+<=>\^~\|]+",
+            r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)",
+            r"\p{N}+",
+            r"[0-9][0-9][0-9]",
+        ],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    Recipe {
+        names: &["llama-bpe", "llama3", "llama-v3", "falcon3"],
+        regexes: &[concat!(
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|",
+            r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        )],
+        ignore_merges: true,
+        add_bos: true,
+    },
+    Recipe {
+        names: &["tekken"],
+        regexes: &[concat!(
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|",
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|",
+            r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        )],
+        ignore_merges: true,
+        add_bos: true,
+    },
+    Recipe {
+        names: &["qwen2", "stablelm2", "deepseek-r1-qwen"],
+        regexes: &[concat!(
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|",
+            r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        )],
+        ignore_merges: false,
+        add_bos: false,
+    },
+];
+
+/// The recipe of a `tokenizer.ggml.pre` name.
+pub fn find(name: &str) -> anyhow::Result<&'static Recipe> {
+    RECIPES.iter().find(|r| r.names.contains(&name)).ok_or_else(|| {
+        let known: Vec<_> = RECIPES.iter().flat_map(|r| r.names).copied().collect();
+        anyhow!(
+            "unknown pre-tokenizer \"{name}\" (tokenizer.ggml.pre); known are: {}; \
+             use the model's Hugging Face directory instead",
+            known.join(", ")
+        )
+    })
+}
+
+impl Recipe {
+    /// The pre-tokenizer: words, then their bytes as printable characters.
+    pub fn build(&self) -> anyhow::Result<PreTokenizerWrapper> {
+        let bytes = |use_regex| {
+            PreTokenizerWrapper::from(
+                ByteLevel::default().add_prefix_space(false).use_regex(use_regex),
+            )
+        };
+        if self.regexes.is_empty() {
+            return Ok(bytes(true));
+        }
+        let mut steps = Vec::new();
+        for regex in self.regexes {
+            let split = Split::new(SplitPattern::Regex((*regex).into()), Isolated, false)
+                .map_err(|e| anyhow!("pre-tokenizer: {e}"))?;
+            steps.push(split.into());
+        }
+        steps.push(bytes(false));
+        Ok(Sequence::new(steps).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokenizers::pre_tokenizers::PreTokenizerWrapper as Wrapper;
+    use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+
+    /// The words of `text`, as slices of it.
+    fn words<'t>(pre: &str, text: &'t str) -> Vec<&'t str> {
+        let wrapper: Wrapper = find(pre).unwrap().build().unwrap();
+        let mut pieces = PreTokenizedString::from(text);
+        wrapper.pre_tokenize(&mut pieces).unwrap();
+        let splits = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        splits.into_iter().map(|(_, (from, to), _)| &text[from..to]).collect()
+    }
+
+    #[test]
+    fn families_differ_where_their_regexes_do() {
+        let text = "We'LL pay 12345 AbcDef";
+        assert_eq!(words("gpt-2", text), ["We", "'", "LL", " pay", " 12345", " AbcDef"]);
+        assert_eq!(words("llama-bpe", text), ["We", "'LL", " pay", " ", "123", "45", " AbcDef"]);
+        assert_eq!(
+            words("qwen2", text),
+            ["We", "'LL", " pay", " ", "1", "2", "3", "4", "5", " AbcDef"]
+        );
+        assert_eq!(
+            words("tekken", text),
+            ["We", "'LL", " pay", " ", "1", "2", "3", "4", "5", " Abc", "Def"]
+        );
+        assert_eq!(words("default", text), ["We", "'", "LL", " pay", " ", "123", "45", " AbcDef"]);
+    }
+
+    #[test]
+    fn no_recipe_loses_text() {
+        let text = "é\u{301}\t\r\n  x = \"日本語\" 🙂🙂  1½ ";
+        for name in RECIPES.iter().flat_map(|r| r.names) {
+            assert_eq!(words(name, text).concat(), text, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let message = find("bert").err().unwrap().to_string();
+        assert!(message.contains("\"bert\"") && message.contains("tekken"), "{message}");
+        assert_eq!(message.lines().count(), 1);
+    }
+}
