@@ -7,8 +7,8 @@ mod generate;
 mod inspect;
 mod interrupt;
 mod model;
-mod output;
 mod perplexity;
+mod quantize;
 mod selftest;
 mod session;
 mod tokenizer;
@@ -41,6 +41,7 @@ enum Command {
     Inspect(inspect::Args),
     Generate(generate::Args),
     Perplexity(perplexity::Args),
+    Quantize(quantize::Args),
     Bench(bench::Args),
     Selftest(selftest::Args),
 }
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Perplexity(args) => perplexity::run(&args),
+        Command::Quantize(args) => quantize::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Selftest(args) => selftest::run(&args),
     };
@@ -58,11 +60,11 @@ fn main() -> ExitCode {
         // The reader of our output has gone (`xielu ... | head`): nothing to report.
         Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) if interrupt::requested() => {
-            eprintln!("xielu: {e:#}");
+            eprintln!("{}", message(&e));
             ExitCode::from(130)
         }
         Err(e) => {
-            eprintln!("error: {e:#}");
+            eprintln!("error: {}", message(&e));
             ExitCode::FAILURE
         }
     }
@@ -74,4 +76,18 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<std::io::Error>()
             .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     })
+}
+
+/// The error and its causes on one line, without those that the text before already names.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if message.is_empty() {
+            message = text;
+        } else if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+    }
+    message.replace('\n', " ")
 }

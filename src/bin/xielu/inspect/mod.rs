@@ -6,13 +6,14 @@ mod svg;
 mod tensors;
 
 use std::io::{BufWriter, Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use xielu::Config;
+use xielu::checkpoint::AtomicFile;
 use xielu::config::RopeScaling;
 
 use crate::model::{ModelFile, ModelView};
-use crate::output;
 use alphas::LayerAlphas;
 
 /// Show a model's configuration, tensors and learned activations.
@@ -77,10 +78,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         anyhow::ensure!(!layers.is_empty(), "the model has no learned activations to draw");
         let title = format!("Learned activations of {}", shown_name(&file));
         let drawing = svg::draw(&title, &layers)?;
-        output::write(path, output::Existing::Replace, |w| Ok(w.write_all(drawing.as_bytes())?))?;
+        write_whole(path, drawing.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
         eprintln!("wrote {}", path.display());
     }
     Ok(())
+}
+
+/// Writes a file that appears whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes)?;
+    file.commit()
 }
 
 fn shown_name(file: &ModelFile) -> String {

@@ -3,6 +3,8 @@
 
 mod gguf;
 mod pre;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -73,11 +75,6 @@ impl Tokenizer {
             }
         }
         .context("the text cannot be tokenized")
-    }
-
-    /// The text of `ids`, special tokens left out.
-    pub fn decode(&self, ids: &[u32]) -> anyhow::Result<String> {
-        self.inner.decode(ids, true).map_err(|e| anyhow!("{}", one_line(&e)))
     }
 
     /// A decoder that takes one id at a time and returns text as soon as it is whole characters.
