@@ -70,6 +70,9 @@ fn bad_tensors() {
     let empty: Change = |t, name| drop(t.insert(name, (Dtype::F32, vec![0], vec![])));
     let square: Change = |t, name| drop(t.insert(name, (Dtype::F32, vec![1, 1], vec![0; 4])));
     let retype: Change = |t, name| t.get_mut(&name).unwrap().0 = Dtype::I16;
+    let nan: Change = |t, name| t.get_mut(&name).unwrap().2 = vec![0xc0, 0x7f];
+    let infinite: Change = |t, name| t.get_mut(&name).unwrap().2 = vec![0x80, 0xff];
+    let not_finite: Kind = |e| matches!(e, HfError::NotFinite(_));
     let transpose: Change = |t, name| t.get_mut(&name).unwrap().1.reverse();
     let flatten: Change = |t, name| {
         let shape = &mut t.get_mut(&name).unwrap().1;
@@ -84,6 +87,8 @@ fn bad_tensors() {
         ("model.layers.2.mlp.act_fn.beta", zeros, shape),
         ("model.layers.2.mlp.act_fn.eps", retype, dtype),
         ("model.layers.2.mlp.act_fn.alpha_p", retype, dtype),
+        ("model.layers.2.mlp.act_fn.alpha_n", nan, not_finite),
+        ("model.layers.0.mlp.act_fn.beta", infinite, not_finite),
         ("model.layers.0.mlp.up_proj.weight", remove, missing),
         ("model.layers.0.mlp.down_proj.weight", transpose, shape),
         ("model.layers.0.mlp.down_proj.weight", flatten, shape),

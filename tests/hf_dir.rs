@@ -82,8 +82,13 @@ fn apertus_names_under_the_multimodal_prefix() {
     tensors.insert("model.vision.patch.weight".into(), (Dtype::I8, vec![3], vec![1, 2, 3]));
     let original = HfDir::open(fixture()).unwrap();
     assert_same(&HfDir::open(directory(&fixture_config(), &tensors).path()).unwrap(), &original);
-    let nested = json!({"model_type": "apertus_vl", "text_config": fixture_config()});
-    assert_same(&HfDir::open(directory(&nested, &tensors).path()).unwrap(), &original);
+    let mut nested = json!({"model_type": "apertus_vl", "text_config": fixture_config()});
+    nested["text_config"].as_object_mut().unwrap().remove("eos_token_id");
+    nested["eos_token_id"] = json!([7, 2]);
+    let dir = HfDir::open(directory(&nested, &tensors).path()).unwrap();
+    assert_same(&dir, &original);
+    let ids = SpecialTokens { bos: Some(1), eos: Some(7), pad: Some(0) };
+    assert_eq!(dir.special_tokens(), ids);
 }
 
 #[test]

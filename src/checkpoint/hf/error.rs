@@ -82,6 +82,8 @@ pub enum HfError {
         /// Its type.
         dtype: Dtype,
     },
+    /// One of the activation's scalars is NaN or infinite.
+    NotFinite(String),
     /// A tensor exists that would change the result if it were left out, such as a bias.
     UnusedTensor(String),
     /// `tokenizer.json` cannot be stored in a GGUF file.
@@ -129,6 +131,7 @@ impl fmt::Display for HfError {
             HfError::DType { name, dtype } => {
                 write!(f, "tensor {name} has type {dtype}, supported: F32, F16, BF16")
             }
+            HfError::NotFinite(name) => write!(f, "{name} is NaN or infinite"),
             HfError::UnusedTensor(name) => {
                 write!(f, "tensor {name} belongs to no part of this model that is supported")
             }

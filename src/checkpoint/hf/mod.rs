@@ -22,7 +22,7 @@ pub use vocabulary::{TokenKind, Vocabulary};
 use super::{Checkpoint, LayerRole, Role, Tensor};
 use crate::kernels::{Blocks, DType};
 use crate::{Config, Error, RawXielu};
-use config::ConfigJson;
+use config::{ConfigJson, TokenIds};
 use shards::{Entry, Shards};
 
 /// The prefixes of the decoder's tensors; the second is that of models with other modalities.
@@ -67,10 +67,15 @@ impl HfDir {
         let prefix = find_prefix(&shards)?;
         let qk_norm = shards.get(&format!("{prefix}layers.0.self_attn.q_norm.weight")).is_some();
         let config = text.config(qk_norm)?;
+        // Models with several parts have the ids in either place.
+        let id = |ids: fn(&ConfigJson) -> &Option<TokenIds>| {
+            let found = ids(text).as_ref().or(ids(&json).as_ref());
+            found.and_then(TokenIds::first)
+        };
         let special = SpecialTokens {
-            bos: text.bos_token_id.as_ref().and_then(|ids| ids.first()),
-            eos: text.eos_token_id.as_ref().and_then(|ids| ids.first()),
-            pad: text.pad_token_id.as_ref().and_then(|ids| ids.first()),
+            bos: id(|json| &json.bos_token_id),
+            eos: id(|json| &json.eos_token_id),
+            pad: id(|json| &json.pad_token_id),
         };
         let path = path.to_owned();
         let mut dir = HfDir { path, prefix, shards, config, alphas: vec![], special };
@@ -189,8 +194,10 @@ impl HfDir {
         let data = self.shards.data(entry).unwrap_or_default();
         let mut value = [0.0];
         match Blocks::new(dtype, data) {
-            Some(blocks) if blocks.dequantize(&mut value) => Ok(Some(value[0])),
-            _ => Err(HfError::MissingTensor(name.into())),
+            Some(blocks) if blocks.dequantize(&mut value) && value[0].is_finite() => {
+                Ok(Some(value[0]))
+            }
+            _ => Err(HfError::NotFinite(name.into())),
         }
     }
 }

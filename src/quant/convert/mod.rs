@@ -1,5 +1,5 @@
-//! Streaming conversion: any checkpoint to a GGUF file, one tensor (a few rows of it) in memory
-//! at a time.
+//! Streaming conversion: any checkpoint to a GGUF file, a few rows of one tensor in memory at a
+//! time (per thread, with feature `rayon`).
 
 mod error;
 #[cfg(feature = "safetensors")]

@@ -1,13 +1,15 @@
 //! One tensor, from its stored form to another, a few rows at a time.
 
+use std::ops::Range;
 use std::vec;
+use std::vec::Vec;
 
 use super::ConvertError;
 use super::source::SourceTensor;
 use crate::kernels::{Blocks, DType};
 use crate::quant::{EncodeError, ErrorStats, encode_row};
 
-/// Values held in memory at once, in whole rows (one at least).
+/// Values a thread holds in memory at once, in whole rows (one at least).
 const CHUNK: usize = 1 << 16;
 
 /// Rows of a tensor, encoded.
@@ -17,41 +19,99 @@ pub(super) struct Chunk<'a> {
     pub(super) read: usize,
 }
 
-/// Encodes `tensor` as `dtype` and hands it over chunk by chunk; returns what that lost. A
-/// tensor that keeps its type is copied byte by byte.
+/// Encodes `tensor` as `dtype` and hands it over chunk by chunk, in order; returns what that
+/// lost. A tensor that keeps its type is copied byte by byte.
+///
+/// With feature `rayon`, as many chunks are encoded at once as there are threads; the result is
+/// the same.
 pub(super) fn recode(
     tensor: &SourceTensor<'_>,
     dtype: DType,
     mut emit: impl FnMut(Chunk<'_>) -> Result<(), ConvertError>,
 ) -> Result<ErrorStats, ConvertError> {
-    let mut stats = ErrorStats::default();
     let (Some(row_in), Some(row_out)) =
         (tensor.dtype.row_bytes(tensor.cols), dtype.row_bytes(tensor.cols))
     else {
         let partial = EncodeError::PartialBlock { dtype, len: tensor.cols };
         return Err(ConvertError::Encode { tensor: tensor.name(), source: partial });
     };
-    let rows_per_chunk = (CHUNK / tensor.cols.max(1)).clamp(1, tensor.rows.max(1));
-    let mut values = vec![0.0; rows_per_chunk * tensor.cols];
-    let mut stored = vec![0.0; values.len()];
-    let mut bytes = vec![0; rows_per_chunk * row_out];
-    for start in (0..tensor.rows).step_by(rows_per_chunk) {
-        let rows = start..(start + rows_per_chunk).min(tensor.rows);
-        let count = rows.len() * tensor.cols;
-        let (values, stored) = (&mut values[..count], &mut stored[..count]);
-        let bytes = &mut bytes[..rows.len() * row_out];
-        let read = rows.len() * row_in;
-        if dtype == tensor.dtype {
-            copy_rows(tensor, rows, row_in, bytes)?;
-        } else {
-            decode_rows(tensor, rows, row_in, values)?;
-            encode(tensor, dtype, start, values, bytes)?;
-            decode(tensor, dtype, bytes, stored)?;
-            stats.add(values, stored);
+    let job = Job { tensor, dtype, row_in, row_out };
+    let step = (CHUNK / tensor.cols.max(1)).clamp(1, tensor.rows.max(1));
+    let chunks: Vec<Range<usize>> =
+        (0..tensor.rows).step_by(step).map(|at| at..(at + step).min(tensor.rows)).collect();
+    let mut lanes = vec![Lane::default(); lane_count().min(chunks.len())];
+    let mut stats = ErrorStats::default();
+    for batch in chunks.chunks(lanes.len().max(1)) {
+        let results = run_lanes(&job, &mut lanes, batch);
+        for ((result, lane), rows) in results.into_iter().zip(&lanes).zip(batch) {
+            stats.merge(&result?);
+            emit(Chunk { bytes: &lane.bytes, read: rows.len() * row_in })?;
         }
-        emit(Chunk { bytes, read })?;
     }
     Ok(stats)
+}
+
+/// The memory of one thread.
+#[derive(Clone, Default)]
+struct Lane {
+    values: Vec<f32>,
+    stored: Vec<f32>,
+    bytes: Vec<u8>,
+}
+
+#[cfg(feature = "rayon")]
+fn lane_count() -> usize {
+    rayon::current_num_threads()
+}
+
+#[cfg(not(feature = "rayon"))]
+fn lane_count() -> usize {
+    1
+}
+
+/// Encodes one range of rows in each lane.
+fn run_lanes(
+    job: &Job<'_, '_>,
+    lanes: &mut [Lane],
+    batch: &[Range<usize>],
+) -> Vec<Result<ErrorStats, ConvertError>> {
+    #[cfg(feature = "rayon")]
+    {
+        use rayon::prelude::*;
+        let pairs = lanes.par_iter_mut().zip(batch);
+        pairs.map(|(lane, rows)| job.run(lane, rows.clone())).collect()
+    }
+    #[cfg(not(feature = "rayon"))]
+    lanes.iter_mut().zip(batch).map(|(lane, rows)| job.run(lane, rows.clone())).collect()
+}
+
+/// What is done to every row of a tensor.
+struct Job<'t, 'w> {
+    tensor: &'t SourceTensor<'w>,
+    dtype: DType,
+    row_in: usize,
+    row_out: usize,
+}
+
+impl Job<'_, '_> {
+    fn run(&self, lane: &mut Lane, rows: Range<usize>) -> Result<ErrorStats, ConvertError> {
+        let Job { tensor, dtype, row_in, .. } = *self;
+        let mut stats = ErrorStats::default();
+        lane.bytes.resize(rows.len() * self.row_out, 0);
+        if dtype == tensor.dtype {
+            copy_rows(tensor, rows, row_in, &mut lane.bytes)?;
+            return Ok(stats);
+        }
+        let count = rows.len() * tensor.cols;
+        lane.values.resize(count, 0.0);
+        lane.stored.resize(count, 0.0);
+        let start = rows.start;
+        decode_rows(tensor, rows, row_in, &mut lane.values)?;
+        encode(tensor, dtype, start, &lane.values, &mut lane.bytes)?;
+        decode(tensor, dtype, &lane.bytes, &mut lane.stored)?;
+        stats.add(&lane.values, &lane.stored);
+        Ok(stats)
+    }
 }
 
 /// The stored bytes of one row of the output.
@@ -67,7 +127,7 @@ fn row_bytes<'t>(
 
 fn copy_rows(
     tensor: &SourceTensor<'_>,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
     row_in: usize,
     out: &mut [u8],
 ) -> Result<(), ConvertError> {
@@ -79,7 +139,7 @@ fn copy_rows(
 
 fn decode_rows(
     tensor: &SourceTensor<'_>,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
     row_in: usize,
     out: &mut [f32],
 ) -> Result<(), ConvertError> {
