@@ -49,7 +49,7 @@ pub(crate) fn drive<W, X>(mut g: Gemm<'_, W, X>, dot: impl Fn(&[W], &[X]) -> f32
             let start = t * g.x_stride;
             let Some(x) = g.x.get(start..start + g.x_stride) else { return };
             let sum = dot(row, x);
-            if let Some(out) = g.out.token(t).and_then(|rows| rows.get_mut(r)) {
+            if let Some(out) = g.out.element(t, r) {
                 *out = if g.accumulate { *out + sum } else { sum };
             }
         }

@@ -69,6 +69,16 @@ impl<'a, T> Output<'a, T> {
         })
     }
 
+    /// One element; `None` if there is no such token or row.
+    #[inline]
+    pub(crate) fn element(&mut self, token: usize, row: usize) -> Option<&mut T> {
+        if token >= self.tokens || row >= self.rows {
+            return None;
+        }
+        // SAFETY: `token < tokens` and `row < rows`: inside this part, as in `token`.
+        Some(unsafe { &mut *self.first.add(token * self.stride + row) })
+    }
+
     /// Calls `f` with each token's rows.
     pub fn for_each_token(&mut self, mut f: impl FnMut(usize, &mut [T])) {
         for t in 0..self.tokens {
