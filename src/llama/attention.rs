@@ -20,11 +20,11 @@ pub(crate) fn attend(
     q: &[f32],
     out: Output<'_>,
 ) -> Result<(), Error> {
-    let head_dim = config.head_dim.max(1);
-    let group = (config.num_heads / config.num_kv_heads.max(1)).max(1);
     let q_size = config.q_size();
     let operations = 2 * q.len() * (first_position + out.tokens());
-    backend.parts(out, head_dim, operations, &|first_row, mut part| {
+    backend.parts(out, config.head_dim, operations, &|first_row, mut part| {
+        let head_dim = config.head_dim.max(1);
+        let group = (config.num_heads / config.num_kv_heads.max(1)).max(1);
         for t in 0..part.tokens() {
             let positions = first_position + t + 1;
             let out = part.token(t).ok_or(Error::OutOfRange("attention output"))?;

@@ -125,9 +125,9 @@ fn select(logits: &[f32], floor: u32, target: f64, weight: impl Fn(f32) -> f64) 
             }
         }
         let mut chosen = 0;
-        for (i, &b) in (0..=u8::MAX).zip(&buckets).rev() {
+        for (i, &b) in buckets.iter().enumerate().rev() {
             if b > 0.0 {
-                chosen = u32::from(i);
+                chosen = i as u32;
                 if above + b >= target {
                     break;
                 }

@@ -1,0 +1,85 @@
+//! The core allocates nothing: reading a GGUF, running an MLP and decoding are counted.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use xielu::checkpoint::Checkpoint;
+use xielu::checkpoint::gguf::Gguf;
+use xielu::llama::{
+    Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
+};
+use xielu::{Backend, Mlp};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps `GlobalAlloc`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps `GlobalAlloc`'s contract.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of this thread while `f` runs.
+fn allocations<R>(f: impl FnOnce() -> R) -> (usize, R) {
+    let before = ALLOCATIONS.get();
+    let result = f();
+    (ALLOCATIONS.get() - before, result)
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| Vec::<u8>::with_capacity(10)).0, 1);
+}
+
+#[test]
+fn parsing_mlp_and_decoding_allocate_nothing() {
+    for path in ["models/tiny-Q8_0.gguf", "tests/data/tiny-Q4_0.gguf", "tests/data/tiny-bf16.gguf"]
+    {
+        let bytes = std::fs::read(path).unwrap();
+        let mut layers = vec![Layer::EMPTY; 4];
+        let mut cache = vec![0; 1 << 20];
+        let mut scratch = vec![0.0; 1 << 20];
+        let mut mlp_scratch = vec![0.0; 1 << 16];
+        let mut logits = vec![0.0; 1024];
+        let (count, id) = allocations(|| {
+            let gguf = Gguf::parse(&bytes).unwrap();
+            let config = gguf.config().unwrap();
+            let backend = Backend::default();
+
+            let mlp = Mlp::load(&gguf, &config, 1).unwrap();
+            let mut out = [0.0; 256];
+            mlp.forward(&backend, &[0.5; 256], &mut out, &mut mlp_scratch).unwrap();
+            mlp.forward_tiled(&backend, 32, &[0.5; 256], &mut out, &mut mlp_scratch).unwrap();
+
+            let model = Model::load(&gguf, &mut layers).unwrap();
+            let cache = KvCache::new(&config, 100, KvType::F16, &mut cache).unwrap();
+            let options = DecoderOptions { batch: 8, mlp_tile: 96 };
+            let mut decoder =
+                Decoder::new(&model, backend, options, cache, &mut scratch).unwrap();
+            let warm = SamplerOptions { temperature: 0.8, top_k: 40, top_p: 0.9, seed: 1 };
+            let mut sampler = Sampler::new(warm);
+            decoder.prompt(&[5; 70]).unwrap();
+            decoder.logits(&mut logits).unwrap();
+            for _ in 0..5 {
+                decoder.step(sampler.sample(&logits), &mut logits).unwrap();
+            }
+            sampler.sample(&logits)
+        });
+        assert!(id < 1024);
+        assert_eq!(count, 0, "{path}");
+    }
+}
