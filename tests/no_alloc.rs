@@ -68,8 +68,7 @@ fn parsing_mlp_and_decoding_allocate_nothing() {
             let model = Model::load(&gguf, &mut layers).unwrap();
             let cache = KvCache::new(&config, 100, KvType::F16, &mut cache).unwrap();
             let options = DecoderOptions { batch: 8, mlp_tile: 96 };
-            let mut decoder =
-                Decoder::new(&model, backend, options, cache, &mut scratch).unwrap();
+            let mut decoder = Decoder::new(&model, backend, options, cache, &mut scratch).unwrap();
             let warm = SamplerOptions { temperature: 0.8, top_k: 40, top_p: 0.9, seed: 1 };
             let mut sampler = Sampler::new(warm);
             decoder.prompt(&[5; 70]).unwrap();
