@@ -77,6 +77,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let sampler = sampler(args)?;
     interrupt::catch()?;
     with_decoder(&view, file.path(), &args.model, context, BATCH, |decoder, config| {
+        let trained = config.context_length;
+        if context > trained {
+            eprintln!("warning: the model was trained for a context of {trained}, not {context}");
+        }
         let mut stream = tokenizer.stream();
         let mut out = stdout();
         let mut print = |id: u32| -> anyhow::Result<()> {
@@ -119,8 +123,7 @@ fn prompt_ids(args: &PromptArgs, tokenizer: &Tokenizer) -> anyhow::Result<Vec<u3
 
 /// Positions of the KV cache; everything asked for must fit.
 fn context(args: &Args, config: &Config, prompt: usize) -> anyhow::Result<usize> {
-    let trained = config.context_length;
-    let context = args.context.unwrap_or(trained.min(DEFAULT_CONTEXT));
+    let context = args.context.unwrap_or(config.context_length.min(DEFAULT_CONTEXT));
     let needed = prompt.saturating_add(args.n);
     if needed > context {
         bail!(
@@ -128,9 +131,6 @@ fn context(args: &Args, config: &Config, prompt: usize) -> anyhow::Result<usize>
              and there are {context}; lower -n, shorten the prompt or raise --context",
             args.n
         );
-    }
-    if context > trained {
-        eprintln!("warning: the model was trained for a context of {trained}, not {context}");
     }
     Ok(context)
 }

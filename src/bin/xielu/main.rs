@@ -9,6 +9,7 @@ mod interrupt;
 mod model;
 mod perplexity;
 mod quantize;
+mod report;
 mod selftest;
 mod session;
 mod tokenizer;
@@ -58,36 +59,14 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of our output has gone (`xielu ... | head`): nothing to report.
-        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) if report::is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) if interrupt::requested() => {
-            eprintln!("{}", message(&e));
+            eprintln!("{}", report::message(&e));
             ExitCode::from(130)
         }
         Err(e) => {
-            eprintln!("error: {}", message(&e));
+            eprintln!("error: {}", report::message(&e));
             ExitCode::FAILURE
         }
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-    })
-}
-
-/// The error and its causes on one line, without those that the text before already names.
-fn message(error: &anyhow::Error) -> String {
-    let mut message = String::new();
-    for cause in error.chain() {
-        let text = cause.to_string();
-        if message.is_empty() {
-            message = text;
-        } else if !message.contains(&text) {
-            message = format!("{message}: {text}");
-        }
-    }
-    message.replace('\n', " ")
 }

@@ -1,0 +1,58 @@
+//! An error as its user reads it: one line that says what is wrong and what to do.
+
+use std::io;
+
+use xielu::Error;
+use xielu::checkpoint::hf::HfError;
+
+/// The error and its causes, without those that the text before already names, and a hint.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if message.is_empty() {
+            message = text;
+        } else if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+    }
+    if let Some(hint) = error.chain().find_map(hint) {
+        message = format!("{message}; {hint}");
+    }
+    message.replace('\n', " ")
+}
+
+/// Whether the reader of the output has gone (`xielu ... | head`).
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    kinds.map(io::Error::kind).any(|kind| kind == io::ErrorKind::BrokenPipe)
+}
+
+/// What the user can do about `cause`, where its own text does not say.
+fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = cause.downcast_ref::<Error>() {
+        return match error {
+            Error::UnsupportedArchitecture(_) => Some(
+                "use a model of the architecture apertus (xIELU), llama (SwiGLU) or xielu-llama",
+            ),
+            Error::UnsupportedType { .. } => Some(
+                "make a file of types F32, F16, BF16, Q8_0 or Q4_0, \
+                 for example with `xielu quantize` from the original model",
+            ),
+            Error::Gguf(_) | Error::MissingTensor(_) | Error::MissingKey(_) => {
+                Some("the file may be damaged or incomplete: download or convert it again")
+            }
+            Error::ContextFull { .. } => Some("raise --context or shorten the input"),
+            _ => None,
+        };
+    }
+    if cause.is::<xielu::checkpoint::gguf::GgufError>() {
+        return Some("give a GGUF file or a Hugging Face model directory");
+    }
+    match cause.downcast_ref::<HfError>()? {
+        HfError::MissingTensor(_) | HfError::NoWeights(_) | HfError::Safetensors { .. } => {
+            Some("the directory may be incomplete: download the model again")
+        }
+        _ => None,
+    }
+}
