@@ -50,6 +50,13 @@ pub enum Error {
         /// Rows and columns of the tensor.
         found: [usize; 2],
     },
+    /// A scalar of an activation has an unusable value.
+    Parameter {
+        /// Its name in the checkpoint.
+        name: &'static str,
+        /// What is wrong with its value.
+        problem: &'static str,
+    },
     /// The model has fewer layers than this index needs.
     NoSuchLayer(usize),
     /// A slice given by the caller has the wrong length.
@@ -193,6 +200,7 @@ impl fmt::Display for Error {
                     "tensor {role} is {fr} x {fc}, but the configuration asks for {er} x {ec}"
                 )
             }
+            Error::Parameter { name, problem } => write!(f, "activation scalar {name} {problem}"),
             Error::NoSuchLayer(layer) => write!(f, "the model has no layer {layer}"),
             Error::Length(e) => e.fmt(f),
             Error::Shape { what, expected: [r, c], found: [fr, fc] } => {

@@ -2,6 +2,10 @@
 
 use half::{bf16, f16};
 
+use crate::formulas::{Elu, Relu2, Silu, Swiglu, Xiprelu, Xsilu};
+use crate::lanes::{Element, Lanes, map, map2};
+use crate::scalar::activation::Scalar;
+
 /// Effective (after softplus) coefficients of xIELU, as the kernels use them.
 ///
 /// `x > 0`: `alpha_p*x^2 + beta*x`; `x <= 0`: `alpha_n*(expm1(min(x, eps)) - x) + beta*x`.
@@ -48,6 +52,18 @@ pub enum Activation {
     },
 }
 
+impl Activation {
+    /// `f(x)`, the same bits as the slice kernels of every instruction set. A NaN result is the
+    /// quiet NaN `0x7fc00000`.
+    pub fn apply(self, x: f32) -> f32 {
+        let mut y = x;
+        let p = &raw mut y;
+        // SAFETY: source and destination are the same one element.
+        unsafe { activate(Scalar, &self, p, p, 1) };
+        y
+    }
+}
+
 /// Kernels of one instruction set. `src` and `dst` hold `n` elements and are equal or disjoint.
 pub(crate) struct Table {
     pub f32: unsafe fn(&Activation, src: *const f32, dst: *mut f32, n: usize),
@@ -59,4 +75,49 @@ pub(crate) struct Table {
     pub swiglu_bf16: unsafe fn(gate: *const bf16, up: *const bf16, dst: *mut bf16, n: usize),
     /// As `swiglu_f32`.
     pub swiglu_f16: unsafe fn(gate: *const f16, up: *const f16, dst: *mut f16, n: usize),
+}
+
+/// `dst[i] = f(src[i])`.
+///
+/// # Safety
+/// As [`map`].
+#[inline(always)]
+pub(crate) unsafe fn activate<L: Lanes, T: Element>(
+    lanes: L,
+    f: &Activation,
+    src: *const T,
+    dst: *mut T,
+    n: usize,
+) {
+    /// One loop for one function.
+    macro_rules! run {
+        ($f:expr) => {
+            // SAFETY: the caller's promise is the same.
+            unsafe { map(lanes, $f, src, dst, n) }
+        };
+    }
+    match *f {
+        Activation::Xielu(c) => run!(c),
+        Activation::Xiprelu { alpha_p, alpha_n, beta } => run!(Xiprelu { alpha_p, alpha_n, beta }),
+        Activation::Relu2 => run!(Relu2),
+        Activation::Elu { alpha } => run!(Elu { alpha }),
+        Activation::Xsilu { alpha } if alpha != 0.0 => run!(Xsilu { alpha }),
+        Activation::Silu | Activation::Xsilu { .. } => run!(Silu),
+    }
+}
+
+/// `dst[i] = silu(gate[i]) * up[i]`.
+///
+/// # Safety
+/// As [`map2`].
+#[inline(always)]
+pub(crate) unsafe fn swiglu<L: Lanes, T: Element>(
+    lanes: L,
+    gate: *const T,
+    up: *const T,
+    dst: *mut T,
+    n: usize,
+) {
+    // SAFETY: the caller's promise is the same.
+    unsafe { map2(lanes, Swiglu, gate, up, dst, n) }
 }

@@ -130,7 +130,11 @@ impl Kernels {
         match isa {
             Isa::Scalar => Some(Kernels::scalar()),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => Some(Kernels { isa, gemm: &avx2::gemm::TABLE, ..Kernels::scalar() }),
+            Isa::Avx2 => Some(Kernels {
+                isa,
+                activation: &avx2::activation::TABLE,
+                gemm: &avx2::gemm::TABLE,
+            }),
             #[cfg(not(target_arch = "x86_64"))]
             Isa::Avx2 => None,
         }

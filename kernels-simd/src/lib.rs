@@ -12,11 +12,14 @@ extern crate std;
 
 mod activation;
 mod block;
+mod formulas;
 mod gemm;
 mod isa;
 mod kernels;
+mod lanes;
 #[cfg(feature = "mmap")]
 mod mapped_file;
+mod math;
 mod matrix;
 mod output;
 mod product;

@@ -1,5 +1,20 @@
-//! The activation maths, once.
+//! The activation maths, once: parameters, the functions on slices, and their truth in f64.
 
+mod elementwise;
+mod elu;
 mod params;
+pub mod reference;
+mod relu2;
+mod silu;
+mod swiglu;
+mod xielu;
+mod xiprelu;
 
-pub use params::{RawXielu, Xielu};
+pub use elementwise::{Element, Elementwise};
+pub use elu::Elu;
+pub use params::RawXielu;
+pub use relu2::Relu2;
+pub use silu::{Silu, Xsilu};
+pub use swiglu::Swiglu;
+pub use xielu::Xielu;
+pub use xiprelu::Xiprelu;

@@ -25,8 +25,8 @@ impl<'w> Mlp<'w> {
                 return Mlp::gated(get(LayerRole::FfnGate, ffn, hidden)?, up, down);
             }
             HiddenAct::Relu2 => Activation::Relu2,
-            HiddenAct::Xielu => checkpoint.raw_xielu(layer)?.freeze().into(),
-            HiddenAct::Xiprelu => checkpoint.raw_xielu(layer)?.freeze_xiprelu(),
+            HiddenAct::Xielu => checkpoint.raw_xielu(layer)?.checked()?.freeze().into(),
+            HiddenAct::Xiprelu => checkpoint.raw_xielu(layer)?.checked()?.freeze_xiprelu().into(),
         };
         Mlp::new(up, down, activation)
     }

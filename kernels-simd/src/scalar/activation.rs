@@ -1,88 +1,132 @@
-//! Scalar activations.
+//! Scalar activations: one lane.
 
 use half::{bf16, f16};
 
-use crate::activation::{Activation, Table};
+use crate::activation::{Activation, Table, activate, swiglu};
+use crate::lanes::{Element, Lanes};
+use crate::math::MAGIC;
 
 pub(crate) static TABLE: Table = Table {
-    f32: map::<f32>,
-    bf16: map::<bf16>,
-    f16: map::<f16>,
-    swiglu_f32: swiglu::<f32>,
-    swiglu_bf16: swiglu::<bf16>,
-    swiglu_f16: swiglu::<f16>,
+    f32: run::<f32>,
+    bf16: run::<bf16>,
+    f16: run::<f16>,
+    swiglu_f32: run_swiglu::<f32>,
+    swiglu_bf16: run_swiglu::<bf16>,
+    swiglu_f16: run_swiglu::<f16>,
 };
-
-trait Storage: Copy {
-    fn load(self) -> f32;
-    fn store(x: f32) -> Self;
-}
-
-impl Storage for f32 {
-    fn load(self) -> f32 {
-        self
-    }
-    fn store(x: f32) -> Self {
-        x
-    }
-}
-
-impl Storage for bf16 {
-    fn load(self) -> f32 {
-        self.to_f32()
-    }
-    fn store(x: f32) -> Self {
-        bf16::from_f32(x)
-    }
-}
-
-impl Storage for f16 {
-    fn load(self) -> f32 {
-        self.to_f32()
-    }
-    fn store(x: f32) -> Self {
-        f16::from_f32(x)
-    }
-}
-
-fn silu(x: f32) -> f32 {
-    x / (1.0 + libm::expf(-x))
-}
-
-fn apply(op: &Activation, x: f32) -> f32 {
-    match *op {
-        Activation::Xielu(c) if x > 0.0 => x * (c.alpha_p * x + c.beta),
-        Activation::Xielu(c) => c.alpha_n * (libm::expm1f(x.min(c.eps)) - x) + c.beta * x,
-        Activation::Xiprelu { alpha_p, alpha_n, beta } => {
-            x * ((if x > 0.0 { alpha_p } else { alpha_n }) * x + beta)
-        }
-        Activation::Relu2 => x.max(0.0) * x.max(0.0),
-        Activation::Silu => silu(x),
-        Activation::Elu { alpha } => {
-            if x > 0.0 {
-                x
-            } else {
-                alpha * libm::expm1f(x)
-            }
-        }
-        Activation::Xsilu { alpha } => silu(x) * (1.0 + 2.0 * alpha) - alpha * x,
-    }
-}
 
 /// # Safety
 /// As [`Table`] says of `src`, `dst` and `n`.
-unsafe fn map<T: Storage>(op: &Activation, src: *const T, dst: *mut T, n: usize) {
-    for i in 0..n {
-        // SAFETY: `i < n`, the length the caller vouches for.
-        unsafe { *dst.add(i) = T::store(apply(op, (*src.add(i)).load())) };
-    }
+unsafe fn run<T: Element>(f: &Activation, src: *const T, dst: *mut T, n: usize) {
+    // SAFETY: the caller's promise is the same.
+    unsafe { activate(Scalar, f, src, dst, n) };
 }
 
 /// # Safety
 /// As [`Table`] says of the pointers and `n`.
-unsafe fn swiglu<T: Storage>(gate: *const T, up: *const T, dst: *mut T, n: usize) {
-    for i in 0..n {
-        // SAFETY: `i < n`, the length the caller vouches for.
-        unsafe { *dst.add(i) = T::store(silu((*gate.add(i)).load()) * (*up.add(i)).load()) };
+unsafe fn run_swiglu<T: Element>(gate: *const T, up: *const T, dst: *mut T, n: usize) {
+    // SAFETY: the caller's promise is the same.
+    unsafe { swiglu(Scalar, gate, up, dst, n) };
+}
+
+/// Plain Rust, one value at a time.
+#[derive(Clone, Copy)]
+pub(crate) struct Scalar;
+
+impl Lanes for Scalar {
+    type F32 = f32;
+    type Mask = bool;
+    const COUNT: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> f32 {
+        x
+    }
+    #[inline(always)]
+    fn add(self, a: f32, b: f32) -> f32 {
+        a + b
+    }
+    #[inline(always)]
+    fn sub(self, a: f32, b: f32) -> f32 {
+        a - b
+    }
+    #[inline(always)]
+    fn mul(self, a: f32, b: f32) -> f32 {
+        a * b
+    }
+    #[inline(always)]
+    fn div(self, a: f32, b: f32) -> f32 {
+        a / b
+    }
+    #[inline(always)]
+    fn neg(self, a: f32) -> f32 {
+        -a
+    }
+    #[inline(always)]
+    fn neg_abs(self, a: f32) -> f32 {
+        -a.abs()
+    }
+    /// In hardware where the target has it, else in software: correctly rounded either way.
+    #[inline(always)]
+    fn fma(self, a: f32, b: f32, c: f32) -> f32 {
+        libm::fmaf(a, b, c)
+    }
+    #[inline(always)]
+    fn min(self, a: f32, b: f32) -> f32 {
+        if a < b { a } else { b }
+    }
+    #[inline(always)]
+    fn max(self, a: f32, b: f32) -> f32 {
+        if a > b { a } else { b }
+    }
+    #[inline(always)]
+    fn lt(self, a: f32, b: f32) -> bool {
+        a < b
+    }
+    #[inline(always)]
+    fn is_nan(self, a: f32) -> bool {
+        a.is_nan()
+    }
+    #[inline(always)]
+    fn select(self, mask: bool, a: f32, b: f32) -> f32 {
+        if mask { a } else { b }
+    }
+    #[inline(always)]
+    fn exp2_of_magic(self, t: f32) -> f32 {
+        f32::from_bits((t.to_bits() << 23).wrapping_add(0x3f80_0000))
+    }
+
+    #[inline(always)]
+    unsafe fn load_f32(self, p: *const f32) -> f32 {
+        // SAFETY: the caller's promise, for one element.
+        unsafe { *p }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const bf16) -> f32 {
+        // SAFETY: the caller's promise, for one element.
+        unsafe { *p }.to_f32()
+    }
+    #[inline(always)]
+    unsafe fn load_f16(self, p: *const f16) -> f32 {
+        // SAFETY: the caller's promise, for one element.
+        unsafe { *p }.to_f32()
+    }
+    #[inline(always)]
+    unsafe fn store_f32(self, v: f32, p: *mut f32) {
+        // SAFETY: the caller's promise, for one element.
+        unsafe { *p = v };
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(self, v: f32, p: *mut bf16) {
+        // SAFETY: the caller's promise, for one element.
+        unsafe { *p = bf16::from_f32(v) };
+    }
+    #[inline(always)]
+    unsafe fn store_f16(self, v: f32, p: *mut f16) {
+        // SAFETY: the caller's promise, for one element.
+        unsafe { *p = f16::from_f32(v) };
     }
 }
+
+// `exp2_of_magic` shifts everything of MAGIC but its low 9 bits out; they must be 0.
+const _: () = assert!(MAGIC.to_bits() << 23 == 0);

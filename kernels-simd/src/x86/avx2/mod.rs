@@ -1,5 +1,6 @@
 //! AVX2 with FMA and F16C.
 
+pub(crate) mod activation;
 pub(crate) mod dot;
 pub(crate) mod gemm;
 pub(crate) mod requant;
