@@ -1,6 +1,8 @@
-//! Links without the C start-up code, but with libc for `memcpy` and its kin.
+//! Links without the C start-up code, and on a hosted target with libc for `memcpy` and its kin.
 
 fn main() {
-    println!("cargo::rustc-link-arg=-nostartfiles");
-    println!("cargo::rustc-link-arg=-lc");
+    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        println!("cargo::rustc-link-arg=-nostartfiles");
+        println!("cargo::rustc-link-arg=-lc");
+    }
 }
