@@ -127,6 +127,17 @@ fn bench_prints_both_rates() {
 }
 
 #[test]
+fn selftest_passes_on_every_instruction_set_of_this_machine() {
+    for isa in xielu::kernels::Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        let out = succeeds(&["selftest", MODEL, "--isa", isa.name()]);
+        assert!(out.contains(&format!("checking: {isa}")), "{out}");
+        assert!(out.contains("all ") && !out.contains("FAILED"), "{out}");
+        let output = xielu(&["selftest"]).env("XIELU_ISA", isa.name()).output().unwrap();
+        assert!(text(&output.stdout).contains(&format!("checking: {isa}")));
+    }
+}
+
+#[test]
 fn help_has_examples() {
     for command in ["inspect", "generate", "perplexity", "quantize", "bench", "selftest"] {
         let help = succeeds(&[command, "--help"]);

@@ -24,14 +24,15 @@ pub fn read(checkpoint: &dyn Checkpoint<'_>, config: &Config) -> anyhow::Result<
         let raw = checkpoint
             .raw_xielu(layer)
             .with_context(|| format!("the activation of layer {layer} cannot be read"))?;
-        let activation = match config.hidden_act {
-            HiddenAct::Xiprelu => raw.freeze_xiprelu(),
-            _ => raw.freeze().into(),
-        };
-        let (alpha_p, alpha_n) = match activation {
-            Activation::Xielu(c) => (c.alpha_p, c.alpha_n),
-            Activation::Xiprelu { alpha_p, alpha_n, .. } => (alpha_p, alpha_n),
-            _ => anyhow::bail!("the activation has no alphas"),
+        let (activation, alpha_p, alpha_n) = match config.hidden_act {
+            HiddenAct::Xiprelu => {
+                let f = raw.freeze_xiprelu();
+                (Activation::from(f), f.alpha_p(), f.alpha_n())
+            }
+            _ => {
+                let f = raw.freeze();
+                (Activation::from(f), f.alpha_p(), f.alpha_n())
+            }
         };
         Ok(LayerAlphas { raw, activation, alpha_p, alpha_n })
     };

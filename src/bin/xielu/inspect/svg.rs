@@ -5,7 +5,10 @@ use plotters::prelude::*;
 
 use super::alphas::LayerAlphas;
 
-const SIZE: (u32, u32) = (840, 520);
+/// Large, because the backend rounds to whole units.
+const SIZE: (u32, u32) = (1680, 1040);
+/// Height of the text in the drawing's units.
+const TEXT: i32 = 24;
 /// The part of the axis that is drawn.
 const X: (f32, f32) = (-4.0, 2.0);
 const POINTS: usize = 240;
@@ -29,21 +32,28 @@ fn draw_into(svg: &mut String, title: &str, layers: &[LayerAlphas]) -> DrawResul
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
-        .caption(title, ("sans-serif", 20))
-        .margin(16)
-        .x_label_area_size(36)
-        .y_label_area_size(48)
+        .caption(title, ("sans-serif", 2 * TEXT))
+        .margin(32)
+        .x_label_area_size(4 * TEXT)
+        .y_label_area_size(4 * TEXT)
         .build_cartesian_2d(X.0..X.1, low - margin..high + margin)?;
-    chart.configure_mesh().x_desc("x").y_desc("f(x)").light_line_style(WHITE).draw()?;
+    chart
+        .configure_mesh()
+        .x_desc("x")
+        .y_desc("f(x)")
+        .axis_desc_style(("sans-serif", TEXT))
+        .label_style(("sans-serif", TEXT))
+        .light_line_style(WHITE)
+        .draw()?;
     chart.draw_series(LineSeries::new([(X.0, 0.0), (X.1, 0.0)], BLACK.mix(0.5)))?;
     for (i, (points, layer)) in curves.into_iter().zip(layers).enumerate() {
         let colour = colour(i, layers.len());
-        let series = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
+        let series = chart.draw_series(LineSeries::new(points, colour.stroke_width(4)))?;
         if layers.len() <= MAX_LEGEND {
             series
                 .label(format!("layer {i}: αp {:.3}, αn {:.3}", layer.alpha_p, layer.alpha_n))
                 .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
+                    PathElement::new([(x, y), (x + 36, y)], colour.stroke_width(4))
                 });
         }
     }
@@ -51,6 +61,9 @@ fn draw_into(svg: &mut String, title: &str, layers: &[LayerAlphas]) -> DrawResul
         chart
             .configure_series_labels()
             .position(SeriesLabelPosition::UpperMiddle)
+            .label_font(("sans-serif", TEXT))
+            .legend_area_size(2 * TEXT)
+            .margin(TEXT as u32)
             .background_style(WHITE.mix(0.9))
             .border_style(BLACK.mix(0.3))
             .draw()?;
