@@ -1,4 +1,52 @@
-//! Run models trained with the xIELU activation anywhere.
+//! Run models trained with the xIELU activation ([arXiv 2411.13010]) anywhere: from a
+//! microcontroller without an allocator to a server.
+//!
+//! ```text
+//! x >  0:  f(x) = alpha_p*x^2 + beta*x                  alpha_p = softplus(raw_p)
+//! x <= 0:  f(x) = alpha_n*(e^x - 1 - x) + beta*x        alpha_n = beta + softplus(raw_n)
+//! ```
+//!
+//! The core allocates nothing, copies no weights and does not panic. Weights are borrowed from
+//! the bytes of a checkpoint at any alignment; working memory is the caller's, and its size is a
+//! `const fn` of the model's [`Config`].
+//!
+//! - [`activation`]: the maths. [`RawXielu`] is what checkpoints store, [`Xielu`] what is computed.
+//! - [`checkpoint`]: GGUF files and Hugging Face directories as named tensors.
+//! - [`Mlp`]: one quantized MLP layer, whole or in tiles.
+//! - [`llama`]: the decoder around it, its KV cache and sampler.
+//! - [`quant`]: encoders of the block formats, and conversion to GGUF.
+//! - [`kernels`]: the SIMD kernels under all of it, one table per instruction set.
+//!
+//! # One layer of a real model on your own vectors
+//!
+//! ```
+//! use xielu::checkpoint::{Checkpoint, gguf::Gguf};
+//! use xielu::{Backend, Mlp};
+//!
+//! static MODEL: &[u8] = include_bytes!("../models/tiny-Q8_0.gguf");
+//! const TILE: usize = 64;
+//!
+//! let gguf = Gguf::parse(MODEL)?;
+//! let mlp = Mlp::load(&gguf, &gguf.config()?, 2)?;
+//! let x = [0.5; 128];
+//! let mut y = [0.0; 128];
+//! let mut scratch = [0.0; Mlp::scratch_len(128, TILE, 1, false)];
+//! mlp.forward_tiled(&Backend::default(), TILE, &x, &mut y, &mut scratch)?;
+//! assert!(y.iter().any(|v| *v != 0.0));
+//! # Ok::<(), xielu::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | none (`--no-default-features`) | the embedded build: everything above but files and threads |
+//! | `std` (default) | files that appear whole or not at all, the GGUF writer, conversion |
+//! | `safetensors` | Hugging Face directories, mapped into memory |
+//! | `rayon` | `Rayon`, threads above the kernels |
+//! | `cli` | the `xielu` command |
+//!
+//! [arXiv 2411.13010]: https://arxiv.org/abs/2411.13010
 #![no_std]
 #![forbid(unsafe_code)]
 
