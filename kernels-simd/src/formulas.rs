@@ -30,8 +30,8 @@ impl XieluCoefficients {
         let x = l.min(l.splat(f32::MAX), x);
         let product = l.mul(alpha, x);
         let error = l.fma(alpha, x, l.neg(product));
-        let finite = l.lt(product, l.splat(f32::INFINITY));
-        let rest = l.select(finite, l.fma(x, error, beta_x), beta_x);
+        // Where x*x or the product overflows, this may be -inf or NaN and must not matter.
+        let rest = l.max(l.fma(x, error, beta_x), l.splat(-f32::MAX));
         l.fma(x, product, rest)
     }
 

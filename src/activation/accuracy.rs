@@ -1,0 +1,150 @@
+//! How accurate the kernels are: a table the tests hold them to, from both sides. An error above
+//! its bound fails, and so does a bound more than a quarter above the error that is found.
+
+use core::fmt;
+
+use crate::kernels::DType;
+
+/// What a line of the table is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Function {
+    /// [`Xielu`](super::Xielu), the ideal form.
+    Xielu,
+    /// [`Xielu`](super::Xielu), the reference implementation's form with `eps` = -1e-6.
+    XieluEps,
+    /// [`Xiprelu`](super::Xiprelu).
+    Xiprelu,
+    /// [`Relu2`](super::Relu2).
+    Relu2,
+    /// [`Elu`](super::Elu).
+    Elu,
+    /// [`Silu`](super::Silu).
+    Silu,
+    /// [`Xsilu`](super::Xsilu).
+    Xsilu,
+    /// [`Swiglu`](super::Swiglu), `up` any normal number.
+    Swiglu,
+}
+
+/// The largest error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Bound {
+    /// In ulp of the larger term: of `max(|f|, |beta*x|)` for xIELU and xIPReLU, of
+    /// `max(|f|, |alpha*x|)` for xSiLU, of `f` for the others. Ulp of `f` alone would be
+    /// unbounded for any floating-point kernel, because the first three cross zero by
+    /// cancellation.
+    Ulp(f64),
+    /// How many of the 65,536 encodings are not rounded correctly, for any one choice of
+    /// parameters; each of these is one encoding away. They lie too near a tie for f32 to see.
+    /// Parameters of few digits meet more ties: a slope of 0.45 makes one of every 20th input.
+    Misrounded(u32),
+}
+
+/// One line of the table. It holds for every instruction set: all give the same bits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Accuracy {
+    /// The function.
+    pub function: Function,
+    /// How values are stored: `F32`, `BF16` or `F16`.
+    pub dtype: DType,
+    /// Parameters it holds for: name, smallest, largest value. `beta` is 0.5.
+    pub parameters: &'static [(&'static str, f32, f32)],
+    /// Inputs it holds for: smallest and largest.
+    pub x: [f32; 2],
+    /// The bound.
+    pub bound: Bound,
+}
+
+type Parameters = &'static [(&'static str, f32, f32)];
+
+const ANY: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
+const MILD: Parameters = &[("alpha_p", 0.3, 1.1), ("alpha_n", 0.5, 1.1)];
+const WIDE: Parameters = &[("alpha_p", 0.3, 200.0), ("alpha_n", 0.5, 50.0)];
+/// Stored values, of bf16 checkpoints.
+const TRAINED: Parameters = &[("raw alpha_p", -1.046_875, 166.0), ("raw alpha_n", -4.593_75, 49.5)];
+/// Nearer to `beta` the slope at -inf vanishes, and with it the digits that f32 leaves.
+const SHORT: Parameters = &[("alpha_p", 0.3, 200.0), ("alpha_n", 0.51, 50.0)];
+const XIPRELU: Parameters = &[("alpha_p", 0.3, 200.0), ("alpha_n", 0.01, 50.0)];
+const ELU: Parameters = &[("alpha", 0.1, 2.0)];
+const XSILU: Parameters = &[("alpha", -0.5, 2.0)];
+
+const fn f32_line(function: Function, parameters: Parameters, x: [f32; 2], ulp: f64) -> Accuracy {
+    Accuracy { function, dtype: DType::F32, parameters, x, bound: Bound::Ulp(ulp) }
+}
+
+const fn half_line(
+    function: Function,
+    dtype: DType,
+    parameters: Parameters,
+    misrounded: u32,
+) -> Accuracy {
+    Accuracy { function, dtype, parameters, x: ANY, bound: Bound::Misrounded(misrounded) }
+}
+
+/// Every promise.
+pub const TABLE: &[Accuracy] = &[
+    f32_line(Function::Xielu, MILD, ANY, 1.15),
+    f32_line(Function::Xielu, WIDE, ANY, 3.6),
+    f32_line(Function::Xielu, WIDE, [-0.01, 0.01], 1.0),
+    f32_line(Function::XieluEps, WIDE, ANY, 3.6),
+    f32_line(Function::Xiprelu, XIPRELU, ANY, 1.5),
+    f32_line(Function::Relu2, &[], ANY, 0.5),
+    f32_line(Function::Elu, ELU, ANY, 1.55),
+    f32_line(Function::Silu, &[], ANY, 3.0),
+    f32_line(Function::Xsilu, XSILU, ANY, 4.4),
+    f32_line(Function::Swiglu, &[], ANY, 3.5),
+    half_line(Function::Xielu, DType::BF16, TRAINED, 28),
+    half_line(Function::Xielu, DType::BF16, SHORT, 687),
+    half_line(Function::Xielu, DType::F16, TRAINED, 9),
+    half_line(Function::Xielu, DType::F16, SHORT, 355),
+    half_line(Function::Xiprelu, DType::BF16, TRAINED, 0),
+    half_line(Function::Xiprelu, DType::F16, TRAINED, 11),
+    half_line(Function::Relu2, DType::BF16, &[], 0),
+    half_line(Function::Relu2, DType::F16, &[], 0),
+    half_line(Function::Elu, DType::BF16, ELU, 0),
+    half_line(Function::Elu, DType::F16, ELU, 6),
+    half_line(Function::Silu, DType::BF16, &[], 0),
+    half_line(Function::Silu, DType::F16, &[], 3),
+    half_line(Function::Xsilu, DType::BF16, XSILU, 1),
+    half_line(Function::Xsilu, DType::F16, XSILU, 27),
+];
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Function::Xielu => "xIELU",
+            Function::XieluEps => "xIELU, eps form",
+            Function::Xiprelu => "xIPReLU",
+            Function::Relu2 => "ReLU^2",
+            Function::Elu => "ELU",
+            Function::Silu => "SiLU",
+            Function::Xsilu => "xSiLU",
+            Function::Swiglu => "SwiGLU",
+        })
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::Ulp(ulp) => write!(f, "{ulp} ulp"),
+            Bound::Misrounded(n) => write!(f, "{n} of 65536 misrounded"),
+        }
+    }
+}
+
+impl fmt::Display for Accuracy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:15} {:4} <= {}", self.function, self.dtype, self.bound)?;
+        for (name, low, high) in self.parameters {
+            write!(f, ", {name} {low} .. {high}")?;
+        }
+        if self.x != ANY {
+            let [low, high] = self.x;
+            write!(f, ", x {low} .. {high}")?;
+        }
+        Ok(())
+    }
+}
