@@ -11,6 +11,8 @@
 extern crate std;
 
 mod activation;
+#[cfg(test)]
+mod activation_tests;
 mod block;
 mod formulas;
 mod gemm;
