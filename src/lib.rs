@@ -73,3 +73,8 @@ pub use config::Config;
 pub use error::{ElementType, Error, Key, ShortName};
 pub use mlp::Mlp;
 pub use xielu_kernels_simd as kernels;
+
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
