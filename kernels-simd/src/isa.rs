@@ -11,10 +11,14 @@ pub enum Isa {
     Scalar,
     /// x86-64 with AVX2, FMA and F16C.
     Avx2,
+    /// x86-64 with AVX2's and AVX-512 F, BW, DQ and VL.
+    Avx512,
 }
 
 #[cfg(all(target_arch = "x86_64", not(xielu_force_scalar)))]
 cpufeatures::new!(avx2_fma, "avx2", "fma");
+#[cfg(all(target_arch = "x86_64", not(xielu_force_scalar)))]
+cpufeatures::new!(avx512, "avx512f", "avx512bw", "avx512dq", "avx512vl");
 
 /// Whether the CPU converts halves (F16C), which `cpufeatures` does not know. The operating
 /// system's part (saving the wide registers) is covered by the AVX2 check.
@@ -28,7 +32,7 @@ fn has_f16c() -> bool {
 
 impl Isa {
     /// Every instruction set this crate has kernels for, on any target; slowest first.
-    pub const ALL: [Isa; 2] = [Isa::Scalar, Isa::Avx2];
+    pub const ALL: [Isa; 3] = [Isa::Scalar, Isa::Avx2, Isa::Avx512];
 
     /// Whether this machine runs it. Works without `std`: x86 asks the CPU itself. The answer
     /// is cached after the first call.
@@ -39,8 +43,10 @@ impl Isa {
             Isa::Scalar => true,
             #[cfg(all(target_arch = "x86_64", not(xielu_force_scalar)))]
             Isa::Avx2 => avx2_fma::get() && has_f16c(),
+            #[cfg(all(target_arch = "x86_64", not(xielu_force_scalar)))]
+            Isa::Avx512 => Isa::Avx2.is_available() && avx512::get(),
             #[cfg(not(all(target_arch = "x86_64", not(xielu_force_scalar))))]
-            Isa::Avx2 => false,
+            Isa::Avx2 | Isa::Avx512 => false,
         }
     }
 
@@ -60,6 +66,7 @@ impl Isa {
         match self {
             Isa::Scalar => "scalar",
             Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
         }
     }
 }

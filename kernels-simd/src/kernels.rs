@@ -4,7 +4,7 @@ use half::{bf16, f16};
 
 use crate::activation::{self, Activation};
 #[cfg(target_arch = "x86_64")]
-use crate::x86::avx2;
+use crate::x86::{avx2, avx512};
 use crate::{Isa, gemm, scalar};
 
 /// Two slices that must match in length do not.
@@ -135,8 +135,14 @@ impl Kernels {
                 activation: &avx2::activation::TABLE,
                 gemm: &avx2::gemm::TABLE,
             }),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Some(Kernels {
+                isa,
+                activation: &avx512::activation::TABLE,
+                gemm: &avx2::gemm::TABLE,
+            }),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 => None,
+            Isa::Avx2 | Isa::Avx512 => None,
         }
     }
 
