@@ -5,8 +5,11 @@ mod cli_support;
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
-use cli_support::{MODEL, PROMPT, TEXT, arg, fails, in_repository, patched, succeeds, xielu};
+use cli_support::{
+    MODEL, PROMPT, TEXT, arg, fails, fails_of, in_repository, patched, succeeds, xielu,
+};
 
 /// Asserts that every one of `parts` is in the error of `args`.
 fn fails_with(args: &[&str], parts: &[&str]) {
@@ -151,5 +154,33 @@ fn an_instruction_set_of_another_machine() {
     if let Some(isa) = missing {
         let error = fails(&["selftest", "--isa", isa.name()]);
         assert!(error.contains("does not run") && error.contains("scalar"), "{error}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_error() {
+    for args in [
+        &["selftest"][..],
+        &["inspect", MODEL],
+        &["generate", MODEL, "--prompt", PROMPT],
+        &["bench", MODEL, "--prompt", "2", "-n", "1", "--repeats", "1"],
+    ] {
+        let mut child = xielu(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && !error.contains("error"), "{args:?}: {error}");
+        assert!(!error.contains("panicked"), "{args:?}: {error}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_one_line() {
+    for args in [&["inspect", MODEL][..], &["selftest"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = xielu(args).stdout(full).output().unwrap();
+        let error = fails_of(args, output);
+        assert!(error.contains("No space left"), "{error}");
     }
 }

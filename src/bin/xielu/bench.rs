@@ -54,29 +54,21 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     with_decoder(&view, file.path(), &args.model, context, batch, |decoder, config| {
         let isa = args.model.compute.kernels()?.isa();
         let threads = rayon::current_num_threads();
-        println!(
-            "{}, {isa}, {threads} threads, KV {:?}",
-            file.path().display(),
-            args.model.kv_type
-        );
-        println!(
-            "{:<10} {:>7} {:>12} {:>12} {:>12}",
-            "", "tokens", "tokens/s", "slowest", "fastest"
-        );
+        say!("{}, {isa}, {threads} threads, KV {:?}", file.path().display(), args.model.kv_type);
+        say!("{:<10} {:>7} {:>12} {:>12} {:>12}", "", "tokens", "tokens/s", "slowest", "fastest");
         let prompt = fill(args.prompt, config.vocab_size);
         let mut logits = vec![0.0; config.vocab_size];
         // Caches and clocks warm up once, unmeasured.
         one_prompt(decoder, &prompt, &mut logits)?;
         let rates =
             repeat(args.repeats, args.prompt, || one_prompt(decoder, &prompt, &mut logits))?;
-        print_row("prompt", args.prompt, rates);
+        print_row("prompt", args.prompt, rates)?;
         let next = fill(args.n, config.vocab_size);
         let rates = repeat(args.repeats, args.n, || {
             decoder.rewind(prompt.len());
             next.iter().try_for_each(|&id| Ok(decoder.step(id, &mut logits)?))
         })?;
-        print_row("generation", args.n, rates);
-        Ok(())
+        print_row("generation", args.n, rates)
     })
 }
 
@@ -112,9 +104,10 @@ fn repeat(
     Ok(rates)
 }
 
-fn print_row(name: &str, tokens: usize, rates: Vec<f64>) {
+fn print_row(name: &str, tokens: usize, rates: Vec<f64>) -> anyhow::Result<()> {
     let at = |i: usize| rates.get(i).copied().unwrap_or(f64::NAN);
     let last = rates.len().saturating_sub(1);
     let median = 0.5 * (at(last / 2) + at(rates.len() / 2));
-    println!("{name:<10} {tokens:>7} {median:>12.1} {:>12.1} {:>12.1}", at(0), at(last));
+    say!("{name:<10} {tokens:>7} {median:>12.1} {:>12.1} {:>12.1}", at(0), at(last));
+    Ok(())
 }

@@ -99,7 +99,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         let speed =
             generate(args, decoder, config.vocab_size, sampler, &tokenizer, &prompt, &mut print)?;
-        println!();
+        say!("");
         let isa = args.model.compute.kernels()?.isa();
         eprintln!("{speed}; {isa}, {} threads", rayon::current_num_threads());
         interrupt::check()

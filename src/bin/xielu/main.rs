@@ -1,6 +1,13 @@
 //! The `xielu` command.
 #![forbid(unsafe_code)]
 
+/// `println!` that returns an error instead of panicking when the reader has gone.
+macro_rules! say {
+    ($($arg:tt)*) => {
+        std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($arg)*)))?
+    };
+}
+
 mod args;
 mod bench;
 mod generate;

@@ -107,7 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         bar.finish_and_clear();
         Ok(score)
     })?;
-    println!(
+    say!(
         "perplexity {:.4} +/- {:.4} ({windows} windows of {}, {} predictions)",
         score.perplexity(),
         score.standard_error(),

@@ -126,8 +126,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Err(e @ ConvertError::Io { .. }) => bail!("{e}"),
         Err(e) => bail!("cannot convert {}: {e}", args.input.display()),
     };
-    print_summary(&reports, args.verbose);
-    println!("wrote {shown}");
+    print_summary(&reports, args.verbose)?;
+    say!("wrote {shown}");
     Ok(())
 }
 
@@ -162,17 +162,23 @@ struct Group {
     error: ErrorStats,
 }
 
-fn print_summary(reports: &[TensorReport], verbose: bool) {
+fn print_summary(reports: &[TensorReport], verbose: bool) -> anyhow::Result<()> {
     let mut groups: Vec<((DType, DType), Group)> = Vec::new();
-    println!(
+    say!(
         "{:<28} {:>8} {:>13} {:>13} {:>10} {:>12} {:>9}",
-        "", "tensors", "bytes before", "bytes after", "max error", "relative rms", "SNR dB"
+        "",
+        "tensors",
+        "bytes before",
+        "bytes after",
+        "max error",
+        "relative rms",
+        "SNR dB"
     );
     for r in reports {
         let one =
             Group { tensors: 1, before: r.bytes_before, after: r.bytes_after, error: r.error };
         if verbose {
-            print_group(&format!("{} {}", r.name, r.to), &one);
+            print_group(&format!("{} {}", r.name, r.to), &one)?;
         }
         if r.fell_back {
             eprintln!(
@@ -188,10 +194,10 @@ fn print_summary(reports: &[TensorReport], verbose: bool) {
     }
     let mut together = Group::default();
     for ((from, to), group) in &groups {
-        print_group(&format!("{from} -> {to}"), group);
+        print_group(&format!("{from} -> {to}"), group)?;
         together.add(group);
     }
-    print_group("together", &together);
+    print_group("together", &together)
 }
 
 impl Group {
@@ -203,7 +209,7 @@ impl Group {
     }
 }
 
-fn print_group(name: &str, g: &Group) {
+fn print_group(name: &str, g: &Group) -> anyhow::Result<()> {
     let error = match g.error.count() {
         0 => format!("{:>10} {:>12} {:>9}", "-", "-", "-"),
         _ => format!(
@@ -213,5 +219,6 @@ fn print_group(name: &str, g: &Group) {
             g.error.snr_db()
         ),
     };
-    println!("{name:<28} {:>8} {:>13} {:>13} {error}", g.tensors, g.before, g.after);
+    say!("{name:<28} {:>8} {:>13} {:>13} {error}", g.tensors, g.before, g.after);
+    Ok(())
 }

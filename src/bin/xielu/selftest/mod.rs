@@ -40,8 +40,8 @@ type Check = (String, anyhow::Result<String>);
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let kernels = args.compute.kernels()?;
     let runs = Isa::ALL.into_iter().filter(|isa| isa.is_available()).map(Isa::name);
-    println!("this machine runs: {}", runs.collect::<Vec<_>>().join(", "));
-    println!("checking: {}", kernels.isa());
+    say!("this machine runs: {}", runs.collect::<Vec<_>>().join(", "));
+    say!("checking: {}", kernels.isa());
     let mut checks = activation::checks(&kernels);
     checks.extend(product::checks(&kernels));
     if let Some(path) = &args.model {
@@ -50,17 +50,17 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut failed = 0;
     for (name, result) in &checks {
         match result {
-            Ok(found) => println!("  ok      {name}: {found}"),
+            Ok(found) => say!("  ok      {name}: {found}"),
             Err(e) => {
                 failed += 1;
-                println!("  FAILED  {name}: {e:#}");
+                say!("  FAILED  {name}: {e:#}");
             }
         }
     }
     if failed > 0 {
         bail!("{failed} of {} checks failed; please report the lines above", checks.len());
     }
-    println!("all {} checks passed", checks.len());
+    say!("all {} checks passed", checks.len());
     Ok(())
 }
 
