@@ -63,6 +63,7 @@ mod error;
 pub mod llama;
 pub mod mlp;
 pub mod quant;
+mod rows;
 mod scratch;
 
 pub use activation::{RawXielu, Xielu};

@@ -64,7 +64,10 @@ pub(crate) fn drive_row_sum<W: Copy>(
     out: &mut [f32],
     get: impl Fn(W) -> f32,
 ) {
-    for (row, &weight) in rows.chunks_exact(out.len().max(1)).zip(weights) {
+    let mut rest = rows;
+    for &weight in weights {
+        let Some((row, after)) = rest.split_at_checked(out.len()) else { return };
+        rest = after;
         for (o, &w) in out.iter_mut().zip(row) {
             *o += weight * get(w);
         }

@@ -3,6 +3,7 @@
 use super::kv_cache::KvCache;
 use crate::backend::Backend;
 use crate::kernels::{Input, Kernels, Matrix, Output};
+use crate::rows::{rows, rows_mut};
 use crate::{Config, Error};
 
 /// Positions scored at a time. The scores live on the stack, so attention needs no scratch
@@ -29,7 +30,7 @@ pub(crate) fn attend(
             let positions = first_position + t + 1;
             let out = part.token(t).ok_or(Error::OutOfRange("attention output"))?;
             let q = q.get(t * q_size + first_row..).ok_or(Error::OutOfRange("queries"))?;
-            let heads = out.chunks_exact_mut(head_dim).zip(q.chunks_exact(head_dim));
+            let heads = rows_mut(out, head_dim).zip(rows(q, head_dim));
             for (i, (out, q)) in heads.enumerate() {
                 let kv_head = (first_row / head_dim + i) / group;
                 let keys = cache.keys(layer, kv_head, positions)?;

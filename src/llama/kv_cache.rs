@@ -1,6 +1,7 @@
 //! Keys and values of past positions, in the caller's bytes.
 
 use crate::kernels::{BF16, DType, F16, F32, Matrix};
+use crate::rows::rows;
 use crate::{Config, Error};
 
 /// How cached keys and values are stored.
@@ -103,7 +104,7 @@ impl<'c> KvCache<'c> {
     ) -> Result<(), Error> {
         let row_bytes = self.row_bytes();
         for (which, all_heads) in [keys, values].into_iter().enumerate() {
-            for (head, x) in all_heads.chunks_exact(self.head_dim.max(1)).enumerate() {
+            for (head, x) in rows(all_heads, self.head_dim).enumerate() {
                 let start = self.offset(layer, which, head) + position * row_bytes;
                 let row = self.bytes.get_mut(start..start + row_bytes);
                 encode(self.dtype, x, row.ok_or(Error::OutOfRange("KV cache"))?);

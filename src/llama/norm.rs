@@ -3,6 +3,7 @@
 
 use crate::Error;
 use crate::kernels::{LengthError, Matrix};
+use crate::rows::rows_mut;
 
 /// A norm and its weights, `[1, width]` of any float type.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ impl<'w> RmsNorm<'w> {
             return Err(LengthError { expected: width, found: x.len() }.into());
         }
         let weight = self.weight.row(0).ok_or(Error::OutOfRange("norm weight"))?;
-        for x in x.chunks_exact_mut(width) {
+        for x in rows_mut(x, width) {
             let scale = 1.0 / libm::sqrtf(sum_of_squares(x) / width as f32 + self.eps);
             x.iter_mut().for_each(|v| *v *= scale);
             if !weight.multiply_into(x) {

@@ -8,6 +8,7 @@ use super::rope;
 use crate::backend::Backend;
 use crate::kernels::{BlockQ8_0, Matrix, QK};
 use crate::mlp::{input_for, tokens_of};
+use crate::rows::{rows, rows_mut};
 use crate::scratch::{Scratch, q8_0_len};
 use crate::{Config, Error, Mlp};
 
@@ -85,7 +86,7 @@ impl<'s> Buffers<'s> {
 
     /// Fills the RoPE tables for tokens from `position` on.
     pub(super) fn fill_rope(&mut self, head_dim: usize, position: usize) {
-        for (t, table) in self.rope.chunks_exact_mut(head_dim.max(1)).enumerate() {
+        for (t, table) in rows_mut(self.rope, head_dim).enumerate() {
             rope::fill_table(self.inv_freq, position + t, table);
         }
     }
@@ -130,10 +131,10 @@ impl Pass<'_, '_> {
         b: &mut Buffers<'_>,
     ) -> Result<(), Error> {
         let config = self.config;
-        let q = b.q.chunks_exact_mut(config.q_size().max(1));
-        let k = b.k.chunks_exact_mut(config.kv_size().max(1));
-        let v = b.v.chunks_exact(config.kv_size().max(1));
-        let tables = b.rope.chunks_exact(config.head_dim.max(1));
+        let q = rows_mut(b.q, config.q_size());
+        let k = rows_mut(b.k, config.kv_size());
+        let v = rows(b.v, config.kv_size());
+        let tables = rows(b.rope, config.head_dim);
         for (t, (((q, k), v), table)) in q.zip(k).zip(v).zip(tables).enumerate() {
             rope::rotate(config.rope.style, table, q);
             rope::rotate(config.rope.style, table, k);
@@ -159,7 +160,7 @@ pub(super) fn copy(from: &[f32], to: &mut [f32]) {
 
 /// Rows `tokens` of the embedding as f32, `[tokens, hidden]`.
 pub(super) fn embed(table: &Matrix<'_>, tokens: &[u32], x: &mut [f32]) -> Result<(), Error> {
-    for (&id, x) in tokens.iter().zip(x.chunks_exact_mut(table.cols().max(1))) {
+    for (&id, x) in tokens.iter().zip(rows_mut(x, table.cols())) {
         let row = usize::try_from(id).ok().and_then(|id| table.row(id));
         let row = row.ok_or(Error::Token { id, vocab_size: table.rows() })?;
         if !row.dequantize(x) {

@@ -5,6 +5,7 @@ use core::f64::consts::TAU;
 use crate::Error;
 use crate::config::{Rope, RopeScaling, RopeStyle};
 use crate::kernels::Matrix;
+use crate::rows::rows_mut;
 
 /// Writes the angle per position of each pair, `theta^(-2i/dim)` after scaling, to `inv_freq`
 /// (`dim / 2` values). `divisors` is the `rope_freqs` tensor, where there is one.
@@ -62,12 +63,12 @@ pub(crate) fn fill_table(inv_freq: &[f32], position: usize, table: &mut [f32]) {
 
 /// Rotates every head of `heads` by the position of `table`, in place.
 pub(crate) fn rotate(style: RopeStyle, table: &[f32], heads: &mut [f32]) {
-    let dim = table.len().max(2);
+    let dim = table.len();
     let (cos, sin) = table.split_at(table.len() / 2);
     let turn = |a: &mut f32, b: &mut f32, c: f32, s: f32| {
         (*a, *b) = (*a * c - *b * s, *b * c + *a * s);
     };
-    for head in heads.chunks_exact_mut(dim) {
+    for head in rows_mut(heads, dim) {
         match style {
             RopeStyle::Neox => {
                 let (first, second) = head.split_at_mut(dim / 2);
