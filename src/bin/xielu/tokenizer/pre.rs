@@ -12,7 +12,7 @@ use anyhow::anyhow;
 pub struct Recipe {
     /// The names GGUF files carry.
     names: &'static [&'static str],
-    /// Regular expressions, applied one after the other; empty for GPT-2's own.
+    /// Regular expressions, applied one after the other.
     regexes: &'static [&'static str],
     /// Whether a word that is a token as a whole is taken as it is, without merging.
     pub ignore_merges: bool,
@@ -20,10 +20,19 @@ pub struct Recipe {
     pub add_bos: bool,
 }
 
-const RECIPES: [Recipe; 5] = [
+/// GPT-2's words.
+const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+const RECIPES: [Recipe; 7] = [
     Recipe {
         names: &["gpt-2", "gpt2", "olmo", "mpt", "jais", "phi-2"],
-        regexes: &[],
+        regexes: &[GPT2],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    Recipe {
+        names: &["smollm", "starcoder", "refact", "command-r"],
+        regexes: &[r"\p{N}", GPT2],
         ignore_merges: false,
         add_bos: false,
     },
@@ -66,6 +75,18 @@ const RECIPES: [Recipe; 5] = [
         ignore_merges: false,
         add_bos: false,
     },
+    Recipe {
+        names: &["gpt-4o"],
+        regexes: &[concat!(
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+",
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|",
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*",
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|",
+            r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        )],
+        ignore_merges: false,
+        add_bos: false,
+    },
 ];
 
 /// The recipe of a `tokenizer.ggml.pre` name.
@@ -83,21 +104,13 @@ pub fn find(name: &str) -> anyhow::Result<&'static Recipe> {
 impl Recipe {
     /// The pre-tokenizer: words, then their bytes as printable characters.
     pub fn build(&self) -> anyhow::Result<PreTokenizerWrapper> {
-        let bytes = |use_regex| {
-            PreTokenizerWrapper::from(
-                ByteLevel::default().add_prefix_space(false).use_regex(use_regex),
-            )
-        };
-        if self.regexes.is_empty() {
-            return Ok(bytes(true));
-        }
         let mut steps = Vec::new();
         for regex in self.regexes {
             let split = Split::new(SplitPattern::Regex((*regex).into()), Isolated, false)
                 .map_err(|e| anyhow!("pre-tokenizer: {e}"))?;
             steps.push(split.into());
         }
-        steps.push(bytes(false));
+        steps.push(ByteLevel::default().add_prefix_space(false).use_regex(false).into());
         Ok(Sequence::new(steps).into())
     }
 }
