@@ -3,6 +3,9 @@
 use core::fmt;
 use core::str::FromStr;
 
+#[cfg(target_arch = "x86_64")]
+use crate::x86::detect;
+
 /// An instruction set with kernels of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -11,42 +14,53 @@ pub enum Isa {
     Scalar,
     /// x86-64 with AVX2, FMA and F16C.
     Avx2,
+    /// x86-64 with AVX2's and AVX-VNNI.
+    AvxVnni,
     /// x86-64 with AVX2's and AVX-512 F, BW, DQ and VL.
     Avx512,
-}
-
-#[cfg(all(target_arch = "x86_64", not(xielu_force_scalar)))]
-cpufeatures::new!(avx2_fma, "avx2", "fma");
-#[cfg(all(target_arch = "x86_64", not(xielu_force_scalar)))]
-cpufeatures::new!(avx512, "avx512f", "avx512bw", "avx512dq", "avx512vl");
-
-/// Whether the CPU converts halves (F16C), which `cpufeatures` does not know. The operating
-/// system's part (saving the wide registers) is covered by the AVX2 check.
-#[cfg(all(target_arch = "x86_64", not(xielu_force_scalar)))]
-fn has_f16c() -> bool {
-    #[allow(unused_unsafe)] // safe since Rust 1.94, unsafe before
-    // SAFETY: every x86-64 CPU has the CPUID instruction and its leaf 1.
-    let leaf = unsafe { core::arch::x86_64::__cpuid(1) };
-    leaf.ecx & (1 << 29) != 0
+    /// x86-64 with AVX-512's and AVX-512 VNNI.
+    Avx512Vnni,
+    /// aarch64: NEON, which every such CPU has.
+    Neon,
+    /// aarch64 with NEON and the dot products of ARMv8.2 (FEAT_DotProd).
+    Dotprod,
+    /// aarch64 with the above and the 8-bit matrix products of ARMv8.6 (FEAT_I8MM).
+    I8mm,
+    /// wasm32 built with `+simd128`.
+    Simd128,
 }
 
 impl Isa {
     /// Every instruction set this crate has kernels for, on any target; slowest first.
-    pub const ALL: [Isa; 3] = [Isa::Scalar, Isa::Avx2, Isa::Avx512];
+    pub const ALL: [Isa; 9] = [
+        Isa::Scalar,
+        Isa::Avx2,
+        Isa::AvxVnni,
+        Isa::Avx512,
+        Isa::Avx512Vnni,
+        Isa::Neon,
+        Isa::Dotprod,
+        Isa::I8mm,
+        Isa::Simd128,
+    ];
 
-    /// Whether this machine runs it. Works without `std`: x86 asks the CPU itself. The answer
-    /// is cached after the first call.
+    /// Whether this machine runs it. Works without `std` on x86, which asks the CPU itself; on
+    /// aarch64 without `std` the answer is what the target was compiled for.
     ///
     /// Compile with `--cfg xielu_force_scalar` to answer as a machine without SIMD would.
     pub fn is_available(self) -> bool {
         match self {
             Isa::Scalar => true,
-            #[cfg(all(target_arch = "x86_64", not(xielu_force_scalar)))]
-            Isa::Avx2 => avx2_fma::get() && has_f16c(),
-            #[cfg(all(target_arch = "x86_64", not(xielu_force_scalar)))]
-            Isa::Avx512 => Isa::Avx2.is_available() && avx512::get(),
-            #[cfg(not(all(target_arch = "x86_64", not(xielu_force_scalar))))]
-            Isa::Avx2 | Isa::Avx512 => false,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => detect::avx2(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => detect::avx_vnni(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => detect::avx512(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => detect::avx512_vnni(),
+            #[allow(unreachable_patterns)]
+            _ => false,
         }
     }
 
@@ -66,7 +80,13 @@ impl Isa {
         match self {
             Isa::Scalar => "scalar",
             Isa::Avx2 => "avx2",
+            Isa::AvxVnni => "avx-vnni",
             Isa::Avx512 => "avx512",
+            Isa::Avx512Vnni => "avx512-vnni",
+            Isa::Neon => "neon",
+            Isa::Dotprod => "dotprod",
+            Isa::I8mm => "i8mm",
+            Isa::Simd128 => "simd128",
         }
     }
 }

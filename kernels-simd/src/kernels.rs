@@ -130,19 +130,19 @@ impl Kernels {
         match isa {
             Isa::Scalar => Some(Kernels::scalar()),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => Some(Kernels {
+            Isa::Avx2 | Isa::AvxVnni => Some(Kernels {
                 isa,
                 activation: &avx2::activation::TABLE,
                 gemm: &avx2::gemm::TABLE,
             }),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => Some(Kernels {
+            Isa::Avx512 | Isa::Avx512Vnni => Some(Kernels {
                 isa,
                 activation: &avx512::activation::TABLE,
                 gemm: &avx2::gemm::TABLE,
             }),
-            #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 | Isa::Avx512 => None,
+            #[allow(unreachable_patterns)]
+            _ => None,
         }
     }
 
