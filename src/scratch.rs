@@ -1,16 +1,17 @@
 //! Carving the caller's working memory into typed pieces.
 
 use crate::Error;
-use crate::kernels::{BlockQ8_0, QK};
+use crate::kernels::InputBlock;
 
 /// Working memory not yet handed out.
 pub(crate) struct Scratch<'s> {
     free: &'s mut [f32],
 }
 
-/// f32 elements that `values` values take as Q8_0 blocks.
-pub(crate) const fn q8_0_len(values: usize) -> usize {
-    (values / QK).saturating_mul(size_of::<BlockQ8_0>()).div_ceil(size_of::<f32>())
+/// f32 elements that `rows` rows of `cols` values take as input blocks.
+pub(crate) const fn input_len(rows: usize, cols: usize) -> usize {
+    let block = size_of::<InputBlock>() / size_of::<f32>();
+    rows.saturating_mul(InputBlock::per_row(cols)).saturating_mul(block)
 }
 
 impl<'s> Scratch<'s> {
@@ -36,13 +37,18 @@ impl<'s> Scratch<'s> {
         Ok(piece)
     }
 
-    /// Room for `values` values as Q8_0 blocks.
-    pub(crate) fn q8_0(&mut self, values: usize) -> Result<&'s mut [BlockQ8_0], Error> {
-        let piece = self.f32(q8_0_len(values))?;
-        let bytes: &mut [u8] = bytemuck::cast_slice_mut(piece);
-        let used = values / QK * size_of::<BlockQ8_0>();
-        let blocks = bytes.get_mut(..used).and_then(|b| bytemuck::try_cast_slice_mut(b).ok());
-        blocks.ok_or(Error::Memory { what: "scratch", needed: used, found: 0 })
+    /// Room for `rows` rows of `cols` values as input blocks.
+    pub(crate) fn input(
+        &mut self,
+        rows: usize,
+        cols: usize,
+    ) -> Result<&'s mut [InputBlock], Error> {
+        let needed = input_len(rows, cols);
+        bytemuck::try_cast_slice_mut(self.f32(needed)?).map_err(|_| Error::Memory {
+            what: "scratch",
+            needed,
+            found: 0,
+        })
     }
 }
 
@@ -52,15 +58,16 @@ mod tests {
 
     #[test]
     fn pieces_are_disjoint_and_bounded() {
-        let mut memory = [0.0; 30];
-        assert_eq!(q8_0_len(64), 17);
+        let mut memory = [0.0; 173];
+        assert_eq!(input_len(2, 32), 160);
+        assert_eq!(input_len(1, 257), 160);
         assert!(matches!(
-            Scratch::new(&mut memory, 31),
-            Err(Error::Memory { needed: 31, found: 30, .. })
+            Scratch::new(&mut memory, 174),
+            Err(Error::Memory { needed: 174, found: 173, .. })
         ));
-        let mut scratch = Scratch::new(&mut memory, 30).unwrap();
+        let mut scratch = Scratch::new(&mut memory, 173).unwrap();
         scratch.f32(10).unwrap().fill(1.0);
-        assert_eq!(scratch.q8_0(64).unwrap().len(), 2);
+        assert_eq!(scratch.input(1, 512).unwrap().len(), 2);
         assert_eq!(scratch.f32(3).unwrap().len(), 3);
         assert!(scratch.f32(1).is_err());
         assert_eq!(memory[9..11], [1.0, 0.0]);

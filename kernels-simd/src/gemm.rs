@@ -1,6 +1,7 @@
 //! Matrix products: the table every instruction set fills, and the loop they share.
 
 use crate::block::{BF16, BlockQ4_0, BlockQ8_0, F16, F32};
+use crate::input::InputBlock;
 use crate::output::Output;
 
 /// `out[t][r] (+)= dot(w[r], x[t])`: one product with its operands as typed blocks.
@@ -29,13 +30,16 @@ pub(crate) struct Table {
     pub f32: GemmFn<F32, f32>,
     pub f16: GemmFn<F16, f32>,
     pub bf16: GemmFn<BF16, f32>,
-    pub q8_0: GemmFn<BlockQ8_0, BlockQ8_0>,
-    pub q4_0: GemmFn<BlockQ4_0, BlockQ8_0>,
+    pub q8_0: GemmFn<BlockQ8_0, InputBlock>,
+    pub q4_0: GemmFn<BlockQ4_0, InputBlock>,
     pub row_sum_f32: RowSumFn<F32>,
     pub row_sum_f16: RowSumFn<F16>,
     pub row_sum_bf16: RowSumFn<BF16>,
     /// `blocks.len() * 32` values to blocks; see [`crate::Kernels::quantize_q8_0`].
     pub quantize_q8_0: unsafe fn(x: &[f32], blocks: &mut [BlockQ8_0]),
+    /// Whole groups of 32 values to the groups of blocks, from group `first` of the first block
+    /// on; other groups keep what they hold. See [`crate::Kernels::quantize_input`].
+    pub quantize_groups: unsafe fn(x: &[f32], blocks: &mut [InputBlock], first: usize),
 }
 
 /// Every row against every token. A row stays in the nearest cache while all tokens use it, so

@@ -16,6 +16,7 @@ mod activation_tests;
 mod block;
 mod formulas;
 mod gemm;
+mod input;
 mod isa;
 mod kernels;
 mod lanes;
@@ -33,6 +34,7 @@ mod x86;
 
 pub use activation::{Activation, XieluCoefficients};
 pub use block::{BF16, BlockQ4_0, BlockQ8_0, Blocks, DType, F16, F32, QK};
+pub use input::{INPUT_BLOCK, InputBlock};
 pub use isa::{Isa, UnknownIsa};
 pub use kernels::{Kernels, LengthError};
 #[cfg(feature = "mmap")]

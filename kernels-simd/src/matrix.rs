@@ -3,7 +3,8 @@
 use core::fmt;
 use core::ops::Range;
 
-use crate::block::{BlockQ8_0, Blocks, DType};
+use crate::block::{Blocks, DType};
+use crate::input::InputBlock;
 
 /// Weights `[rows, cols]`, row by row, borrowed at any alignment. A range of columns is a
 /// `Matrix` too: its rows keep their distance.
@@ -37,7 +38,7 @@ pub enum ShapeError {
     },
     /// The input of a product is not `tokens * cols` values.
     Input {
-        /// Values (or blocks of 32) the product asks for.
+        /// Values (or input blocks) the product asks for.
         expected: usize,
         /// What was given.
         found: usize,
@@ -49,7 +50,7 @@ pub enum ShapeError {
         /// Rows of the output.
         found: usize,
     },
-    /// Quantized weights take Q8_0 inputs, float weights take f32.
+    /// Quantized weights take quantized inputs, float weights take f32.
     InputType(DType),
 }
 
@@ -69,7 +70,7 @@ impl fmt::Display for ShapeError {
                 write!(f, "output has {found} rows, the matrix {expected}")
             }
             ShapeError::InputType(dtype) => {
-                let want = if dtype.is_quantized() { "Q8_0" } else { "f32" };
+                let want = if dtype.is_quantized() { "quantized" } else { "f32" };
                 write!(f, "{dtype} weights take {want} inputs")
             }
         }
@@ -83,8 +84,8 @@ impl core::error::Error for ShapeError {}
 pub enum Input<'x> {
     /// For float weights.
     F32(&'x [f32]),
-    /// For quantized weights.
-    Q8_0(&'x [BlockQ8_0]),
+    /// For quantized weights: [`InputBlock::per_row`] blocks a token.
+    Quantized(&'x [InputBlock]),
 }
 
 impl<'w> Matrix<'w> {

@@ -2,6 +2,7 @@
 
 use crate::block::{BlockQ8_0, Blocks, QK};
 use crate::gemm::{Gemm, GemmFn};
+use crate::input::{INPUT_BLOCK, InputBlock};
 use crate::kernels::{Kernels, LengthError, same_length};
 use crate::matrix::{Input, Matrix, ShapeError};
 use crate::output::Output;
@@ -9,8 +10,8 @@ use crate::output::Output;
 impl Kernels {
     /// `out[t][r] = sum over c of w[r][c] * x[t][c]`.
     ///
-    /// Float weights are widened to f32 and meet f32 inputs; quantized weights meet Q8_0 inputs,
-    /// block by block, with exact integer sums inside a block. Sums across blocks are f32 and
+    /// Float weights are widened to f32 and meet f32 inputs; quantized weights meet quantized
+    /// inputs, with exact integer sums inside a group of 32 (or 16). Sums across blocks are f32 and
     /// their order differs between instruction sets.
     ///
     /// # Errors
@@ -48,8 +49,12 @@ impl Kernels {
             (Blocks::F32(b), Input::F32(x)) => self.run(self.gemm.f32, b, w, x, out, accumulate),
             (Blocks::F16(b), Input::F32(x)) => self.run(self.gemm.f16, b, w, x, out, accumulate),
             (Blocks::BF16(b), Input::F32(x)) => self.run(self.gemm.bf16, b, w, x, out, accumulate),
-            (Blocks::Q8_0(b), Input::Q8_0(x)) => self.run(self.gemm.q8_0, b, w, x, out, accumulate),
-            (Blocks::Q4_0(b), Input::Q8_0(x)) => self.run(self.gemm.q4_0, b, w, x, out, accumulate),
+            (Blocks::Q8_0(b), Input::Quantized(x)) => {
+                self.run(self.gemm.q8_0, b, w, x, out, accumulate)
+            }
+            (Blocks::Q4_0(b), Input::Quantized(x)) => {
+                self.run(self.gemm.q4_0, b, w, x, out, accumulate)
+            }
             _ => Err(ShapeError::InputType(dtype)),
         }
     }
@@ -64,19 +69,14 @@ impl Kernels {
         accumulate: bool,
     ) -> Result<(), ShapeError> {
         let row_blocks = w.row_blocks();
-        let expected = row_blocks.saturating_mul(out.tokens());
+        let x_stride =
+            if w.dtype().is_quantized() { InputBlock::per_row(w.cols()) } else { w.cols() };
+        let expected = x_stride.saturating_mul(out.tokens());
         if x.len() != expected {
             return Err(ShapeError::Input { expected, found: x.len() });
         }
-        let g = Gemm {
-            w: blocks,
-            row_stride: w.row_stride,
-            row_blocks,
-            x,
-            x_stride: row_blocks,
-            out,
-            accumulate,
-        };
+        let g =
+            Gemm { w: blocks, row_stride: w.row_stride, row_blocks, x, x_stride, out, accumulate };
         // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self` was
         // made).
         unsafe { kernel(g) };
@@ -124,6 +124,37 @@ impl Kernels {
         // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self` was
         // made).
         unsafe { (self.gemm.quantize_q8_0)(x, blocks) };
+        Ok(())
+    }
+
+    /// Rows of `cols` f32 values to [`InputBlock`]s: per group of 32, `d = max|x| / 127`,
+    /// `q = x / d` rounded half away from zero. The same bytes on every instruction set. A group
+    /// that holds a NaN or an infinity gets a NaN scale.
+    ///
+    /// # Errors
+    /// If `cols` is not a multiple of 32, `x` not a whole number of rows, or `blocks` not
+    /// [`InputBlock::per_row`] blocks a row. Nothing is written.
+    pub fn quantize_input(
+        &self,
+        x: &[f32],
+        cols: usize,
+        blocks: &mut [InputBlock],
+    ) -> Result<(), LengthError> {
+        let per_row = InputBlock::per_row(cols);
+        let rows = x.len().checked_div(cols).unwrap_or(0);
+        same_length(cols.next_multiple_of(QK), cols)?;
+        same_length(rows * cols, x.len())?;
+        same_length(rows.saturating_mul(per_row), blocks.len())?;
+        for row in 0..rows {
+            let x = x.get(row * cols..(row + 1) * cols).unwrap_or_default();
+            let blocks = blocks.get_mut(row * per_row..(row + 1) * per_row).unwrap_or_default();
+            if let (false, Some(last)) = (cols.is_multiple_of(INPUT_BLOCK), blocks.last_mut()) {
+                *last = InputBlock::ZERO;
+            }
+            // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self`
+            // was made).
+            unsafe { (self.gemm.quantize_groups)(x, blocks, 0) };
+        }
         Ok(())
     }
 }

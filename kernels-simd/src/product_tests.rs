@@ -2,7 +2,10 @@
 
 use std::vec::Vec;
 
-use crate::{BlockQ8_0, Blocks, DType, Input, Isa, Kernels, Matrix, Output, ShapeError};
+use crate::{
+    BlockQ8_0, Blocks, DType, INPUT_BLOCK, Input, InputBlock, Isa, Kernels, Matrix, Output,
+    ShapeError,
+};
 
 /// Deterministic values in -1 .. 1.
 fn noise(n: usize, seed: u64) -> Vec<f32> {
@@ -45,6 +48,19 @@ fn quantize(k: &Kernels, x: &[f32]) -> Vec<BlockQ8_0> {
     blocks
 }
 
+fn input_blocks(k: &Kernels, x: &[f32], cols: usize) -> Vec<InputBlock> {
+    let mut blocks = std::vec![InputBlock::ZERO; x.len() / cols * InputBlock::per_row(cols)];
+    k.quantize_input(x, cols, &mut blocks).unwrap();
+    blocks
+}
+
+/// The values that blocks of rows of `cols` stand for.
+fn input_values(blocks: &[InputBlock], cols: usize) -> Vec<f32> {
+    let values: Vec<f32> = blocks.iter().flat_map(InputBlock::dequantize).collect();
+    let rows = values.chunks(InputBlock::per_row(cols) * INPUT_BLOCK);
+    rows.flat_map(|row| row[..cols].to_vec()).collect()
+}
+
 /// `[tokens, rows]` in f64, and the sum of magnitudes that bounds rounding.
 fn truth(w: &[f32], x: &[f32], rows: usize, cols: usize) -> Vec<(f64, f64)> {
     let mut out = Vec::new();
@@ -85,9 +101,9 @@ fn check_product(k: &Kernels, dtype: DType, rows: usize, cols: usize, tokens: us
     let mut blocks = Vec::new();
     let mut x_values = x.clone();
     let input = if dtype.is_quantized() {
-        blocks = quantize(k, &x);
-        Blocks::Q8_0(&blocks).dequantize(&mut x_values);
-        Input::Q8_0(&blocks)
+        blocks = input_blocks(k, &x, cols);
+        x_values = input_values(&blocks, cols);
+        Input::Quantized(&blocks)
     } else {
         Input::F32(&x)
     };
@@ -104,6 +120,16 @@ fn check_product(k: &Kernels, dtype: DType, rows: usize, cols: usize, tokens: us
     drop(blocks);
 }
 
+/// `out += w * x` for one token.
+fn add_product(k: &Kernels, w: &Matrix<'_>, x: &[f32], out: &mut [f32]) {
+    let out = Output::new(out, w.rows()).unwrap();
+    if w.dtype().is_quantized() {
+        k.matmul_add(w, Input::Quantized(&input_blocks(k, x, w.cols())), out).unwrap();
+    } else {
+        k.matmul_add(w, Input::F32(x), out).unwrap();
+    }
+}
+
 #[test]
 fn column_ranges_add_up_to_the_whole() {
     let k = Kernels::detect();
@@ -112,24 +138,19 @@ fn column_ranges_add_up_to_the_whole() {
         let bytes = weights(dtype, rows * cols, 3);
         let w = Matrix::new(dtype, rows, cols, &bytes).unwrap();
         let x = noise(cols, 4);
-        let blocks = quantize(&k, &x);
         let mut whole = std::vec![0.0; rows];
         let mut parts = std::vec![0.0; rows];
-        let input = |range: core::ops::Range<usize>| match dtype.is_quantized() {
-            true => Input::Q8_0(&blocks[range.start / 32..range.end / 32]),
-            false => Input::F32(&x[range]),
-        };
-        k.matmul(&w, input(0..cols), Output::new(&mut whole, rows).unwrap()).unwrap();
+        add_product(&k, &w, &x, &mut whole);
         for range in [0..64, 64..96, 96..160] {
             let tile = w.columns(range.clone()).unwrap();
-            k.matmul_add(&tile, input(range), Output::new(&mut parts, rows).unwrap()).unwrap();
+            add_product(&k, &tile, &x[range], &mut parts);
         }
         for (a, b) in whole.iter().zip(&parts) {
             assert!((a - b).abs() <= 1e-5 * (1.0 + a.abs()), "{dtype} {a} {b}");
         }
         let lower = w.rows_range(2..4).unwrap();
         let mut some = std::vec![0.0; 2];
-        k.matmul(&lower, input(0..cols), Output::new(&mut some, 2).unwrap()).unwrap();
+        add_product(&k, &lower, &x, &mut some);
         assert_eq!(some, whole[2..4]);
     }
 }
@@ -147,14 +168,24 @@ fn requantised_bytes_are_the_same_on_every_isa() {
     x.extend([-0.0; 32]);
     x.extend((0..32).map(|i| if i == 9 { -f32::MAX } else { 1.0 }));
     let expected = quantize(&Kernels::scalar(), &x);
+    let inputs = input_blocks(&Kernels::scalar(), &x, x.len() / 3);
+    for block in &inputs {
+        let sums = block.qs.chunks(16).map(|half| half.iter().map(|&q| i16::from(q)).sum::<i16>());
+        assert!(sums.eq(block.sums));
+    }
     for k in all_kernels() {
         assert_eq!(quantize(&k, &x), expected, "{}", k.isa());
+        let cols = x.len() / 3;
+        assert_eq!(input_blocks(&k, &x, cols), inputs, "{}", k.isa());
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut x = noise(64, 6);
             x[40] = bad;
             let blocks = quantize(&k, &x);
             assert!(blocks[0].d.get().is_finite());
             assert!(blocks[1].dequantize().iter().all(|v| v.is_nan()));
+            let values = input_values(&input_blocks(&k, &x, 64), 64);
+            assert!(values[..32].iter().all(|v| v.is_finite()));
+            assert!(values[32..].iter().all(|v| v.is_nan()));
         }
     }
 }
@@ -199,18 +230,18 @@ fn shapes_that_do_not_fit_are_errors() {
     let w = Matrix::new(DType::Q8_0, 2, 64, &bytes).unwrap();
     assert!(w.columns(0..16).is_none() && w.columns(32..96).is_none());
     assert!(w.rows_range(1..3).is_none() && w.row(2).is_none());
-    let x = [BlockQ8_0::ZERO; 2];
+    let x = [InputBlock::ZERO; 1];
     let mut out = [0.0; 3];
     fn rows(out: &mut [f32], n: usize) -> Output<'_> {
         Output::new(out, n).unwrap()
     }
     assert_eq!(
-        k.matmul(&w, Input::Q8_0(&x), rows(&mut out, 3)),
+        k.matmul(&w, Input::Quantized(&x), rows(&mut out, 3)),
         Err(ShapeError::Rows { expected: 2, found: 3 })
     );
     assert_eq!(
-        k.matmul(&w, Input::Q8_0(&x[..1]), rows(&mut out[..2], 2)),
-        Err(ShapeError::Input { expected: 2, found: 1 })
+        k.matmul(&w, Input::Quantized(&x[..0]), rows(&mut out[..2], 2)),
+        Err(ShapeError::Input { expected: 1, found: 0 })
     );
     assert_eq!(
         k.matmul(&w, Input::F32(&[0.0; 64]), rows(&mut out[..2], 2)),

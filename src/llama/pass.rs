@@ -6,10 +6,10 @@ use super::kv_cache::KvCache;
 use super::model::Layer;
 use super::rope;
 use crate::backend::Backend;
-use crate::kernels::{BlockQ8_0, Matrix, QK};
+use crate::kernels::{InputBlock, Matrix};
 use crate::mlp::{input_for, tokens_of};
 use crate::rows::{rows, rows_mut};
-use crate::scratch::{Scratch, q8_0_len};
+use crate::scratch::{Scratch, input_len};
 use crate::{Config, Error, Mlp};
 
 /// The pieces of scratch for one batch.
@@ -29,15 +29,15 @@ pub(super) struct Buffers<'s> {
     attn: &'s mut [f32],
     /// Cosines, then sines, `[tokens, head_dim]`.
     rope: &'s mut [f32],
-    /// Inputs of a product as Q8_0.
-    pub blocks: &'s mut [BlockQ8_0],
+    /// Quantized inputs of a product.
+    pub blocks: &'s mut [InputBlock],
     mlp: &'s mut [f32],
 }
 
-/// Widest input of a product outside the MLP, in whole blocks.
+/// Widest input of a product outside the MLP.
 const fn widest_input(config: &Config) -> usize {
     let (hidden, q) = (config.hidden_size, config.q_size());
-    (if hidden > q { hidden } else { q }).next_multiple_of(QK)
+    if hidden > q { hidden } else { q }
 }
 
 /// f32 elements of scratch for `options.batch` tokens.
@@ -47,7 +47,7 @@ pub(super) const fn scratch_len(config: &Config, options: &DecoderOptions) -> us
     (per_token + config.head_dim)
         .saturating_mul(batch)
         .saturating_add(config.head_dim / 2)
-        .saturating_add(q8_0_len(widest_input(config).saturating_mul(batch)))
+        .saturating_add(input_len(batch, widest_input(config)))
         .saturating_add(mlp_len(config, options, batch))
 }
 
@@ -79,7 +79,7 @@ impl<'s> Buffers<'s> {
             v: free.f32(tokens * config.kv_size())?,
             attn: free.f32(tokens * config.q_size())?,
             rope: free.f32(tokens * config.head_dim)?,
-            blocks: free.q8_0(tokens * widest_input(config))?,
+            blocks: free.input(tokens, widest_input(config))?,
             mlp: free.f32(mlp_len(config, options, tokens))?,
         })
     }
@@ -175,11 +175,10 @@ pub(super) fn project(
     backend: &Backend<'_>,
     w: &Matrix<'_>,
     x: &[f32],
-    blocks: &mut [BlockQ8_0],
+    blocks: &mut [InputBlock],
     out: &mut [f32],
     accumulate: bool,
 ) -> Result<(), Error> {
-    let blocks = blocks.get_mut(..x.len() / QK).ok_or(Error::OutOfRange("input blocks"))?;
     let x = input_for(backend, w, x, blocks)?;
     backend.matmul(w, x, tokens_of("projection", out, w.rows())?, accumulate)
 }

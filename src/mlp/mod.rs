@@ -2,7 +2,7 @@
 //! `down(silu(gate(x)) * up(x))`.
 //!
 //! Both forms of the layer are one loop over tiles of the hidden vector (the ffn dimension):
-//! rows of `up` -> activation in f32 -> Q8_0 blocks (when `down` is quantized) -> accumulated
+//! rows of `up` -> activation in f32 -> input blocks (when `down` is quantized) -> accumulated
 //! into `down`. [`Mlp::forward`] makes it one tile. [`Mlp::forward_tiled`] never holds more of
 //! the hidden vector than a tile, so its memory is O(hidden + tile) and not O(ffn).
 //!
@@ -14,8 +14,8 @@ mod load;
 
 use crate::Error;
 use crate::backend::Backend;
-use crate::kernels::{Activation, BlockQ8_0, Input, Matrix, Output, QK};
-use crate::scratch::{Scratch, q8_0_len};
+use crate::kernels::{Activation, Input, InputBlock, Matrix, Output, QK};
+use crate::scratch::{Scratch, input_len};
 
 /// What stands between the projections.
 #[derive(Clone, Copy, Debug)]
@@ -95,9 +95,9 @@ impl<'w> Mlp<'w> {
     pub const fn scratch_len(hidden: usize, tile: usize, tokens: usize, gated: bool) -> usize {
         let tile_values = tokens.saturating_mul(tile);
         let tiles = if gated { 2 } else { 1 };
-        q8_0_len(tokens.saturating_mul(hidden))
+        input_len(tokens, hidden)
             .saturating_add(tile_values.saturating_mul(tiles))
-            .saturating_add(q8_0_len(tile_values))
+            .saturating_add(input_len(tokens, tile))
     }
 
     /// `out[t] = mlp(x[t])` for `x` and `out` `[tokens, hidden]`, the hidden vector held whole.
@@ -144,18 +144,17 @@ impl<'w> Mlp<'w> {
         let gated = matches!(self.form, Form::Gated(_));
         let needed = Self::scratch_len(hidden, tile, tokens, gated);
         let mut scratch = Scratch::new(scratch, needed)?;
-        let x_blocks = scratch.q8_0(tokens * hidden)?;
+        let x_blocks = scratch.input(tokens, hidden)?;
         let x = input_for(backend, &self.up, x, x_blocks)?;
         let values = scratch.f32(tokens * tile)?;
         let gate = scratch.f32(if gated { tokens * tile } else { 0 })?;
-        let blocks = scratch.q8_0(tokens * tile)?;
+        let blocks = scratch.input(tokens, tile)?;
 
         let mut start = 0;
         while start < ffn {
             let range = start..(start + tile).min(ffn);
             let n = tokens * range.len();
             let values = values.get_mut(..n).ok_or(Error::Tile(tile))?;
-            let blocks = blocks.get_mut(..n / QK).ok_or(Error::Tile(tile))?;
             let gate = gate.get_mut(..n.min(gate.len())).ok_or(Error::Tile(tile))?;
             self.hidden_tile(backend, range.clone(), x, values, gate)?;
             let down = self.down.columns(range.clone()).ok_or(Error::Tile(tile))?;
@@ -207,18 +206,22 @@ impl<'w> Mlp<'w> {
     }
 }
 
-/// `x` as the weights take it: f32, or quantized into `blocks`.
+/// `x` as the weights take it: f32, or quantized into the first of `blocks`.
 pub(crate) fn input_for<'x>(
     backend: &Backend<'_>,
     w: &Matrix<'_>,
     x: &'x [f32],
-    blocks: &'x mut [BlockQ8_0],
+    blocks: &'x mut [InputBlock],
 ) -> Result<Input<'x>, Error> {
     if !w.dtype().is_quantized() {
         return Ok(Input::F32(x));
     }
-    backend.kernels.quantize_q8_0(x, blocks)?;
-    Ok(Input::Q8_0(blocks))
+    let tokens = x.len().checked_div(w.cols()).unwrap_or(0);
+    let blocks = blocks
+        .get_mut(..tokens * InputBlock::per_row(w.cols()))
+        .ok_or(Error::OutOfRange("input blocks"))?;
+    backend.kernels.quantize_input(x, w.cols(), blocks)?;
+    Ok(Input::Quantized(blocks))
 }
 
 /// `data` as `[tokens, width]`.

@@ -4,7 +4,7 @@
 
 use xielu::checkpoint::{Checkpoint, LayerRole, Role, Tensor};
 use xielu::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
-use xielu::kernels::{Blocks, DType, Kernels};
+use xielu::kernels::{Blocks, DType, InputBlock, Kernels};
 use xielu::{Config, Error, RawXielu};
 
 /// Deterministic noise in -1 .. 1.
@@ -128,9 +128,10 @@ pub fn matvec(w: &[f32], x: &[f64]) -> Vec<f64> {
 /// What a quantized layer sees of its input.
 pub fn requantize(x: &[f64]) -> Vec<f64> {
     let x: Vec<f32> = x.iter().map(|&v| v as f32).collect();
-    let mut blocks = vec![xielu::kernels::BlockQ8_0::ZERO; x.len() / 32];
-    Kernels::scalar().quantize_q8_0(&x, &mut blocks).unwrap();
-    blocks.iter().flat_map(|b| b.dequantize()).map(f64::from).collect()
+    let mut blocks = vec![InputBlock::ZERO; InputBlock::per_row(x.len())];
+    Kernels::scalar().quantize_input(&x, x.len(), &mut blocks).unwrap();
+    let values = blocks.iter().flat_map(InputBlock::dequantize);
+    values.take(x.len()).map(f64::from).collect()
 }
 
 fn norm(x: &[f64], w: &[f32], eps: f32) -> Vec<f64> {

@@ -1,6 +1,7 @@
 //! Scalar dot products of one weight row with one input row.
 
 use crate::block::{BlockQ4_0, BlockQ8_0};
+use crate::input::{GROUPS, InputBlock};
 
 /// Partial sums kept apart: shortens the chain of dependent additions and lets the compiler
 /// vectorise without reordering.
@@ -22,26 +23,29 @@ pub(crate) fn dot_float<W: Copy>(w: &[W], x: &[f32], get: impl Fn(W) -> f32) -> 
 }
 
 /// Exact integer sums per block, scaled and added in f32.
-pub(crate) fn dot_q8_0(w: &[BlockQ8_0], x: &[BlockQ8_0]) -> f32 {
+pub(crate) fn dot_q8_0(w: &[BlockQ8_0], x: &[InputBlock]) -> f32 {
     let mut sum = 0.0;
-    for (w, x) in w.iter().zip(x) {
-        let q: i32 = w.qs.iter().zip(&x.qs).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
-        sum += w.d.get() * x.d.get() * q as f32;
+    for (w, x) in w.chunks(GROUPS).zip(x) {
+        for (w, (d, _, x)) in w.iter().zip(x.groups()) {
+            let q: i32 = w.qs.iter().zip(x).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
+            sum += w.d.get() * d * q as f32;
+        }
     }
     sum
 }
 
 /// As [`dot_q8_0`], the weights being nibbles.
-pub(crate) fn dot_q4_0(w: &[BlockQ4_0], x: &[BlockQ8_0]) -> f32 {
+pub(crate) fn dot_q4_0(w: &[BlockQ4_0], x: &[InputBlock]) -> f32 {
     let mut sum = 0.0;
-    for (w, x) in w.iter().zip(x) {
-        let (x_low, x_high) = x.qs.split_at(w.qs.len());
-        let mut q = 0;
-        for ((&w, &lo), &hi) in w.qs.iter().zip(x_low).zip(x_high) {
-            q += (i32::from(w & 15) - 8) * i32::from(lo);
-            q += (i32::from(w >> 4) - 8) * i32::from(hi);
+    for (w, x) in w.chunks(GROUPS).zip(x) {
+        for (w, (d, [s0, s1], x)) in w.iter().zip(x.groups()) {
+            let (x_low, x_high) = x.split_at(w.qs.len());
+            let mut q = -8 * (i32::from(s0) + i32::from(s1));
+            for ((&w, &lo), &hi) in w.qs.iter().zip(x_low).zip(x_high) {
+                q += i32::from(w & 15) * i32::from(lo) + i32::from(w >> 4) * i32::from(hi);
+            }
+            sum += w.d.get() * d * q as f32;
         }
-        sum += w.d.get() * x.d.get() * q as f32;
     }
     sum
 }

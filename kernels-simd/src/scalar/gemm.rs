@@ -1,7 +1,7 @@
 //! Scalar matrix products.
 
 use super::dot::{dot_float, dot_q4_0, dot_q8_0};
-use super::requant::quantize_q8_0;
+use super::requant::{quantize_groups, quantize_q8_0};
 use crate::block::{BF16, F16, F32};
 use crate::gemm::{Table, drive, drive_row_sum};
 
@@ -15,4 +15,5 @@ pub(crate) static TABLE: Table = Table {
     row_sum_f16: |rows, weights, out| drive_row_sum(rows, weights, out, F16::get),
     row_sum_bf16: |rows, weights, out| drive_row_sum(rows, weights, out, BF16::get),
     quantize_q8_0,
+    quantize_groups,
 };

@@ -3,6 +3,7 @@
 use core::arch::x86_64::*;
 
 use crate::block::{BF16, BlockQ4_0, BlockQ8_0, F16, F32, QK};
+use crate::input::{GROUPS, InputBlock};
 
 /// f32 values of one vector.
 pub(super) const LANES: usize = 8;
@@ -94,15 +95,6 @@ fn horizontal_sum(v: __m256) -> f32 {
     _mm_cvtss_f32(_mm_add_ss(v, _mm_movehdup_ps(v)))
 }
 
-/// The product of two block scales, in every lane.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn scale(w: F16, x: F16) -> __m256 {
-    let bits = i32::from(u16::from_le_bytes(w.0)) | (i32::from(u16::from_le_bytes(x.0)) << 16);
-    let both = _mm_cvtph_ps(_mm_cvtsi32_si128(bits));
-    _mm256_broadcastss_ps(_mm_mul_ss(both, _mm_movehdup_ps(both)))
-}
-
 /// Eight exact partial sums of 32 products of signed bytes. `w` may hold -128, `x` must not
 /// reach it together with a `w` of -128 (our quantizer stops at -127).
 #[inline]
@@ -122,11 +114,14 @@ fn load_bytes(qs: &[i8; QK]) -> __m256i {
 /// See [`crate::scalar::dot::dot_q8_0`].
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_q8_0(w: &[BlockQ8_0], x: &[BlockQ8_0]) -> f32 {
+pub(super) fn dot_q8_0(w: &[BlockQ8_0], x: &[InputBlock]) -> f32 {
     let mut sum = _mm256_setzero_ps();
-    for (w, x) in w.iter().zip(x) {
-        let q = dot_bytes(load_bytes(&w.qs), load_bytes(&x.qs));
-        sum = _mm256_fmadd_ps(scale(w.d, x.d), _mm256_cvtepi32_ps(q), sum);
+    for (w, x) in w.chunks(GROUPS).zip(x) {
+        for (w, (d, _, x)) in w.iter().zip(x.groups()) {
+            let q = dot_bytes(load_bytes(&w.qs), load_bytes(x));
+            let scale = _mm256_set1_ps(w.d.get() * d);
+            sum = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(q), sum);
+        }
     }
     horizontal_sum(sum)
 }
@@ -134,11 +129,14 @@ pub(super) fn dot_q8_0(w: &[BlockQ8_0], x: &[BlockQ8_0]) -> f32 {
 /// See [`crate::scalar::dot::dot_q4_0`].
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_q4_0(w: &[BlockQ4_0], x: &[BlockQ8_0]) -> f32 {
+pub(super) fn dot_q4_0(w: &[BlockQ4_0], x: &[InputBlock]) -> f32 {
     let mut sum = _mm256_setzero_ps();
-    for (w, x) in w.iter().zip(x) {
-        let q = dot_bytes(unpack_nibbles(&w.qs), load_bytes(&x.qs));
-        sum = _mm256_fmadd_ps(scale(w.d, x.d), _mm256_cvtepi32_ps(q), sum);
+    for (w, x) in w.chunks(GROUPS).zip(x) {
+        for (w, (d, _, x)) in w.iter().zip(x.groups()) {
+            let q = dot_bytes(unpack_nibbles(&w.qs), load_bytes(x));
+            let scale = _mm256_set1_ps(w.d.get() * d);
+            sum = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(q), sum);
+        }
     }
     horizontal_sum(sum)
 }

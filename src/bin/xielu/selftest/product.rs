@@ -1,7 +1,7 @@
 //! Matrix products and block encoding against the scalar kernels.
 
 use anyhow::{Context as _, ensure};
-use xielu::kernels::{BlockQ8_0, DType, Input, Kernels, Matrix, Output, QK};
+use xielu::kernels::{DType, Input, InputBlock, Kernels, Matrix, Output, QK};
 use xielu::quant::encode_row;
 
 use super::Check;
@@ -13,7 +13,7 @@ const TOKENS: usize = 3;
 const BOUND: f32 = 1e-5;
 
 pub fn checks(kernels: &Kernels) -> Vec<Check> {
-    let mut checks: Vec<Check> = vec![("Q8_0 encoding".into(), encoding(kernels))];
+    let mut checks: Vec<Check> = vec![("input encoding".into(), encoding(kernels))];
     checks.extend(DType::ALL.map(|dtype| (format!("{dtype} product"), product(kernels, dtype))));
     checks
 }
@@ -28,9 +28,9 @@ fn noise(n: usize, seed: u32) -> Vec<f32> {
     (0..n).map(next).collect()
 }
 
-fn blocks(kernels: &Kernels, x: &[f32]) -> anyhow::Result<Vec<BlockQ8_0>> {
-    let mut blocks = vec![BlockQ8_0::ZERO; x.len() / QK];
-    kernels.quantize_q8_0(x, &mut blocks)?;
+fn blocks(kernels: &Kernels, x: &[f32]) -> anyhow::Result<Vec<InputBlock>> {
+    let mut blocks = vec![InputBlock::ZERO; TOKENS * InputBlock::per_row(COLS)];
+    kernels.quantize_input(x, COLS, &mut blocks)?;
     Ok(blocks)
 }
 
@@ -52,7 +52,7 @@ fn product(kernels: &Kernels, dtype: DType) -> anyhow::Result<String> {
     let matrix = Matrix::new(dtype, ROWS, COLS, &data)?;
     let x = noise(COLS * TOKENS, 2);
     let blocks = blocks(&Kernels::scalar(), &x)?;
-    let input = || if dtype.is_quantized() { Input::Q8_0(&blocks) } else { Input::F32(&x) };
+    let input = || if dtype.is_quantized() { Input::Quantized(&blocks) } else { Input::F32(&x) };
     let run = |kernels: &Kernels| -> anyhow::Result<Vec<f32>> {
         let mut out = vec![0.0; ROWS * TOKENS];
         kernels.matmul(&matrix, input(), Output::new(&mut out, ROWS).context("output")?)?;
