@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str::FromStr;
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use crate::aarch64::detect;
 #[cfg(target_arch = "x86_64")]
 use crate::x86::detect;
 
@@ -59,6 +61,14 @@ impl Isa {
             Isa::Avx512 => detect::avx512(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => detect::avx512_vnni(),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Isa::Neon => detect::neon(),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Isa::Dotprod => detect::dotprod(),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Isa::I8mm => detect::i8mm(),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Isa::Simd128 => !cfg!(xielu_force_scalar),
             #[allow(unreachable_patterns)]
             _ => false,
         }

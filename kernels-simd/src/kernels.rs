@@ -2,7 +2,11 @@
 
 use half::{bf16, f16};
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use crate::aarch64::neon;
 use crate::activation::{self, Activation};
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use crate::wasm::simd128;
 #[cfg(target_arch = "x86_64")]
 use crate::x86::{avx2, avx512};
 use crate::{Isa, gemm, scalar};
@@ -140,6 +144,18 @@ impl Kernels {
                 isa,
                 activation: &avx512::activation::TABLE,
                 gemm: &avx2::gemm::TABLE,
+            }),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Isa::Neon | Isa::Dotprod | Isa::I8mm => Some(Kernels {
+                isa,
+                activation: &neon::activation::TABLE,
+                gemm: &scalar::gemm::TABLE,
+            }),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Isa::Simd128 => Some(Kernels {
+                isa,
+                activation: &simd128::activation::TABLE,
+                gemm: &scalar::gemm::TABLE,
             }),
             #[allow(unreachable_patterns)]
             _ => None,

@@ -7,9 +7,11 @@
 //! written once in the files beside the folders.
 #![no_std]
 
-#[cfg(any(test, feature = "mmap"))]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod aarch64;
 mod activation;
 #[cfg(test)]
 mod activation_tests;
@@ -29,6 +31,8 @@ mod product;
 #[cfg(test)]
 mod product_tests;
 mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

@@ -1,0 +1,34 @@
+//! What this CPU has: asked of the operating system with `std`, else of the target.
+
+/// Whether the feature is there.
+macro_rules! has {
+    ($feature:tt) => {{
+        #[cfg(xielu_force_scalar)]
+        {
+            false
+        }
+        #[cfg(all(not(xielu_force_scalar), feature = "std"))]
+        {
+            std::arch::is_aarch64_feature_detected!($feature)
+        }
+        #[cfg(all(not(xielu_force_scalar), not(feature = "std")))]
+        {
+            cfg!(target_feature = $feature)
+        }
+    }};
+}
+
+/// NEON, without which this module is not compiled.
+pub(crate) fn neon() -> bool {
+    !cfg!(xielu_force_scalar)
+}
+
+/// NEON and the dot products of bytes.
+pub(crate) fn dotprod() -> bool {
+    has!("dotprod")
+}
+
+/// [`dotprod`] and the matrix products of bytes.
+pub(crate) fn i8mm() -> bool {
+    dotprod() && has!("i8mm")
+}

@@ -1,0 +1,4 @@
+//! Kernels for aarch64.
+
+pub(crate) mod detect;
+pub(crate) mod neon;

@@ -1,0 +1,3 @@
+//! Kernels for wasm32.
+
+pub(crate) mod simd128;

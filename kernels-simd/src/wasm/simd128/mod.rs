@@ -1,0 +1,3 @@
+//! The 128-bit vectors of WebAssembly.
+
+pub(crate) mod activation;
