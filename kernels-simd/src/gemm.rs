@@ -42,22 +42,156 @@ pub(crate) struct Table {
     pub quantize_groups: unsafe fn(x: &[f32], blocks: &mut [InputBlock], first: usize),
 }
 
+/// The products of some weight rows with some tokens' inputs.
+pub(crate) trait RowDot<W, X> {
+    /// `out[r][t] = w[r] . x[t]`. Rows have one length.
+    fn dot<const R: usize, const T: usize>(&self, w: [&[W]; R], x: [&[X]; T]) -> [[f32; T]; R];
+}
+
+impl<W, X, F: Fn(&[W], &[X]) -> f32> RowDot<W, X> for F {
+    #[inline(always)]
+    fn dot<const R: usize, const T: usize>(&self, w: [&[W]; R], x: [&[X]; T]) -> [[f32; T]; R] {
+        w.map(|w| x.map(|x| self(w, x)))
+    }
+}
+
+/// A product in steps of 256 weights, for [`Chunked`].
+pub(crate) trait ChunkDot {
+    /// As the format stores it.
+    type Block: Copy;
+    /// 256 weights.
+    type Chunk;
+    /// The running sum of one row and one token.
+    type Sum: Copy;
+
+    /// The sum of nothing.
+    fn zero(&self) -> Self::Sum;
+    /// Whole chunks, and the blocks that do not fill one.
+    fn chunks(w: &[Self::Block]) -> (&[Self::Chunk], &[Self::Block]);
+    /// A last chunk filled up with zeros; `None` if there is nothing in it.
+    fn padded(rest: &[Self::Block]) -> Option<Self::Chunk>;
+    /// Asks for the weights some way behind this chunk.
+    fn prefetch(_chunk: &Self::Chunk) {}
+    /// Adds the products of 256 weights and every token's inputs.
+    fn add<const T: usize>(&self, w: &Self::Chunk, x: [&InputBlock; T], sums: &mut [Self::Sum; T]);
+    /// The sum as a number.
+    fn total(&self, sum: Self::Sum) -> f32;
+}
+
+/// The parts of [`ChunkDot`] that formats of 32 values share.
+macro_rules! chunks_of_groups {
+    ($block:ty, $zero:expr) => {
+        type Block = $block;
+        type Chunk = [$block; $crate::input::GROUPS];
+        #[inline(always)]
+        fn chunks(w: &[$block]) -> (&[Self::Chunk], &[$block]) {
+            w.as_chunks()
+        }
+        #[inline(always)]
+        fn padded(rest: &[$block]) -> Option<Self::Chunk> {
+            if rest.is_empty() {
+                return None;
+            }
+            let mut chunk = [$zero; $crate::input::GROUPS];
+            chunk.iter_mut().zip(rest).for_each(|(slot, block)| *slot = *block);
+            Some(chunk)
+        }
+    };
+}
+pub(crate) use chunks_of_groups;
+
+/// Row products made of chunk products.
+#[derive(Clone, Copy)]
+pub(crate) struct Chunked<D>(pub D);
+
+impl<D: ChunkDot> RowDot<D::Block, InputBlock> for Chunked<D> {
+    #[inline(always)]
+    fn dot<const R: usize, const T: usize>(
+        &self,
+        w: [&[D::Block]; R],
+        x: [&[InputBlock]; T],
+    ) -> [[f32; T]; R] {
+        let Chunked(d) = self;
+        let mut sums = [[d.zero(); T]; R];
+        let rows = w.map(|w| D::chunks(w));
+        let whole = rows.iter().map(|(chunks, _)| chunks.len());
+        let whole = whole.chain(x.iter().map(|x| x.len())).min().unwrap_or(0);
+        for i in 0..whole {
+            // SAFETY: `whole` is the length of the shortest of these slices.
+            let x = x.map(|x| unsafe { x.get_unchecked(i) });
+            for r in 0..R {
+                // SAFETY: as above; `r` counts the array's elements.
+                let chunk = unsafe { rows.get_unchecked(r).0.get_unchecked(i) };
+                D::prefetch(chunk);
+                // SAFETY: `r` counts the array's elements.
+                d.add(chunk, x, unsafe { sums.get_unchecked_mut(r) });
+            }
+        }
+        let zero = InputBlock::ZERO;
+        let x = x.map(|x| x.get(whole).unwrap_or(&zero));
+        for ((_, rest), sums) in rows.iter().zip(&mut sums) {
+            if let Some(last) = D::padded(rest) {
+                d.add(&last, x, sums);
+            }
+        }
+        sums.map(|sums| sums.map(|sum| d.total(sum)))
+    }
+}
+
 /// Every row against every token. A row stays in the nearest cache while all tokens use it, so
-/// weights cross memory once.
+/// weights cross memory once. A lone token meets four rows at a time, a quarter of the matrix
+/// apart: each input is loaded once for all, and four streams keep the memory busier than one.
 #[inline(always)]
-pub(crate) fn drive<W, X>(mut g: Gemm<'_, W, X>, dot: impl Fn(&[W], &[X]) -> f32) {
-    for r in 0..g.out.rows() {
-        let start = r * g.row_stride;
-        let Some(row) = g.w.get(start..start + g.row_blocks) else { return };
-        for t in 0..g.out.tokens() {
-            let start = t * g.x_stride;
-            let Some(x) = g.x.get(start..start + g.x_stride) else { return };
-            let sum = dot(row, x);
-            if let Some(out) = g.out.element(t, r) {
+pub(crate) fn drive_rows<W, X>(mut g: Gemm<'_, W, X>, dot: impl RowDot<W, X>) {
+    let (rows, tokens) = (g.out.rows(), g.out.tokens());
+    let quarter = if tokens == 1 { rows / 4 } else { 0 };
+    for r in 0..quarter {
+        some::<W, X, 4, 1>(&mut g, &dot, r, quarter, 0);
+    }
+    for r in 4 * quarter..rows {
+        let mut t = 0;
+        while t < tokens {
+            t += match tokens - t {
+                1 => some::<W, X, 1, 1>(&mut g, &dot, r, 0, t),
+                2 => some::<W, X, 1, 2>(&mut g, &dot, r, 0, t),
+                3 => some::<W, X, 1, 3>(&mut g, &dot, r, 0, t),
+                _ => some::<W, X, 1, 4>(&mut g, &dot, r, 0, t),
+            };
+        }
+    }
+}
+
+/// [`drive_rows`] for a product of one row and one token.
+#[inline(always)]
+pub(crate) fn drive<W, X>(g: Gemm<'_, W, X>, dot: impl Fn(&[W], &[X]) -> f32) {
+    drive_rows(g, dot);
+}
+
+/// `R` rows from `row` on, `step` apart, against `T` tokens from `token` on; gives `T`.
+#[inline(always)]
+fn some<W, X, const R: usize, const T: usize>(
+    g: &mut Gemm<'_, W, X>,
+    dot: &impl RowDot<W, X>,
+    row: usize,
+    step: usize,
+    token: usize,
+) -> usize {
+    let w = core::array::from_fn(|r| {
+        let start = (row + r * step) * g.row_stride;
+        g.w.get(start..start + g.row_blocks).unwrap_or_default()
+    });
+    let x = core::array::from_fn(|t| {
+        let start = (token + t) * g.x_stride;
+        g.x.get(start..start + g.x_stride).unwrap_or_default()
+    });
+    for (r, sums) in dot.dot::<R, T>(w, x).into_iter().enumerate() {
+        for (t, sum) in sums.into_iter().enumerate() {
+            if let Some(out) = g.out.element(token + t, row + r * step) {
                 *out = if g.accumulate { *out + sum } else { sum };
             }
         }
     }
+    T
 }
 
 /// The loop of a [`RowSumFn`], left to the compiler to vectorise.

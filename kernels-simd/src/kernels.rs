@@ -8,7 +8,7 @@ use crate::activation::{self, Activation};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use crate::wasm::simd128;
 #[cfg(target_arch = "x86_64")]
-use crate::x86::{avx2, avx512};
+use crate::x86::{avx_vnni, avx2, avx512, avx512_vnni};
 use crate::{Isa, gemm, scalar};
 
 /// Two slices that must match in length do not.
@@ -131,35 +131,27 @@ impl Kernels {
         if !isa.is_available() {
             return None;
         }
-        match isa {
-            Isa::Scalar => Some(Kernels::scalar()),
+        let (activation, gemm) = match isa {
+            Isa::Scalar => return Some(Kernels::scalar()),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 | Isa::AvxVnni => Some(Kernels {
-                isa,
-                activation: &avx2::activation::TABLE,
-                gemm: &avx2::gemm::TABLE,
-            }),
+            Isa::Avx2 => (&avx2::activation::TABLE, &avx2::gemm::TABLE),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Avx512Vnni => Some(Kernels {
-                isa,
-                activation: &avx512::activation::TABLE,
-                gemm: &avx2::gemm::TABLE,
-            }),
+            Isa::AvxVnni => (&avx2::activation::TABLE, &avx_vnni::gemm::TABLE),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => (&avx512::activation::TABLE, &avx2::gemm::TABLE),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => (&avx512::activation::TABLE, &avx512_vnni::gemm::TABLE),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::Neon | Isa::Dotprod | Isa::I8mm => Some(Kernels {
-                isa,
-                activation: &neon::activation::TABLE,
-                gemm: &scalar::gemm::TABLE,
-            }),
+            Isa::Neon | Isa::Dotprod | Isa::I8mm => {
+                (&neon::activation::TABLE, &scalar::gemm::TABLE)
+            }
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Isa::Simd128 => Some(Kernels {
-                isa,
-                activation: &simd128::activation::TABLE,
-                gemm: &scalar::gemm::TABLE,
-            }),
+            Isa::Simd128 => (&simd128::activation::TABLE, &scalar::gemm::TABLE),
             #[allow(unreachable_patterns)]
-            _ => None,
-        }
+            _ => return None,
+        };
+        #[allow(unreachable_code)] // where nothing but the scalar kernels exists
+        Some(Kernels { isa, activation, gemm })
     }
 
     /// The instruction set in use.

@@ -27,6 +27,8 @@ mod mapped_file;
 mod math;
 mod matrix;
 mod output;
+mod pack;
+mod panel;
 mod product;
 #[cfg(test)]
 mod product_tests;

@@ -77,7 +77,9 @@ fn truth(w: &[f32], x: &[f32], rows: usize, cols: usize) -> Vec<(f64, f64)> {
 fn products_match_f64_on_every_isa() {
     for k in all_kernels() {
         for dtype in DType::ALL {
-            for (rows, cols, tokens) in [(1, 32, 1), (7, 96, 3), (33, 672, 2), (5, 1024, 1)] {
+            for (rows, cols, tokens) in
+                [(1, 32, 1), (7, 96, 3), (33, 672, 2), (5, 1024, 1), (40, 288, 9), (3, 512, 261)]
+            {
                 check_product(&k, dtype, rows, cols, tokens);
             }
             if !dtype.is_quantized() {

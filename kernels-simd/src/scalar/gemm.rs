@@ -5,7 +5,7 @@ use super::requant::{quantize_groups, quantize_q8_0};
 use crate::block::{BF16, F16, F32};
 use crate::gemm::{Table, drive, drive_row_sum};
 
-pub(crate) static TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     f32: |g| drive(g, |w, x| dot_float(w, x, F32::get)),
     f16: |g| drive(g, |w, x| dot_float(w, x, F16::get)),
     bf16: |g| drive(g, |w, x| dot_float(w, x, BF16::get)),

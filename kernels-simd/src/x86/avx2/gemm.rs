@@ -1,12 +1,15 @@
 //! AVX2 matrix products.
 
-use super::dot::{LoadF32, dot_float, dot_q4_0, dot_q8_0};
+use core::arch::x86_64::*;
+
+use super::dot::{ByteDot, LoadF32, dot_float};
 use super::requant::{quantize_groups, quantize_q8_0};
+use super::unpack;
 use crate::block::{BF16, BlockQ4_0, BlockQ8_0, F16, F32};
-use crate::gemm::{Gemm, Table, drive, drive_row_sum};
+use crate::gemm::{Chunked, Gemm, Table, drive, drive_row_sum, drive_rows};
 use crate::input::InputBlock;
 
-pub(crate) static TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     f32: float::<F32>,
     f16: float::<F16>,
     bf16: float::<BF16>,
@@ -19,20 +22,52 @@ pub(crate) static TABLE: Table = Table {
     quantize_groups,
 };
 
+/// Proof that the machine runs AVX2, FMA and F16C. Its methods are inlined into functions that
+/// enable these features.
+#[derive(Clone, Copy)]
+struct Avx2(());
+
+impl Avx2 {
+    /// # Safety
+    /// The machine runs AVX2, FMA and F16C.
+    #[inline(always)]
+    unsafe fn new() -> Self {
+        Avx2(())
+    }
+}
+
+impl ByteDot for Avx2 {
+    /// Pairs of products fit 16 bits: 2 * 127 * 127, and 2 * 128 * 127 for the magnitude of -128.
+    #[inline(always)]
+    fn dot(self, acc: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
+        // SAFETY: an `Avx2` exists only where the machine runs the intrinsics' features.
+        unsafe {
+            let pairs = _mm256_maddubs_epi16(unsigned, signed);
+            _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+    }
+}
+
 #[target_feature(enable = "avx2,fma,f16c")]
 fn float<W: LoadF32>(g: Gemm<'_, W, f32>) {
     drive(g, |w, x| dot_float(w, x));
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-fn q8_0(g: Gemm<'_, BlockQ8_0, InputBlock>) {
-    drive(g, |w, x| dot_q8_0(w, x));
+/// Defines a product kernel of these features.
+macro_rules! product {
+    ($name:ident, $rows:path, $block:ty) => {
+        /// # Safety
+        /// The machine runs AVX2, FMA and F16C.
+        #[target_feature(enable = "avx2,fma,f16c")]
+        unsafe fn $name(g: Gemm<'_, $block, InputBlock>) {
+            // SAFETY: the caller's promise.
+            drive_rows(g, Chunked($rows(unsafe { Avx2::new() })));
+        }
+    };
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-fn q4_0(g: Gemm<'_, BlockQ4_0, InputBlock>) {
-    drive(g, |w, x| dot_q4_0(w, x));
-}
+product!(q8_0, unpack::Q8_0, BlockQ8_0);
+product!(q4_0, unpack::Q4_0, BlockQ4_0);
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn row_sum<W: LoadF32>(rows: &[W], weights: &[f32], out: &mut [f32]) {

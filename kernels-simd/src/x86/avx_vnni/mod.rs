@@ -1,0 +1,3 @@
+//! AVX2 with byte dot products.
+
+pub(crate) mod gemm;
