@@ -3,6 +3,8 @@
 use crate::block::{BF16, BlockQ4_0, BlockQ8_0, F16, F32};
 use crate::input::InputBlock;
 use crate::output::Output;
+use crate::pack::Pack;
+use crate::panel::{PanelIsa, drive_panels};
 
 /// `out[t][r] (+)= dot(w[r], x[t])`: one product with its operands as typed blocks.
 pub(crate) struct Gemm<'a, W, X> {
@@ -135,6 +137,23 @@ impl<D: ChunkDot> RowDot<D::Block, InputBlock> for Chunked<D> {
             }
         }
         sums.map(|sums| sums.map(|sum| d.total(sum)))
+    }
+}
+
+/// From this many tokens on, unpacking to panels pays.
+const PANEL_TOKENS: usize = 8;
+
+/// A product of quantized weights, whichever way suits the number of tokens.
+#[inline(always)]
+pub(crate) fn product<D: ChunkDot, P: Pack<Block = D::Block>, A: PanelIsa>(
+    isa: A,
+    rows: D,
+    g: Gemm<'_, D::Block, InputBlock>,
+) {
+    if g.out.tokens() < PANEL_TOKENS {
+        drive_rows(g, Chunked(rows));
+    } else {
+        drive_panels::<P, A>(isa, g);
     }
 }
 

@@ -7,8 +7,10 @@
 
 use core::mem::MaybeUninit;
 
+use crate::block::QK;
 use crate::gemm::Gemm;
 use crate::input::{GROUPS, INPUT_BLOCK, InputBlock};
+use crate::lanes::Lanes;
 use crate::pack::Pack;
 
 /// Rows of a panel.
@@ -18,11 +20,14 @@ const TOKENS: usize = 256;
 /// Sub-groups of 16 columns.
 pub(crate) const HALVES: usize = INPUT_BLOCK / 16;
 
+/// Four columns of each row of a panel.
+pub(crate) type Quad = [[u8; 4]; ROWS];
+
 /// 32 rows of 256 columns.
 #[repr(C, align(64))]
 pub(crate) struct Panel {
     /// Bytes `4k .. 4k + 4` of row `r` are `quants[k][r]`.
-    pub quants: [[[u8; 4]; ROWS]; INPUT_BLOCK / 4],
+    pub quants: [Quad; INPUT_BLOCK / 4],
     /// The scale of each row's groups, of 32 columns or, in formats that have those, of 16.
     pub scales: [[f32; ROWS]; HALVES],
     /// What each row's groups of 32 subtract from every value, in formats that have it.
@@ -40,13 +45,141 @@ impl Panel {
 /// Sums of one token and the rows of a panel.
 pub(crate) type Sums = [f32; ROWS];
 
-/// The panel kernel of an instruction set.
+/// Integer sums `[token][vector of rows]`.
+pub(crate) type Products<I, const V: usize, const T: usize> = [[I; V]; T];
+
+/// The part of a panel product that instruction sets do differently.
 pub(crate) trait PanelIsa: Copy {
+    /// Its float vectors.
+    type Lanes: Lanes;
+    /// As many 32-bit integers.
+    type I: Copy;
     /// Tokens that a full tile takes.
     const TILE: usize;
 
-    /// `sums[t][r] += panel[r] . x[t]` for up to [`PanelIsa::TILE`] tokens.
+    /// The float vectors.
+    fn lanes(self) -> Self::Lanes;
+    /// Integers as floats.
+    fn to_f32(self, q: Self::I) -> <Self::Lanes as Lanes>::F32;
+    /// [`tile`] with as many vectors and tokens as the registers hold, for up to
+    /// [`PanelIsa::TILE`] tokens.
     fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]);
+    /// `sum over k of w[k][r] . x[t][k]`, less `bias . sums[t]`, for the `V` vectors of rows from
+    /// `first` on. `w` are quants of `P`, `sums` those of 16 inputs each.
+    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+        self,
+        w: &[Quad; Q],
+        first: usize,
+        x: [&[[i8; 4]; Q]; T],
+        sums: [[i16; 2]; T],
+        bias: [i16; 2],
+    ) -> Products<Self::I, V, T>;
+}
+
+/// `sums[t][r] += panel[r] . x[t]` for `T` tokens, `V` vectors of rows at a time.
+#[inline(always)]
+pub(crate) fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
+    isa: A,
+    panel: &Panel,
+    x: [&InputBlock; T],
+    mut sums: [&mut Sums; T],
+) {
+    let count = A::Lanes::COUNT;
+    for first in (0..ROWS).step_by(V * count) {
+        let mut totals = [[isa.lanes().splat(0.0); V]; T];
+        for (totals, sums) in totals.iter_mut().zip(&sums) {
+            for (total, part) in totals.iter_mut().zip(vectors::<A>(&**sums, first)) {
+                // SAFETY: `part` holds `COUNT` values.
+                *total = unsafe { isa.lanes().load_f32(part.as_ptr()) };
+            }
+        }
+        for g in 0..GROUPS {
+            if P::HALVES {
+                add_group::<A, P, V, T, 4>(isa, panel, first, x, 2 * g, [P::BIAS, 0], &mut totals);
+                add_group::<A, P, V, T, 4>(
+                    isa,
+                    panel,
+                    first,
+                    x,
+                    2 * g + 1,
+                    [0, P::BIAS],
+                    &mut totals,
+                );
+            } else {
+                add_group::<A, P, V, T, 8>(isa, panel, first, x, g, [P::BIAS; 2], &mut totals);
+            }
+            if P::MINS {
+                subtract_mins::<A, V, T>(isa, &panel.mins, first, x, g, &mut totals);
+            }
+        }
+        for (totals, sums) in totals.iter().zip(&mut sums) {
+            for (v, total) in totals.iter().enumerate() {
+                if let Some(part) = sums.get_mut(first + v * count..first + (v + 1) * count) {
+                    // SAFETY: `part` holds `COUNT` values.
+                    unsafe { isa.lanes().store_f32(*total, part.as_mut_ptr()) };
+                }
+            }
+        }
+    }
+}
+
+/// The vectors of a row of a panel from `first` on.
+#[inline(always)]
+fn vectors<A: PanelIsa>(row: &[f32; ROWS], first: usize) -> impl Iterator<Item = &[f32]> {
+    row.get(first..).unwrap_or_default().chunks_exact(A::Lanes::COUNT)
+}
+
+/// The columns of scale number `s`, `4 * Q` of them.
+#[inline(always)]
+fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usize>(
+    isa: A,
+    panel: &Panel,
+    first: usize,
+    x: [&InputBlock; T],
+    s: usize,
+    bias: [i16; 2],
+    totals: &mut [[<A::Lanes as Lanes>::F32; V]; T],
+) {
+    let l = isa.lanes();
+    let g = s * 4 * Q / QK % GROUPS;
+    let Some(w) = panel.quants.as_chunks::<Q>().0.get(s) else { return };
+    let Some(scales) = panel.scales.get(s) else { return };
+    let quads = x.map(|x| {
+        let quads = x.qs.as_chunks::<4>().0.as_chunks::<Q>().0;
+        quads.get(s).unwrap_or(&[[0; 4]; Q])
+    });
+    let sums = x.map(|x| x.sums.as_chunks::<2>().0[g]);
+    let q = isa.products::<P, V, T, Q>(w, first, quads, sums, bias);
+    for (v, scales) in vectors::<A>(scales, first).take(V).enumerate() {
+        // SAFETY: `scales` holds `COUNT` values.
+        let scales = unsafe { l.load_f32(scales.as_ptr()) };
+        for ((q, x), totals) in q.iter().zip(x).zip(totals.iter_mut()) {
+            let scale = l.mul(scales, l.splat(x.d[g]));
+            totals[v % V] = l.fma(isa.to_f32(q[v % V]), scale, totals[v % V]);
+        }
+    }
+}
+
+/// What group `g` subtracts: each row's min times the sum of the inputs.
+#[inline(always)]
+fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
+    isa: A,
+    mins: &[[f32; ROWS]; GROUPS],
+    first: usize,
+    x: [&InputBlock; T],
+    g: usize,
+    totals: &mut [[<A::Lanes as Lanes>::F32; V]; T],
+) {
+    let l = isa.lanes();
+    for (v, mins) in vectors::<A>(&mins[g % GROUPS], first).take(V).enumerate() {
+        // SAFETY: `mins` holds `COUNT` values.
+        let mins = unsafe { l.load_f32(mins.as_ptr()) };
+        for (x, totals) in x.iter().zip(totals.iter_mut()) {
+            let [s0, s1] = x.sums.as_chunks::<2>().0[g % GROUPS];
+            let sum = -x.d[g % GROUPS] * f32::from(s0 + s1);
+            totals[v % V] = l.fma(mins, l.splat(sum), totals[v % V]);
+        }
+    }
 }
 
 /// Every panel of `g.w` against every token.

@@ -35,13 +35,13 @@ unsafe fn run_swiglu<T: Element>(gate: *const T, up: *const T, dst: *mut T, n: u
 /// Proof that the machine runs AVX2, FMA and F16C. Its methods are inlined into functions that
 /// enable these features.
 #[derive(Clone, Copy)]
-struct Avx2(());
+pub(in crate::x86) struct Avx2(());
 
 impl Avx2 {
     /// # Safety
     /// The machine runs AVX2, FMA and F16C.
     #[inline(always)]
-    unsafe fn new() -> Self {
+    pub(in crate::x86) unsafe fn new() -> Self {
         Avx2(())
     }
 }

@@ -2,12 +2,14 @@
 
 use core::arch::x86_64::*;
 
+use super::activation::Avx2;
 use super::dot::{ByteDot, LoadF32, dot_float};
 use super::requant::{quantize_groups, quantize_q8_0};
 use super::unpack;
-use crate::block::{BF16, BlockQ4_0, BlockQ8_0, F16, F32};
-use crate::gemm::{Chunked, Gemm, Table, drive, drive_row_sum, drive_rows};
+use crate::block::{BF16, F16, F32};
+use crate::gemm::{Gemm, Table, drive, drive_row_sum, product};
 use crate::input::InputBlock;
+use crate::pack::{Pack, PackQ4_0, PackQ8_0};
 
 pub(crate) const TABLE: Table = Table {
     f32: float::<F32>,
@@ -21,20 +23,6 @@ pub(crate) const TABLE: Table = Table {
     quantize_q8_0,
     quantize_groups,
 };
-
-/// Proof that the machine runs AVX2, FMA and F16C. Its methods are inlined into functions that
-/// enable these features.
-#[derive(Clone, Copy)]
-struct Avx2(());
-
-impl Avx2 {
-    /// # Safety
-    /// The machine runs AVX2, FMA and F16C.
-    #[inline(always)]
-    unsafe fn new() -> Self {
-        Avx2(())
-    }
-}
 
 impl ByteDot for Avx2 {
     /// Pairs of products fit 16 bits: 2 * 127 * 127, and 2 * 128 * 127 for the magnitude of -128.
@@ -54,20 +42,21 @@ fn float<W: LoadF32>(g: Gemm<'_, W, f32>) {
 }
 
 /// Defines a product kernel of these features.
-macro_rules! product {
-    ($name:ident, $rows:path, $block:ty) => {
+macro_rules! kernel {
+    ($name:ident, $rows:path, $pack:ty) => {
         /// # Safety
         /// The machine runs AVX2, FMA and F16C.
         #[target_feature(enable = "avx2,fma,f16c")]
-        unsafe fn $name(g: Gemm<'_, $block, InputBlock>) {
+        unsafe fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
             // SAFETY: the caller's promise.
-            drive_rows(g, Chunked($rows(unsafe { Avx2::new() })));
+            let isa = unsafe { Avx2::new() };
+            product::<_, $pack, _>(isa, $rows(isa), g);
         }
     };
 }
 
-product!(q8_0, unpack::Q8_0, BlockQ8_0);
-product!(q4_0, unpack::Q4_0, BlockQ4_0);
+kernel!(q8_0, unpack::Q8_0, PackQ8_0);
+kernel!(q4_0, unpack::Q4_0, PackQ4_0);
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn row_sum<W: LoadF32>(rows: &[W], weights: &[f32], out: &mut [f32]) {

@@ -3,5 +3,6 @@
 pub(crate) mod activation;
 pub(crate) mod dot;
 pub(crate) mod gemm;
+pub(crate) mod panel;
 mod requant;
 pub(crate) mod unpack;

@@ -35,13 +35,13 @@ unsafe fn run_swiglu<T: Element>(gate: *const T, up: *const T, dst: *mut T, n: u
 /// Proof that the machine runs AVX-512 F, BW, DQ and VL. Its methods are inlined into functions that
 /// enable these features.
 #[derive(Clone, Copy)]
-struct Avx512(());
+pub(in crate::x86) struct Avx512(());
 
 impl Avx512 {
     /// # Safety
     /// The machine runs AVX-512 F, BW, DQ and VL.
     #[inline(always)]
-    unsafe fn new() -> Self {
+    pub(in crate::x86) unsafe fn new() -> Self {
         Avx512(())
     }
 }

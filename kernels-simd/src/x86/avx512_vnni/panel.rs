@@ -1,14 +1,12 @@
-//! The panel kernel with AVX-512 VNNI: two vectors of sixteen rows.
+//! Panel products with AVX-512 VNNI: two vectors of sixteen rows.
 
 use core::arch::x86_64::*;
 
 use super::Avx512Vnni;
-use crate::input::{GROUPS, InputBlock};
+use crate::input::InputBlock;
 use crate::pack::Pack;
-use crate::panel::{Panel, PanelIsa, ROWS, Sums};
-
-/// Vectors across a panel.
-const VECTORS: usize = ROWS / 16;
+use crate::panel::{Panel, PanelIsa, Products, Quad, Sums, tile};
+use crate::x86::avx512::activation::Avx512;
 
 /// Calls an intrinsic of the features that [`Avx512Vnni`] stands for.
 macro_rules! vnni {
@@ -19,101 +17,72 @@ macro_rules! vnni {
 }
 
 impl PanelIsa for Avx512Vnni {
+    type Lanes = Avx512;
+    type I = __m512i;
     const TILE: usize = 6;
 
     #[inline(always)]
+    fn lanes(self) -> Avx512 {
+        // SAFETY: an `Avx512Vnni` exists only where the machine runs AVX-512 too.
+        unsafe { Avx512::new() }
+    }
+
+    #[inline(always)]
+    fn to_f32(self, q: __m512i) -> __m512 {
+        vnni!(_mm512_cvtepi32_ps(q))
+    }
+
+    #[inline(always)]
     fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
-        // Each size is a kernel of its own, its sums in registers.
         match (x, sums) {
             (&[a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]) => {
-                tile::<P, 6>(self, panel, [a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]);
+                let (x, sums) = ([a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]);
+                tile::<_, P, 2, 6>(self, panel, x, sums);
+            }
+            (&[a, b, c, ref x @ ..], [s0, s1, s2, sums @ ..]) => {
+                tile::<_, P, 2, 3>(self, panel, [a, b, c], [s0, s1, s2]);
+                self.tile::<P>(panel, x, sums);
             }
             (x, sums) => {
                 for (x, sums) in x.iter().zip(sums) {
-                    tile::<P, 1>(self, panel, [x], [sums]);
+                    tile::<_, P, 2, 1>(self, panel, [x], [sums]);
                 }
             }
         }
     }
-}
 
-#[inline(always)]
-fn tile<P: Pack, const T: usize>(
-    _proof: Avx512Vnni,
-    panel: &Panel,
-    x: [&InputBlock; T],
-    mut sums: [&mut Sums; T],
-) {
-    let mut totals = [[vnni!(_mm512_setzero_ps()); VECTORS]; T];
-    for (total, sums) in totals.iter_mut().zip(&sums) {
-        for (v, total) in total.iter_mut().enumerate() {
-            // SAFETY: 16 of the 32 values lie from `16 * v` on.
-            *total = unsafe { _mm512_loadu_ps(sums.as_ptr().add(16 * v)) };
-        }
-    }
-    for g in 0..GROUPS {
-        if P::HALVES {
-            add_half::<P, T, 4>(panel, x, 8 * g, 2 * g, [P::BIAS, 0], g, &mut totals);
-            add_half::<P, T, 4>(panel, x, 8 * g + 4, 2 * g + 1, [0, P::BIAS], g, &mut totals);
-        } else {
-            add_half::<P, T, 8>(panel, x, 8 * g, g, [P::BIAS; 2], g, &mut totals);
-        }
-    }
-    for (total, sums) in totals.iter().zip(&mut sums) {
-        for (v, total) in total.iter().enumerate() {
-            // SAFETY: 16 of the 32 values lie from `16 * v` on.
-            unsafe { _mm512_storeu_ps(sums.as_mut_ptr().add(16 * v), *total) };
-        }
-    }
-}
-
-/// `4 * QUADS` columns from `4 * quad` on, which lie in group `g` and share scale `scale`.
-#[inline(always)]
-fn add_half<P: Pack, const T: usize, const QUADS: usize>(
-    panel: &Panel,
-    x: [&InputBlock; T],
-    quad: usize,
-    scale: usize,
-    bias: [i16; 2],
-    g: usize,
-    totals: &mut [[__m512; VECTORS]; T],
-) {
-    let bias = i32::from(-bias[0]) & 0xffff | i32::from(-bias[1]) << 16;
-    let mut q = [[vnni!(_mm512_setzero_si512()); VECTORS]; T];
-    for (q, x) in q.iter_mut().zip(x) {
-        let sums = x.sums.as_chunks::<2>().0[g % GROUPS];
-        let sums = i32::from(sums[0]) & 0xffff | i32::from(sums[1]) << 16;
-        let offset = vnni!(_mm512_dpwssd_epi32(
-            _mm512_setzero_si512(),
-            _mm512_set1_epi32(bias),
-            _mm512_set1_epi32(sums)
-        ));
-        *q = [offset; VECTORS];
-    }
-    for k in quad..quad + QUADS {
-        let mut w = [vnni!(_mm512_setzero_si512()); VECTORS];
-        for (v, w) in w.iter_mut().enumerate() {
-            // SAFETY: `k` is below 64, and 16 of the 32 quads lie from `16 * v` on.
-            *w =
-                unsafe { _mm512_load_si512(panel.quants.as_ptr().add(k).cast::<__m512i>().add(v)) };
-        }
-        for (q, x) in q.iter_mut().zip(x) {
-            let x = x.qs.as_chunks::<4>().0[k % 64].map(i8::cast_unsigned);
-            let x = vnni!(_mm512_set1_epi32(i32::from_le_bytes(x)));
-            for (q, w) in q.iter_mut().zip(w) {
-                *q = vnni!(_mm512_dpbusd_epi32(*q, w, x));
+    #[inline(always)]
+    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+        self,
+        w: &[Quad; Q],
+        first: usize,
+        x: [&[[i8; 4]; Q]; T],
+        sums: [[i16; 2]; T],
+        bias: [i16; 2],
+    ) -> Products<__m512i, V, T> {
+        let pair = |[low, high]: [i16; 2]| i32::from(low) & 0xffff | i32::from(high) << 16;
+        let mut q = sums.map(|sums| {
+            let (bias, sums) = (pair(bias.map(|b| -b)), pair(sums));
+            let offset = vnni!(_mm512_dpwssd_epi32(
+                _mm512_setzero_si512(),
+                _mm512_set1_epi32(bias),
+                _mm512_set1_epi32(sums)
+            ));
+            [offset; V]
+        });
+        for (k, w) in w.iter().enumerate() {
+            let w: [__m512i; V] = core::array::from_fn(|v| {
+                let rows = w.get(first + 16 * v..first + 16 * v + 16).unwrap_or_default();
+                // SAFETY: the slice is 16 quads of 4 bytes: the panel has 32 rows.
+                unsafe { _mm512_loadu_si512(rows.as_ptr().cast()) }
+            });
+            for (q, x) in q.iter_mut().zip(x) {
+                let x = i32::from_le_bytes(x[k].map(i8::cast_unsigned));
+                for (q, w) in q.iter_mut().zip(w) {
+                    *q = vnni!(_mm512_dpbusd_epi32(*q, w, _mm512_set1_epi32(x)));
+                }
             }
         }
-    }
-    let scales = &panel.scales[scale % panel.scales.len()];
-    for (v, scales) in scales.as_chunks::<16>().0.iter().enumerate() {
-        // SAFETY: the array holds the 64 bytes that are read.
-        let scales = unsafe { _mm512_loadu_ps(scales.as_ptr()) };
-        for ((q, x), total) in q.iter().zip(x).zip(totals.iter_mut()) {
-            total[v] = vnni!({
-                let scale = _mm512_mul_ps(scales, _mm512_set1_ps(x.d[g % GROUPS]));
-                _mm512_fmadd_ps(_mm512_cvtepi32_ps(q[v]), scale, total[v])
-            });
-        }
+        q
     }
 }
