@@ -88,7 +88,7 @@ pub(crate) fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
     for first in (0..ROWS).step_by(V * count) {
         let mut totals = [[isa.lanes().splat(0.0); V]; T];
         for (totals, sums) in totals.iter_mut().zip(&sums) {
-            for (total, part) in totals.iter_mut().zip(vectors::<A>(&**sums, first)) {
+            for (total, part) in totals.iter_mut().zip(vectors::<A>(sums, first)) {
                 // SAFETY: `part` holds `COUNT` values.
                 *total = unsafe { isa.lanes().load_f32(part.as_ptr()) };
             }
