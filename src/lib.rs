@@ -44,11 +44,12 @@
 //! | `std` (default) | files that appear whole or not at all, the GGUF writer, conversion |
 //! | `safetensors` | Hugging Face directories, mapped into memory |
 //! | `rayon` | `Rayon`, threads above the kernels |
+//! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
 //! | `cli` | the `xielu` command |
 //!
 //! [arXiv 2411.13010]: https://arxiv.org/abs/2411.13010
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -57,6 +58,8 @@ extern crate std;
 
 pub mod activation;
 mod backend;
+#[cfg(feature = "capi")]
+pub mod capi;
 pub mod checkpoint;
 pub mod config;
 mod error;

@@ -4,6 +4,7 @@
 mod attention;
 mod decoder;
 mod kv_cache;
+mod memory;
 mod model;
 mod norm;
 mod pass;
@@ -12,5 +13,6 @@ mod sampler;
 
 pub use decoder::{Decoder, DecoderOptions};
 pub use kv_cache::{KvCache, KvType};
+pub use memory::DecoderMemory;
 pub use model::{Layer, Model};
 pub use sampler::{Sampler, SamplerOptions, argmax};
