@@ -48,7 +48,7 @@ fn main() {
     );
     println!("|---|---|---|---|---|");
     for (name, c) in &MODELS {
-        let mlp = |tile| kib(4 * Mlp::scratch_len(c.hidden_size, tile, 1, false));
+        let mlp = |tile| kib(4 * Mlp::scratch_len(c.hidden_size, tile, 1));
         println!(
             "| {name} | {} | {} | {} | {} |",
             mlp(c.intermediate_size),

@@ -1,23 +1,20 @@
 //! What computes: the kernels of one instruction set, and who runs their parts.
 
-use crate::Error;
-use crate::kernels::{Input, Kernels, Matrix, Output};
+use core::num::NonZeroUsize;
 
-/// Runs the parts of one output, in any order, on any threads.
+use crate::Error;
+use crate::kernels::{Input, Kernels, Matrix, Output, QK};
+
+/// Runs two pieces of work, on any threads.
 ///
-/// Threads live above the kernels: the core calls this and knows nothing else about them.
+/// Threads live above the kernels: the core splits its outputs by halves, calls this and knows
+/// nothing else about them.
 pub trait Executor: Sync {
-    /// Divides `out` by rows into parts that start at multiples of `granule`, calls `work` once
-    /// for each with the part's first row, and returns when all are done.
-    ///
-    /// # Errors
-    /// The error of a part, if any failed.
-    fn run(
-        &self,
-        out: Output<'_>,
-        granule: usize,
-        work: &(dyn Fn(usize, Output<'_>) -> Result<(), Error> + Sync),
-    ) -> Result<(), Error>;
+    /// How many pieces can run at the same time.
+    fn threads(&self) -> usize;
+
+    /// Calls both once, in any order or at the same time, and returns when both are done.
+    fn join(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send));
 }
 
 /// Runs everything as one part on the calling thread.
@@ -25,13 +22,13 @@ pub trait Executor: Sync {
 pub struct Serial;
 
 impl Executor for Serial {
-    fn run(
-        &self,
-        out: Output<'_>,
-        _granule: usize,
-        work: &(dyn Fn(usize, Output<'_>) -> Result<(), Error> + Sync),
-    ) -> Result<(), Error> {
-        work(0, out)
+    fn threads(&self) -> usize {
+        1
+    }
+
+    fn join(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
+        a();
+        b();
     }
 }
 
@@ -42,35 +39,47 @@ pub struct Rayon;
 
 #[cfg(feature = "rayon")]
 impl Executor for Rayon {
-    fn run(
-        &self,
-        out: Output<'_>,
-        granule: usize,
-        work: &(dyn Fn(usize, Output<'_>) -> Result<(), Error> + Sync),
-    ) -> Result<(), Error> {
-        halve(0, out, granule.max(1), rayon::current_num_threads(), work)
+    fn threads(&self) -> usize {
+        rayon::current_num_threads()
+    }
+
+    fn join(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
+        rayon::join(a, b);
     }
 }
 
-/// Splits into `parts` of about equal size by halving.
-#[cfg(feature = "rayon")]
-fn halve(
+/// What computes one part of an output, given the part's first row.
+pub(crate) type Work<'w, T> = &'w (dyn Fn(usize, Output<'_, T>) -> Result<(), Error> + Sync);
+
+/// Splits `out` by rows, at multiples of `granule`, into `parts` of about equal size.
+fn split<T: Send>(
+    executor: &dyn Executor,
     first_row: usize,
-    out: Output<'_>,
-    granule: usize,
+    out: Output<'_, T>,
+    granule: NonZeroUsize,
     parts: usize,
-    work: &(dyn Fn(usize, Output<'_>) -> Result<(), Error> + Sync),
+    work: Work<'_, T>,
 ) -> Result<(), Error> {
-    let granules = out.rows().div_ceil(granule);
+    let granules = out.rows() / granule + usize::from(out.rows() % granule != 0);
     if parts < 2 || granules < 2 {
         return work(first_row, out);
     }
     let left_parts = parts / 2;
-    let at = (granules * left_parts / parts).max(1) * granule;
+    let at = (granules * left_parts / parts).max(1) * granule.get();
     let (left, right) = out.split_at_row(at);
-    let (a, b) = rayon::join(
-        || halve(first_row, left, granule, left_parts, work),
-        || halve(first_row + at, right, granule, parts - left_parts, work),
+    let (mut left, mut right) = (Some(left), Some(right));
+    let (mut a, mut b) = (Ok(()), Ok(()));
+    executor.join(
+        &mut || {
+            if let Some(left) = left.take() {
+                a = split(executor, first_row, left, granule, left_parts, work);
+            }
+        },
+        &mut || {
+            if let Some(right) = right.take() {
+                b = split(executor, first_row + at, right, granule, parts - left_parts, work);
+            }
+        },
     );
     a.and(b)
 }
@@ -105,19 +114,20 @@ impl<'e> Backend<'e> {
         Backend { kernels, executor }
     }
 
-    /// Divides `out` by rows among the executor's threads if `operations` (multiply-adds, about)
-    /// are worth it; see [`Executor::run`].
-    pub(crate) fn parts(
+    /// Divides `out` by rows, at multiples of `granule`, among the executor's threads if
+    /// `operations` (multiply-adds, about) are worth it. `work` is called once for each part.
+    pub(crate) fn parts<T: Send>(
         &self,
-        out: Output<'_>,
+        out: Output<'_, T>,
         granule: usize,
         operations: usize,
-        work: &(dyn Fn(usize, Output<'_>) -> Result<(), Error> + Sync),
+        work: Work<'_, T>,
     ) -> Result<(), Error> {
         if operations < Self::MIN_PARALLEL {
             return work(0, out);
         }
-        self.executor.run(out, granule, work)
+        let granule = NonZeroUsize::new(granule).unwrap_or(NonZeroUsize::MIN);
+        split(self.executor, 0, out, granule, self.executor.threads(), work)
     }
 
     /// `out[t] = w * x[t]`; see [`Kernels::matmul`].
@@ -129,7 +139,7 @@ impl<'e> Backend<'e> {
         accumulate: bool,
     ) -> Result<(), Error> {
         let operations = w.rows().saturating_mul(w.cols()).saturating_mul(out.tokens());
-        self.parts(out, 1, operations, &|first, part| {
+        self.parts(out, QK, operations, &|first, part| {
             let rows = first..first + part.rows();
             let w = w.rows_range(rows).ok_or(Error::OutOfRange("matrix rows"))?;
             let product = if accumulate { Kernels::matmul_add } else { Kernels::matmul };

@@ -30,7 +30,7 @@
 //! let mlp = Mlp::load(&gguf, &gguf.config()?, 2)?;
 //! let x = [0.5; 128];
 //! let mut y = [0.0; 128];
-//! let mut scratch = [0.0; Mlp::scratch_len(128, TILE, 1, false)];
+//! let mut scratch = [0.0; Mlp::scratch_len(128, TILE, 1)];
 //! mlp.forward_tiled(&Backend::default(), TILE, &x, &mut y, &mut scratch)?;
 //! assert!(y.iter().any(|v| *v != 0.0));
 //! # Ok::<(), xielu::Error>(())

@@ -285,7 +285,7 @@ fn an_mlp_gives_rusts_bits() {
     for tile in [0, 32, 96, 672, usize::MAX] {
         let mut l = layer(2);
         let rust_tile = if tile == 0 { 672 } else { tile.min(672) };
-        let len = Mlp::scratch_len(128, rust_tile, TOKENS, false);
+        let len = Mlp::scratch_len(128, rust_tile, TOKENS);
         assert_eq!(scratch_size(&config.into(), tile), len * 4);
         let mut expected = vec![0.0; l.x.len()];
         let mlp = Mlp::load(&gguf, &config, 2).unwrap();

@@ -36,9 +36,8 @@ fn truth(toy: &Toy, dtype: DType, x: &[f32]) -> Vec<f64> {
 }
 
 fn run(mlp: &Mlp, tile: usize, x: &[f32]) -> Result<Vec<f32>, Error> {
-    let gated = mlp.activation().is_none();
     let tokens = x.len() / HIDDEN;
-    let mut scratch = vec![f32::NAN; Mlp::scratch_len(HIDDEN, tile.min(FFN), tokens, gated)];
+    let mut scratch = vec![f32::NAN; Mlp::scratch_len(HIDDEN, tile.min(FFN), tokens)];
     let mut out = vec![f32::NAN; x.len()];
     mlp.forward_tiled(&Backend::default(), tile, x, &mut out, &mut scratch)?;
     Ok(out)
@@ -91,7 +90,7 @@ fn lengths_that_do_not_fit_are_errors() {
     let toy = toy(HiddenAct::Swiglu, DType::Q8_0);
     let mlp = Mlp::load(&&toy, &toy.config, 1).unwrap();
     let backend = Backend::default();
-    let needed = Mlp::scratch_len(HIDDEN, FFN, 2, true);
+    let needed = Mlp::scratch_len(HIDDEN, FFN, 2);
     let mut scratch = vec![0.0; needed];
     let x = [0.5; 2 * HIDDEN];
     let mut out = [0.0; 2 * HIDDEN];
@@ -101,7 +100,7 @@ fn lengths_that_do_not_fit_are_errors() {
     assert!(mlp.forward(&backend, &x[..HIDDEN], &mut out, &mut scratch).is_err());
     assert!(mlp.forward(&backend, &x, &mut out[..HIDDEN + 1], &mut scratch).is_err());
     assert_eq!(mlp.forward(&backend, &[], &mut [], &mut scratch), Ok(()));
-    assert_eq!(Mlp::scratch_len(usize::MAX, usize::MAX, 2, true), usize::MAX);
+    assert_eq!(Mlp::scratch_len(usize::MAX, usize::MAX, 2), usize::MAX);
 }
 
 #[test]

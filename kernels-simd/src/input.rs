@@ -46,6 +46,13 @@ impl InputBlock {
         out
     }
 
+    /// The sums of the halves of group `g` (modulo 8).
+    #[inline(always)]
+    pub(crate) fn half_sums(&self, g: usize) -> [i16; 2] {
+        let first = 2 * (g % GROUPS);
+        [self.sums[first], self.sums[first + 1]]
+    }
+
     /// Its groups: scale, the two half sums, quants.
     pub(crate) fn groups(&self) -> impl Iterator<Item = (f32, [i16; 2], &[i8; QK])> {
         let sums = self.sums.as_chunks::<2>().0;

@@ -17,6 +17,7 @@ mod activation;
 mod activation_tests;
 mod block;
 mod formulas;
+mod fused;
 mod gemm;
 mod input;
 mod isa;
@@ -40,6 +41,7 @@ mod x86;
 
 pub use activation::{Activation, XieluCoefficients};
 pub use block::{BF16, BlockQ4_0, BlockQ8_0, Blocks, DType, F16, F32, QK};
+pub use fused::Epilogue;
 pub use input::{INPUT_BLOCK, InputBlock};
 pub use isa::{Isa, UnknownIsa};
 pub use kernels::{Kernels, LengthError};

@@ -88,6 +88,25 @@ pub enum Input<'x> {
     Quantized(&'x [InputBlock]),
 }
 
+impl Input<'_> {
+    /// Elements of one token, for a product with `w`.
+    pub(crate) const fn stride(&self, w: &Matrix<'_>) -> usize {
+        match self {
+            Input::F32(_) => w.cols(),
+            Input::Quantized(_) => InputBlock::per_row(w.cols()),
+        }
+    }
+
+    /// Some of the elements.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Result<Self, ShapeError> {
+        let (found, expected) = match self {
+            Input::F32(x) => (x.get(range.clone()).map(Input::F32), x.len()),
+            Input::Quantized(x) => (x.get(range.clone()).map(Input::Quantized), x.len()),
+        };
+        found.ok_or(ShapeError::Input { expected: range.end, found: expected })
+    }
+}
+
 impl<'w> Matrix<'w> {
     /// Nothing: 0 rows of 0 columns.
     pub const EMPTY: Matrix<'static> =

@@ -16,7 +16,7 @@ use crate::pack::Pack;
 /// Rows of a panel.
 pub(crate) const ROWS: usize = 32;
 /// Tokens whose sums are kept while a panel passes over the columns.
-const TOKENS: usize = 256;
+pub(crate) const TOKENS: usize = 256;
 /// Sub-groups of 16 columns.
 pub(crate) const HALVES: usize = INPUT_BLOCK / 16;
 
@@ -88,9 +88,8 @@ pub(crate) fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
     for first in (0..ROWS).step_by(V * count) {
         let mut totals = [[isa.lanes().splat(0.0); V]; T];
         for (totals, sums) in totals.iter_mut().zip(&sums) {
-            for (total, part) in totals.iter_mut().zip(vectors::<A>(sums, first)) {
-                // SAFETY: `part` holds `COUNT` values.
-                *total = unsafe { isa.lanes().load_f32(part.as_ptr()) };
+            for (v, total) in totals.iter_mut().enumerate() {
+                *total = load(isa.lanes(), sums, first + v * count);
             }
         }
         for g in 0..GROUPS {
@@ -123,10 +122,14 @@ pub(crate) fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
     }
 }
 
-/// The vectors of a row of a panel from `first` on.
+/// One vector of a panel's row, from `first` on.
 #[inline(always)]
-fn vectors<A: PanelIsa>(row: &[f32; ROWS], first: usize) -> impl Iterator<Item = &[f32]> {
-    row.get(first..).unwrap_or_default().chunks_exact(A::Lanes::COUNT)
+fn load<L: Lanes>(l: L, row: &[f32; ROWS], first: usize) -> L::F32 {
+    match row.get(first..first + L::COUNT) {
+        // SAFETY: the slice holds `COUNT` values.
+        Some(part) => unsafe { l.load_f32(part.as_ptr()) },
+        None => l.splat(0.0),
+    }
 }
 
 /// The columns of scale number `s`, `4 * Q` of them.
@@ -141,21 +144,20 @@ fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usiz
     totals: &mut [[<A::Lanes as Lanes>::F32; V]; T],
 ) {
     let l = isa.lanes();
-    let g = s * 4 * Q / QK % GROUPS;
+    let g = s * 4 * Q / QK;
     let Some(w) = panel.quants.as_chunks::<Q>().0.get(s) else { return };
     let Some(scales) = panel.scales.get(s) else { return };
     let quads = x.map(|x| {
         let quads = x.qs.as_chunks::<4>().0.as_chunks::<Q>().0;
         quads.get(s).unwrap_or(&[[0; 4]; Q])
     });
-    let sums = x.map(|x| x.sums.as_chunks::<2>().0[g]);
+    let sums = x.map(|x| x.half_sums(g));
     let q = isa.products::<P, V, T, Q>(w, first, quads, sums, bias);
-    for (v, scales) in vectors::<A>(scales, first).take(V).enumerate() {
-        // SAFETY: `scales` holds `COUNT` values.
-        let scales = unsafe { l.load_f32(scales.as_ptr()) };
+    for v in 0..V {
+        let scales = load(l, scales, first + v * A::Lanes::COUNT);
         for ((q, x), totals) in q.iter().zip(x).zip(totals.iter_mut()) {
-            let scale = l.mul(scales, l.splat(x.d[g]));
-            totals[v % V] = l.fma(isa.to_f32(q[v % V]), scale, totals[v % V]);
+            let scale = l.mul(scales, l.splat(x.d[g % GROUPS]));
+            totals[v] = l.fma(isa.to_f32(q[v]), scale, totals[v]);
         }
     }
 }
@@ -171,13 +173,12 @@ fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
     totals: &mut [[<A::Lanes as Lanes>::F32; V]; T],
 ) {
     let l = isa.lanes();
-    for (v, mins) in vectors::<A>(&mins[g % GROUPS], first).take(V).enumerate() {
-        // SAFETY: `mins` holds `COUNT` values.
-        let mins = unsafe { l.load_f32(mins.as_ptr()) };
+    for v in 0..V {
+        let mins = load(l, &mins[g % GROUPS], first + v * A::Lanes::COUNT);
         for (x, totals) in x.iter().zip(totals.iter_mut()) {
-            let [s0, s1] = x.sums.as_chunks::<2>().0[g % GROUPS];
+            let [s0, s1] = x.half_sums(g);
             let sum = -x.d[g % GROUPS] * f32::from(s0 + s1);
-            totals[v % V] = l.fma(mins, l.splat(sum), totals[v % V]);
+            totals[v] = l.fma(mins, l.splat(sum), totals[v]);
         }
     }
 }

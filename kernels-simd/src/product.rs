@@ -44,43 +44,16 @@ impl Kernels {
         if out.rows() != w.rows() {
             return Err(ShapeError::Rows { expected: w.rows(), found: out.rows() });
         }
-        let dtype = w.dtype();
+        let (t, dtype) = (self.gemm, w.dtype());
+        let call = Call { w, x_stride: x.stride(w), out, accumulate };
         match (w.blocks, x) {
-            (Blocks::F32(b), Input::F32(x)) => self.run(self.gemm.f32, b, w, x, out, accumulate),
-            (Blocks::F16(b), Input::F32(x)) => self.run(self.gemm.f16, b, w, x, out, accumulate),
-            (Blocks::BF16(b), Input::F32(x)) => self.run(self.gemm.bf16, b, w, x, out, accumulate),
-            (Blocks::Q8_0(b), Input::Quantized(x)) => {
-                self.run(self.gemm.q8_0, b, w, x, out, accumulate)
-            }
-            (Blocks::Q4_0(b), Input::Quantized(x)) => {
-                self.run(self.gemm.q4_0, b, w, x, out, accumulate)
-            }
+            (Blocks::F32(b), Input::F32(x)) => call.run(t.f32, b, x),
+            (Blocks::F16(b), Input::F32(x)) => call.run(t.f16, b, x),
+            (Blocks::BF16(b), Input::F32(x)) => call.run(t.bf16, b, x),
+            (Blocks::Q8_0(b), Input::Quantized(x)) => call.run(t.q8_0, b, x),
+            (Blocks::Q4_0(b), Input::Quantized(x)) => call.run(t.q4_0, b, x),
             _ => Err(ShapeError::InputType(dtype)),
         }
-    }
-
-    fn run<W, X>(
-        &self,
-        kernel: GemmFn<W, X>,
-        blocks: &[W],
-        w: &Matrix<'_>,
-        x: &[X],
-        out: Output<'_>,
-        accumulate: bool,
-    ) -> Result<(), ShapeError> {
-        let row_blocks = w.row_blocks();
-        let x_stride =
-            if w.dtype().is_quantized() { InputBlock::per_row(w.cols()) } else { w.cols() };
-        let expected = x_stride.saturating_mul(out.tokens());
-        if x.len() != expected {
-            return Err(ShapeError::Input { expected, found: x.len() });
-        }
-        let g =
-            Gemm { w: blocks, row_stride: w.row_stride, row_blocks, x, x_stride, out, accumulate };
-        // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self` was
-        // made).
-        unsafe { kernel(g) };
-        Ok(())
     }
 
     /// `out[c] += sum over r of weights[r] * m[r][c]`, for float matrices.
@@ -155,6 +128,31 @@ impl Kernels {
             // was made).
             unsafe { (self.gemm.quantize_groups)(x, blocks, 0) };
         }
+        Ok(())
+    }
+}
+
+/// A product on its way to a kernel of the instruction set in use.
+struct Call<'a> {
+    w: &'a Matrix<'a>,
+    x_stride: usize,
+    out: Output<'a>,
+    accumulate: bool,
+}
+
+impl Call<'_> {
+    /// Checks the last length and runs. `kernel` is of an instruction set that this machine runs:
+    /// it comes from the table of a [`Kernels`].
+    fn run<W, X>(self, kernel: GemmFn<W, X>, blocks: &[W], x: &[X]) -> Result<(), ShapeError> {
+        let Call { w, x_stride, out, accumulate } = self;
+        let expected = x_stride.saturating_mul(out.tokens());
+        if x.len() != expected {
+            return Err(ShapeError::Input { expected, found: x.len() });
+        }
+        let (row_stride, row_blocks) = (w.row_stride, w.row_blocks());
+        let g = Gemm { w: blocks, row_stride, row_blocks, x, x_stride, out, accumulate };
+        // SAFETY: the table was chosen for this machine (checked when `Kernels` was made).
+        unsafe { kernel(g) };
         Ok(())
     }
 }

@@ -71,8 +71,7 @@ pub unsafe extern "C" fn xielu_mlp_scratch_size(
         // SAFETY: the module's contract.
         let config = unsafe { read(config) }?.checked()?;
         let tile = tile_of(tile).min(config.intermediate_size);
-        let gated = config.hidden_act.is_gated();
-        let len = Mlp::scratch_len(config.hidden_size, tile, tokens, gated);
+        let len = Mlp::scratch_len(config.hidden_size, tile, tokens);
         // SAFETY: the module's contract; nothing is borrowed.
         unsafe { out.write(len.saturating_mul(size_of::<f32>())) };
         Ok(())

@@ -54,7 +54,7 @@ pub(super) const fn scratch_len(config: &Config, options: &DecoderOptions) -> us
 const fn mlp_len(config: &Config, options: &DecoderOptions, tokens: usize) -> usize {
     let ffn = config.intermediate_size;
     let tile = if options.mlp_tile < ffn { options.mlp_tile } else { ffn };
-    Mlp::scratch_len(config.hidden_size, tile, tokens, config.hidden_act.is_gated())
+    Mlp::scratch_len(config.hidden_size, tile, tokens)
 }
 
 impl<'s> Buffers<'s> {

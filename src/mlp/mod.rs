@@ -3,8 +3,10 @@
 //!
 //! Both forms of the layer are one loop over tiles of the hidden vector (the ffn dimension):
 //! rows of `up` -> activation in f32 -> input blocks (when `down` is quantized) -> accumulated
-//! into `down`. [`Mlp::forward`] makes it one tile. [`Mlp::forward_tiled`] never holds more of
-//! the hidden vector than a tile, so its memory is O(hidden + tile) and not O(ffn).
+//! into `down`. Rows are activated and quantized as they come, a few at a time, so the hidden
+//! vector takes 1.25 bytes a value and no pass over memory. [`Mlp::forward`] makes it one tile.
+//! [`Mlp::forward_tiled`] never holds more of it than a tile, so its memory is O(hidden + tile)
+//! and not O(ffn).
 //!
 //! The two agree to rounding: the activated values and their blocks are the same bits, and only
 //! the order in which `down` adds them differs. Relative to the output's norm the difference is
@@ -12,9 +14,11 @@
 
 mod load;
 
+use core::ops::Range;
+
 use crate::Error;
 use crate::backend::Backend;
-use crate::kernels::{Activation, Input, InputBlock, Matrix, Output, QK};
+use crate::kernels::{Activation, Epilogue, INPUT_BLOCK, Input, InputBlock, Matrix, Output, QK};
 use crate::scratch::{Scratch, input_len};
 
 /// What stands between the projections.
@@ -91,13 +95,11 @@ impl<'w> Mlp<'w> {
     }
 
     /// Elements of scratch that `tokens` tokens take with tiles of `tile` hidden values, for any
-    /// weight types: inputs as blocks, one tile (two when `gated`), the tile as blocks.
-    pub const fn scratch_len(hidden: usize, tile: usize, tokens: usize, gated: bool) -> usize {
-        let tile_values = tokens.saturating_mul(tile);
-        let tiles = if gated { 2 } else { 1 };
-        input_len(tokens, hidden)
-            .saturating_add(tile_values.saturating_mul(tiles))
-            .saturating_add(input_len(tokens, tile))
+    /// weight types: inputs as blocks, and one tile as f32 or as blocks.
+    pub const fn scratch_len(hidden: usize, tile: usize, tokens: usize) -> usize {
+        let (values, blocks) = (tokens.saturating_mul(tile), input_len(tokens, tile));
+        let tile_len = if values > blocks { values } else { blocks };
+        input_len(tokens, hidden).saturating_add(tile_len)
     }
 
     /// `out[t] = mlp(x[t])` for `x` and `out` `[tokens, hidden]`, the hidden vector held whole.
@@ -141,68 +143,90 @@ impl<'w> Mlp<'w> {
                 crate::kernels::LengthError { expected: tokens * hidden, found: x.len() }.into()
             );
         }
-        let gated = matches!(self.form, Form::Gated(_));
-        let needed = Self::scratch_len(hidden, tile, tokens, gated);
+        let needed = Self::scratch_len(hidden, tile, tokens);
         let mut scratch = Scratch::new(scratch, needed)?;
         let x_blocks = scratch.input(tokens, hidden)?;
         let x = input_for(backend, &self.up, x, x_blocks)?;
-        let values = scratch.f32(tokens * tile)?;
-        let gate = scratch.f32(if gated { tokens * tile } else { 0 })?;
-        let blocks = scratch.input(tokens, tile)?;
+        let quantized = self.down.dtype().is_quantized();
+        let blocks = scratch.input(if quantized { tokens } else { 0 }, tile)?;
+        let values = scratch.f32(if quantized { 0 } else { tokens * tile })?;
 
         let mut start = 0;
         while start < ffn {
             let range = start..(start + tile).min(ffn);
-            let n = tokens * range.len();
-            let values = values.get_mut(..n).ok_or(Error::Tile(tile))?;
-            let gate = gate.get_mut(..n.min(gate.len())).ok_or(Error::Tile(tile))?;
-            self.hidden_tile(backend, range.clone(), x, values, gate)?;
             let down = self.down.columns(range.clone()).ok_or(Error::Tile(tile))?;
-            let h = input_for(backend, &down, values, blocks)?;
+            let h = if quantized {
+                let blocks = blocks.get_mut(..tokens * InputBlock::per_row(range.len()));
+                self.quantized_tile(backend, range.clone(), x, blocks.ok_or(Error::Tile(tile))?)?
+            } else {
+                let values = values.get_mut(..tokens * range.len());
+                self.float_tile(backend, range.clone(), x, values.ok_or(Error::Tile(tile))?)?
+            };
             backend.matmul(&down, h, out.reborrow(), start > 0)?;
             start = range.end;
         }
         Ok(())
     }
 
-    /// The activated hidden values of the ffn rows `range`, `[tokens, range.len()]`. The
-    /// activation runs on the thread and in the part that made its inputs.
-    fn hidden_tile(
+    /// The activated hidden values of the ffn rows `range`, `[tokens, range.len()]`.
+    fn float_tile<'h>(
         &self,
         backend: &Backend<'_>,
-        range: core::ops::Range<usize>,
+        range: Range<usize>,
         x: Input<'_>,
-        values: &mut [f32],
-        gate: &mut [f32],
+        values: &'h mut [f32],
+    ) -> Result<Input<'h>, Error> {
+        let out = tokens_of("hidden", values, range.len())?;
+        let operations = self.operations(&range, out.tokens());
+        backend.parts(out, QK, operations, &|first, part| {
+            let first = range.start + first;
+            self.with_rows(first..first + part.rows(), |up, epilogue| {
+                Ok(backend.kernels.matmul_activated(up, epilogue, x, part)?)
+            })
+        })?;
+        Ok(Input::F32(values))
+    }
+
+    /// As [`Mlp::float_tile`], quantized.
+    fn quantized_tile<'h>(
+        &self,
+        backend: &Backend<'_>,
+        range: Range<usize>,
+        x: Input<'_>,
+        blocks: &'h mut [InputBlock],
+    ) -> Result<Input<'h>, Error> {
+        let per_row = InputBlock::per_row(range.len());
+        let out = Output::new(blocks, per_row).ok_or(Error::OutOfRange("hidden"))?;
+        let operations = self.operations(&range, out.tokens());
+        backend.parts(out, 1, operations, &|first, part| {
+            let first = range.start + first * INPUT_BLOCK;
+            let end = (first + part.rows() * INPUT_BLOCK).min(range.end);
+            self.with_rows(first..end, |up, epilogue| {
+                Ok(backend.kernels.matmul_quantized(up, epilogue, x, part)?)
+            })
+        })?;
+        Ok(Input::Quantized(blocks))
+    }
+
+    /// Multiply-adds of a tile.
+    fn operations(&self, range: &Range<usize>, tokens: usize) -> usize {
+        range.len().saturating_mul(self.up.cols()).saturating_mul(tokens)
+    }
+
+    /// Calls `f` with some of up's rows and what follows their product.
+    fn with_rows(
+        &self,
+        rows: Range<usize>,
+        f: impl FnOnce(&Matrix<'_>, Epilogue<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let width = range.len();
-        let up = self.up.rows_range(range.clone()).ok_or(Error::OutOfRange("up_proj rows"))?;
-        if let Form::Gated(w) = &self.form {
-            let w = w.rows_range(range).ok_or(Error::OutOfRange("gate_proj rows"))?;
-            backend.matmul(&w, x, tokens_of("gate", gate, width)?, false)?;
-        }
-        let gate: &[f32] = gate;
-        let out = tokens_of("hidden", values, width)?;
-        let operations = width.saturating_mul(up.cols()).saturating_mul(out.tokens());
-        let kernels = &backend.kernels;
-        backend.parts(out, QK, operations, &|first, mut part| {
-            let rows = first..first + part.rows();
-            let up = up.rows_range(rows.clone()).ok_or(Error::OutOfRange("up_proj rows"))?;
-            kernels.matmul(&up, x, part.reborrow())?;
-            for t in 0..part.tokens() {
-                let values = part.token(t).ok_or(Error::OutOfRange("hidden"))?;
-                match &self.form {
-                    Form::Plain(act) => kernels.activate_f32_in_place(act, values),
-                    Form::Gated(_) => {
-                        let start = t * width;
-                        let gate = gate.get(start + rows.start..start + rows.end);
-                        let gate = gate.ok_or(Error::OutOfRange("gate"))?;
-                        kernels.swiglu_f32_in_place(gate, values)?;
-                    }
-                }
+        let up = self.up.rows_range(rows.clone()).ok_or(Error::OutOfRange("up_proj rows"))?;
+        match &self.form {
+            Form::Plain(act) => f(&up, Epilogue::Activation(act)),
+            Form::Gated(gate) => {
+                let gate = gate.rows_range(rows).ok_or(Error::OutOfRange("gate_proj rows"))?;
+                f(&up, Epilogue::Swiglu(&gate))
             }
-            Ok(())
-        })
+        }
     }
 }
 
@@ -250,5 +274,5 @@ pub(crate) fn same_shape(
 
 const _: () = {
     // Keeps the documented claim about the Apertus-8B layer true: tile 256, one token, 32 KB.
-    assert!(Mlp::scratch_len(4096, 256, 1, false) * size_of::<f32>() < 32 * 1024);
+    assert!(Mlp::scratch_len(4096, 256, 1) * size_of::<f32>() < 32 * 1024);
 };

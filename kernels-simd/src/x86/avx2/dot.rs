@@ -47,7 +47,7 @@ pub(super) fn dot_groups<B: ByteDot, const T: usize>(
             let x = load_group(x, g);
             let x = if signed { avx2!(_mm256_sign_epi8(x, w)) } else { x };
             let q = b.dot(avx2!(_mm256_setzero_si256()), magnitude, x);
-            let scale = avx2!(_mm256_set1_ps(scaled[g]));
+            let scale = avx2!(_mm256_set1_ps(scaled[g % GROUPS]));
             *sum = avx2!(_mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(q), *sum));
         }
     }

@@ -77,7 +77,7 @@ impl PanelIsa for Avx512Vnni {
                 unsafe { _mm512_loadu_si512(rows.as_ptr().cast()) }
             });
             for (q, x) in q.iter_mut().zip(x) {
-                let x = i32::from_le_bytes(x[k].map(i8::cast_unsigned));
+                let x = i32::from_le_bytes(x[k % Q].map(i8::cast_unsigned));
                 for (q, w) in q.iter_mut().zip(w) {
                     *q = vnni!(_mm512_dpbusd_epi32(*q, w, _mm512_set1_epi32(x)));
                 }

@@ -55,7 +55,7 @@ impl PanelIsa for AvxVnni {
             for v in 0..V {
                 let w = load(&w[k], first + 8 * v);
                 for (q, x) in q.iter_mut().zip(x) {
-                    let x = i32::from_le_bytes(x[k].map(i8::cast_unsigned));
+                    let x = i32::from_le_bytes(x[k % Q].map(i8::cast_unsigned));
                     // SAFETY: an `AvxVnni` exists only where the machine runs the intrinsics'
                     // features.
                     q[v] = unsafe { _mm256_dpbusd_avx_epi32(q[v], w, _mm256_set1_epi32(x)) };
