@@ -45,6 +45,7 @@
 //! | `safetensors` | Hugging Face directories, mapped into memory |
 //! | `rayon` | `Rayon`, threads above the kernels |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
+//! | `cuda` | `forward_cuda` on device slices, gradients; needs a driver at run time only |
 //! | `cli` | the `xielu` command |
 //!
 //! [arXiv 2411.13010]: https://arxiv.org/abs/2411.13010
@@ -76,6 +77,8 @@ pub use backend::{Backend, Executor, Serial};
 pub use config::Config;
 pub use error::{ElementType, Error, Key, ShortName};
 pub use mlp::Mlp;
+#[cfg(feature = "cuda")]
+pub use xielu_kernels_cuda as cuda;
 pub use xielu_kernels_simd as kernels;
 
 /// The examples of the README, as tests.

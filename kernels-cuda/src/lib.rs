@@ -1,2 +1,48 @@
-//! CUDA kernels of xielu. This crate is empty: no CUDA kernel exists yet. It holds the place
-//! the workspace layout gives it and is not published.
+//! CUDA kernels of [xielu](https://docs.rs/xielu): xIELU, xIPReLU, ReLU² and SwiGLU, forward and
+//! backward, on f32, bf16 and f16.
+//!
+//! Nothing but a driver is needed at run time, and not even that to build: kernels are PTX inside
+//! this crate, and the driver is loaded when [`Cuda::new`] is called. Where there is none, that is
+//! an [`Error`].
+//!
+//! - [`Cuda`]: a device with its kernels; safe functions on device slices.
+//! - [`Raw`]: the same on addresses and a stream, with the caller's workspace: what a framework's
+//!   own operation or a C program calls. It allocates nothing and waits for nothing.
+//!
+//! f32 results have the same bits as the CPU kernels', and gradients the same bits whatever the
+//! launch: each sum has one order.
+//!
+//! ```no_run
+//! use xielu_kernels_cuda::{Activation, Coefficients, Cuda};
+//!
+//! let cuda = Cuda::new(0)?;
+//! let stream = cuda.context().default_stream();
+//! let f = Activation::xielu(Coefficients::new(0.8, 0.8, 0.5));
+//! let x = stream.clone_htod(&[-1.0f32, 0.0, 2.0])?;
+//! let mut y = stream.alloc_zeros::<f32>(3)?;
+//! cuda.forward(&stream, &f, &x, &mut y)?;
+//! println!("{:?}", stream.clone_dtoh(&y)?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod args;
+mod device;
+mod dtype;
+mod error;
+mod function;
+#[cfg(feature = "host-twin")]
+pub mod host;
+mod kernel;
+mod launch;
+mod raw;
+mod slices;
+
+pub use cudarc;
+pub use device::{Cuda, Stream};
+pub use dtype::{DType, Element};
+pub use error::Error;
+pub use function::{Activation, Coefficients, Function, RawScalars, Scalars};
+pub use kernel::Kernel;
+pub use launch::Launch;
+pub use raw::{Backward, Raw, SwigluBackward, backward_workspace_len};
+pub use slices::Gradients;

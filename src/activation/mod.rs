@@ -2,6 +2,8 @@
 //! accurate the kernels are.
 
 pub mod accuracy;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod elementwise;
 mod elu;
 mod params;

@@ -1,0 +1,81 @@
+//! The structs that kernels take, field by field as in `cuda/*.cuh` and `cuda/*.cu`.
+
+use crate::{Coefficients, Scalars};
+
+/// Scalars as two fields: an address (or 0), and a value.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct ScalarsArg {
+    device: u64,
+    value: Coefficients,
+}
+
+impl From<Scalars> for ScalarsArg {
+    fn from(scalars: Scalars) -> Self {
+        match scalars {
+            Scalars::Value(value) => ScalarsArg { device: 0, value },
+            Scalars::Device(device) => {
+                ScalarsArg { device, value: Coefficients::new(0.0, 0.0, 0.0) }
+            }
+        }
+    }
+}
+
+#[repr(C)]
+pub(crate) struct Forward {
+    pub x: u64,
+    pub y: u64,
+    pub n: u64,
+    pub scalars: ScalarsArg,
+}
+
+#[repr(C)]
+pub(crate) struct Swiglu {
+    pub gate: u64,
+    pub up: u64,
+    pub y: u64,
+    pub n: u64,
+}
+
+#[repr(C)]
+pub(crate) struct Backward {
+    pub x: u64,
+    pub dy: u64,
+    pub dx: u64,
+    pub n: u64,
+    pub partials: u64,
+    pub scalars: ScalarsArg,
+    pub accumulate: u32,
+}
+
+#[repr(C)]
+pub(crate) struct SwigluBackward {
+    pub gate: u64,
+    pub up: u64,
+    pub dy: u64,
+    pub d_gate: u64,
+    pub d_up: u64,
+    pub n: u64,
+    pub accumulate: u32,
+}
+
+#[repr(C)]
+pub(crate) struct AlphaGradients {
+    pub partials: u64,
+    pub tiles: u64,
+    pub scalars: ScalarsArg,
+    pub draw_p: u64,
+    pub draw_n: u64,
+    pub accumulate: u32,
+}
+
+#[repr(C)]
+pub(crate) struct Freeze {
+    pub raw_p: u64,
+    pub raw_n: u64,
+    pub out: u64,
+    pub beta: f32,
+    pub eps: f32,
+    pub dtype: u32,
+    pub beta_in_alpha_n: u32,
+}

@@ -1,0 +1,95 @@
+//! The kernels compiled for the CPU, on host memory: what tests run where there is no GPU.
+//!
+//! The sources are those of the device, and so is everything above them in this crate; the grid
+//! and the threads of a block are loops.
+
+use std::ffi::c_void;
+use std::ops::Range;
+
+use crate::{Error, Kernel, Launch, Raw};
+
+type Twin = unsafe extern "C" fn(first: u64, last: u64, blocks: u64, args: *const c_void);
+
+/// Declares the entry points and a function that finds them.
+macro_rules! twins {
+    ($($variant:ident [$($entry:ident),+],)+) => {
+        unsafe extern "C" {
+            $($(fn $entry(first: u64, last: u64, blocks: u64, args: *const c_void);)+)+
+        }
+
+        fn twins(kernel: Kernel) -> &'static [Twin] {
+            match kernel {
+                $(Kernel::$variant => &[$($entry),+],)+
+            }
+        }
+    };
+}
+
+twins! {
+    XieluForward [xielu_forward_f32, xielu_forward_bf16, xielu_forward_f16],
+    XipreluForward [xiprelu_forward_f32, xiprelu_forward_bf16, xiprelu_forward_f16],
+    Relu2Forward [relu2_forward_f32, relu2_forward_bf16, relu2_forward_f16],
+    SwigluForward [swiglu_forward_f32, swiglu_forward_bf16, swiglu_forward_f16],
+    XieluQ8_0 [xielu_q8_0_f32, xielu_q8_0_bf16, xielu_q8_0_f16],
+    XipreluQ8_0 [xiprelu_q8_0_f32, xiprelu_q8_0_bf16, xiprelu_q8_0_f16],
+    Relu2Q8_0 [relu2_q8_0_f32, relu2_q8_0_bf16, relu2_q8_0_f16],
+    SwigluQ8_0 [swiglu_q8_0_f32, swiglu_q8_0_bf16, swiglu_q8_0_f16],
+    XieluBackward [xielu_backward_f32, xielu_backward_bf16, xielu_backward_f16],
+    XipreluBackward [xiprelu_backward_f32, xiprelu_backward_bf16, xiprelu_backward_f16],
+    Relu2Backward [relu2_backward_f32, relu2_backward_bf16, relu2_backward_f16],
+    SwigluBackward [swiglu_backward_f32, swiglu_backward_bf16, swiglu_backward_f16],
+    AlphaGradients [alpha_gradients],
+    Freeze [freeze],
+}
+
+/// Runs kernels on the calling thread.
+#[derive(Clone, Debug)]
+pub struct HostTwin {
+    blocks: u64,
+    only: Option<Range<u64>>,
+}
+
+impl HostTwin {
+    /// A pretended device that `blocks` blocks keep busy.
+    ///
+    /// # Errors
+    /// [`Error::HostCpu`] on an x86-64 CPU without AVX2 or FMA.
+    pub fn new(blocks: u64) -> Result<Raw<HostTwin>, Error> {
+        #[cfg(target_arch = "x86_64")]
+        if !(std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma"))
+        {
+            return Err(Error::HostCpu);
+        }
+        Ok(Raw(HostTwin { blocks, only: None }))
+    }
+
+    /// The same, running only these blocks of each grid: a look at the end of a buffer that is
+    /// larger than memory.
+    pub fn only(self, blocks: Range<u64>) -> Raw<HostTwin> {
+        Raw(HostTwin { only: Some(blocks), ..self })
+    }
+}
+
+// SAFETY: `launch` runs the one kernel.
+unsafe impl Launch for HostTwin {
+    fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    unsafe fn launch(
+        &self,
+        kernel: Kernel,
+        entry: usize,
+        blocks: u32,
+        args: *const c_void,
+    ) -> Result<(), Error> {
+        let twin = twins(kernel)[entry];
+        let all = 0..u64::from(blocks);
+        let Range { start, end } = self.only.clone().unwrap_or(all);
+        // SAFETY: the CPU runs these instructions (`new` checked); the caller vouches for the
+        // arguments.
+        unsafe { twin(start, end.min(blocks.into()), blocks.into(), args) };
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Every kernel by name.
+
+use crate::{DType, Function};
+
+/// Defines [`Kernel`]: each line is a file in `cuda/` and `ptx/`, and its entry points.
+macro_rules! kernels {
+    ($($variant:ident $stem:literal [$($entry:literal),+],)+) => {
+        /// A source file; those with three entry points have one for each storage type.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[doc(hidden)]
+        #[repr(usize)]
+        pub enum Kernel {
+            $(
+                #[doc = $stem]
+                $variant,
+            )+
+        }
+
+        impl Kernel {
+            /// All of them, in order.
+            pub const ALL: &[Kernel] = &[$(Kernel::$variant),+];
+
+            /// The PTX that holds it.
+            pub const fn ptx(self) -> &'static str {
+                match self {
+                    $(Kernel::$variant => {
+                        include_str!(concat!("../ptx/", $stem, ".ptx"))
+                    })+
+                }
+            }
+
+            /// The names of its entry points.
+            pub const fn entries(self) -> &'static [&'static str] {
+                match self {
+                    $(Kernel::$variant => &[$($entry),+],)+
+                }
+            }
+
+            /// The name of its file.
+            pub const fn stem(self) -> &'static str {
+                match self {
+                    $(Kernel::$variant => $stem,)+
+                }
+            }
+        }
+    };
+}
+
+kernels! {
+    XieluForward "xielu_forward"
+        ["xielu_forward_f32", "xielu_forward_bf16", "xielu_forward_f16"],
+    XipreluForward "xiprelu_forward"
+        ["xiprelu_forward_f32", "xiprelu_forward_bf16", "xiprelu_forward_f16"],
+    Relu2Forward "relu2_forward"
+        ["relu2_forward_f32", "relu2_forward_bf16", "relu2_forward_f16"],
+    SwigluForward "swiglu_forward"
+        ["swiglu_forward_f32", "swiglu_forward_bf16", "swiglu_forward_f16"],
+    XieluQ8_0 "xielu_q8_0" ["xielu_q8_0_f32", "xielu_q8_0_bf16", "xielu_q8_0_f16"],
+    XipreluQ8_0 "xiprelu_q8_0"
+        ["xiprelu_q8_0_f32", "xiprelu_q8_0_bf16", "xiprelu_q8_0_f16"],
+    Relu2Q8_0 "relu2_q8_0" ["relu2_q8_0_f32", "relu2_q8_0_bf16", "relu2_q8_0_f16"],
+    SwigluQ8_0 "swiglu_q8_0" ["swiglu_q8_0_f32", "swiglu_q8_0_bf16", "swiglu_q8_0_f16"],
+    XieluBackward "xielu_backward"
+        ["xielu_backward_f32", "xielu_backward_bf16", "xielu_backward_f16"],
+    XipreluBackward "xiprelu_backward"
+        ["xiprelu_backward_f32", "xiprelu_backward_bf16", "xiprelu_backward_f16"],
+    Relu2Backward "relu2_backward"
+        ["relu2_backward_f32", "relu2_backward_bf16", "relu2_backward_f16"],
+    SwigluBackward "swiglu_backward"
+        ["swiglu_backward_f32", "swiglu_backward_bf16", "swiglu_backward_f16"],
+    AlphaGradients "alpha_gradients" ["alpha_gradients"],
+    Freeze "freeze" ["freeze"],
+}
+
+impl Kernel {
+    pub(crate) const fn forward(function: Function) -> Kernel {
+        match function {
+            Function::Xielu => Kernel::XieluForward,
+            Function::Xiprelu => Kernel::XipreluForward,
+            Function::Relu2 => Kernel::Relu2Forward,
+        }
+    }
+
+    pub(crate) const fn q8_0(function: Function) -> Kernel {
+        match function {
+            Function::Xielu => Kernel::XieluQ8_0,
+            Function::Xiprelu => Kernel::XipreluQ8_0,
+            Function::Relu2 => Kernel::Relu2Q8_0,
+        }
+    }
+
+    pub(crate) const fn backward(function: Function) -> Kernel {
+        match function {
+            Function::Xielu => Kernel::XieluBackward,
+            Function::Xiprelu => Kernel::XipreluBackward,
+            Function::Relu2 => Kernel::Relu2Backward,
+        }
+    }
+}
+
+/// Which entry point of a kernel that has one for each storage type.
+pub(crate) const fn entry_of(dtype: DType) -> usize {
+    dtype as usize
+}

@@ -1,0 +1,269 @@
+//! Where the kernels are tested: on the host always, on device 0 too if there is one.
+#![allow(dead_code, reason = "no test file uses all of it")]
+
+pub mod gradients;
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use bytemuck::Pod;
+use half::{bf16, f16};
+use xielu::kernels::{self, Kernels, XieluCoefficients};
+use xielu_kernels_cuda::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
+use xielu_kernels_cuda::host::HostTwin;
+use xielu_kernels_cuda::{
+    Activation, Coefficients, Cuda, Element, Error, Function, Kernel, Launch, Raw, Scalars,
+};
+
+/// Set where a device must be there.
+pub const REQUIRED: &str = "XIELU_CUDA_REQUIRED";
+
+/// Somewhere kernels run.
+pub enum Machine {
+    Host,
+    Device(Box<Cuda>, Arc<CudaStream>),
+}
+
+/// The machines there are.
+pub fn machines() -> Vec<Machine> {
+    let mut all = vec![Machine::Host];
+    match Cuda::new(0) {
+        Ok(cuda) => {
+            let stream = cuda.context().new_stream().unwrap();
+            all.push(Machine::Device(Box::new(cuda), stream));
+        }
+        Err(e) if std::env::var_os(REQUIRED).is_some() => panic!("{REQUIRED} is set, but {e}"),
+        Err(e) => println!("not run on a device: {e}"),
+    }
+    all
+}
+
+/// A launcher that pretends to another number of busy blocks.
+pub struct WithBlocks<'a>(Box<dyn Launch + 'a>, u64);
+
+// SAFETY: passes the call on.
+unsafe impl Launch for WithBlocks<'_> {
+    fn blocks(&self) -> u64 {
+        self.1
+    }
+    unsafe fn launch(
+        &self,
+        kernel: Kernel,
+        entry: usize,
+        blocks: u32,
+        args: *const c_void,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.0.launch(kernel, entry, blocks, args) }
+    }
+}
+
+/// What surrounds every buffer, to find writes beyond it.
+const GUARD: usize = 64;
+const GUARD_BYTE: u8 = 0xa5;
+
+/// Bytes in a machine's memory, on a 16-byte boundary plus an offset.
+pub struct Memory<'m> {
+    machine: &'m Machine,
+    place: Place,
+    start: usize,
+    len: usize,
+}
+
+enum Place {
+    Host(Vec<u128>),
+    Device(CudaSlice<u8>),
+}
+
+impl Machine {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Machine::Host => "host",
+            Machine::Device(..) => "device",
+        }
+    }
+
+    /// The kernels, run by up to `blocks` blocks.
+    pub fn raw(&self, blocks: u64) -> Raw<WithBlocks<'_>> {
+        let launch: Box<dyn Launch + '_> = match self {
+            Machine::Host => Box::new(HostTwin::new(blocks).unwrap().0),
+            Machine::Device(cuda, stream) => Box::new(cuda.raw(stream).0),
+        };
+        Raw(WithBlocks(launch, blocks))
+    }
+
+    /// A copy of `values`, `offset` bytes beyond a 16-byte boundary.
+    pub fn copy<T: Pod>(&self, values: &[T], offset: usize) -> Memory<'_> {
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        let start = GUARD + offset;
+        let mut all = vec![GUARD_BYTE; start + bytes.len() + GUARD];
+        all[start..][..bytes.len()].copy_from_slice(bytes);
+        let place = match self {
+            Machine::Host => {
+                let mut words = vec![0u128; all.len().div_ceil(16)];
+                bytemuck::cast_slice_mut(&mut words)[..all.len()].copy_from_slice(&all);
+                Place::Host(words)
+            }
+            Machine::Device(_, stream) => Place::Device(stream.clone_htod(&all).unwrap()),
+        };
+        Memory { machine: self, place, start, len: bytes.len() }
+    }
+}
+
+impl Memory<'_> {
+    pub fn address(&self) -> u64 {
+        let base = match (&self.place, self.machine) {
+            (Place::Host(words), _) => words.as_ptr() as u64,
+            (Place::Device(slice), Machine::Device(_, stream)) => slice.device_ptr(stream).0,
+            (Place::Device(_), Machine::Host) => unreachable!("device memory of the host"),
+        };
+        assert_eq!(base % 16, 0);
+        base + self.start as u64
+    }
+
+    /// The bytes as they are once all work is done, if nothing around them was touched.
+    pub fn read<T: Pod>(&self) -> Vec<T> {
+        let all = match (&self.place, self.machine) {
+            (Place::Host(words), _) => bytemuck::cast_slice(words).to_vec(),
+            (Place::Device(slice), Machine::Device(_, stream)) => stream.clone_dtoh(slice).unwrap(),
+            (Place::Device(_), Machine::Host) => unreachable!("device memory of the host"),
+        };
+        let (before, rest) = all.split_at(self.start);
+        let (bytes, after) = rest.split_at(self.len);
+        let guards = before.iter().chain(&after[..GUARD]);
+        assert!(guards.copied().all(|b| b == GUARD_BYTE), "written beyond a buffer");
+        bytemuck::pod_collect_to_vec(bytes)
+    }
+}
+
+/// A storage type, with the CPU kernels for it.
+pub trait Value: Element + Pod + PartialEq + std::fmt::Debug {
+    fn from_f32(x: f32) -> Self;
+    fn to_f32(self) -> f32;
+    fn bits(self) -> u32;
+    /// The spacing of values at 1.
+    fn ulp() -> f32;
+    fn activate(kernels: &Kernels, f: &kernels::Activation, x: &[Self]) -> Vec<Self>;
+    fn swiglu(kernels: &Kernels, gate: &[Self], up: &[Self]) -> Vec<Self>;
+}
+
+macro_rules! value {
+    ($t:ty, $activate:ident, $swiglu:ident, $from:expr, $to:expr) => {
+        impl Value for $t {
+            fn from_f32(x: f32) -> Self {
+                $from(x)
+            }
+            fn to_f32(self) -> f32 {
+                $to(self)
+            }
+            fn bits(self) -> u32 {
+                self.to_bits().into()
+            }
+            fn ulp() -> f32 {
+                Self::EPSILON.to_f32()
+            }
+            fn activate(kernels: &Kernels, f: &kernels::Activation, x: &[Self]) -> Vec<Self> {
+                let mut y = x.to_vec();
+                kernels.$activate(f, x, &mut y).unwrap();
+                y
+            }
+            fn swiglu(kernels: &Kernels, gate: &[Self], up: &[Self]) -> Vec<Self> {
+                let mut y = gate.to_vec();
+                kernels.$swiglu(gate, up, &mut y).unwrap();
+                y
+            }
+        }
+    };
+}
+
+value!(f32, activate_f32, swiglu_f32, |x| x, |x| x);
+value!(bf16, activate_bf16, swiglu_bf16, bf16::from_f32, bf16::to_f32);
+value!(f16, activate_f16, swiglu_f16, f16::from_f32, f16::to_f32);
+
+/// The same function for the CPU's kernels.
+pub fn on_cpu(f: &Activation) -> kernels::Activation {
+    let Coefficients { alpha_p, alpha_n, beta, eps, .. } = *f.coefficients();
+    match f.function() {
+        Function::Xielu => {
+            kernels::Activation::Xielu(XieluCoefficients { alpha_p, alpha_n, beta, eps })
+        }
+        Function::Xiprelu => kernels::Activation::Xiprelu { alpha_p, alpha_n, beta },
+        Function::Relu2 => kernels::Activation::Relu2,
+    }
+}
+
+/// Functions with scalars from mild to what checkpoints hold at worst.
+pub fn functions() -> Vec<Activation> {
+    let alphas = [(0.8, 0.8), (0.3, 0.500_000_06), (17.75, 6.3), (166.0, 41.25), (200.0, 50.0)];
+    let mut all = vec![Activation::RELU2];
+    for (p, n) in alphas {
+        all.push(Activation::xielu(Coefficients::new(p, n, 0.5)));
+        all.push(Activation::xielu(Coefficients::new(p, n, 0.5).with_eps(-1e-6)));
+        all.push(Activation::xiprelu(Coefficients::new(p, n, 0.5)));
+    }
+    all
+}
+
+/// Where a call's operands lie: offsets from a 16-byte boundary in elements.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layout {
+    pub src: usize,
+    pub dst: usize,
+}
+
+/// `f` of every element.
+pub fn forward<T: Value>(
+    machine: &Machine,
+    blocks: u64,
+    f: &Activation,
+    x: &[T],
+    at: Layout,
+) -> Vec<T> {
+    let size = size_of::<T>();
+    let src = machine.copy(x, at.src * size);
+    let dst = machine.copy(&vec![T::from_f32(7.0); x.len()], at.dst * size);
+    let scalars = Scalars::Value(*f.coefficients());
+    let n = x.len() as u64;
+    let addresses = [src.address(), dst.address()];
+    // SAFETY: both buffers hold `n` elements and outlive `read`, which waits.
+    unsafe { machine.raw(blocks).forward(f.function(), scalars, T::DTYPE, addresses, n) }.unwrap();
+    assert_eq!(bits(&src.read::<T>()), bits(x), "the input was written to");
+    dst.read()
+}
+
+pub fn bits<T: Value>(values: &[T]) -> Vec<u32> {
+    values.iter().map(|v| v.bits()).collect()
+}
+
+/// Fails at the first element whose bits differ.
+pub fn same_bits<T: Value>(what: &str, x: &[T], found: &[T], expected: &[T]) {
+    assert_eq!(found.len(), expected.len());
+    for ((x, a), b) in x.iter().zip(found).zip(expected) {
+        assert_eq!(a.bits(), b.bits(), "{what} at {x:?} ({:#x}): {a:?}, expected {b:?}", x.bits());
+    }
+}
+
+/// Every encoding of a 16-bit type.
+pub fn every<T: Value>() -> Vec<T> {
+    let all: Vec<u16> = (0..=u16::MAX).collect();
+    bytemuck::cast_slice(&all).to_vec()
+}
+
+/// Evenly spread bit patterns of f32: every exponent, both signs, infinities and NaNs.
+pub fn sweep(stride: u32) -> Vec<f32> {
+    let special = [0.0, f32::INFINITY, f32::NAN, f32::MAX, f32::MIN_POSITIVE, 1e-45, -1e-6];
+    let spread = (0..=u32::MAX / stride).map(|i| f32::from_bits(i * stride));
+    special.into_iter().flat_map(|x| [x, -x]).chain(spread).collect()
+}
+
+/// Repeatable values of the normal distribution's shape, most of them negative.
+pub fn pre_activations(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed | 1;
+    let mut uniform = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    };
+    (0..n).map(|_| 2.0 * (uniform() + uniform() + uniform() - 1.5) - 0.7).collect()
+}

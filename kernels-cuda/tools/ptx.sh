@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Makes ptx/ from cuda/ with a pinned compiler, or checks it.
+#
+#   tools/ptx.sh TOOLS            writes ptx/
+#   tools/ptx.sh TOOLS --check    writes nothing; fails where ptx/ differs from what would be
+#                                 written, and where an architecture has spills or local memory
+#
+# TOOLS is the folder of the compiler: it is installed there from PyPI (270 MB) if it is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools=${1:?usage: tools/ptx.sh TOOLS [--check]}
+mode=${2:-write}
+# What the PTX runs on: compute capability 7.5 and later.
+baseline=compute_75
+# The PTX version that drivers must know. The compiler writes its own; nothing newer than CUDA
+# 11.0's is used, and the assembler refuses an instruction that the version does not have.
+version=7.0
+architectures='75 80 86 90 100'
+
+pins='nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88
+      nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85'
+
+nvcc=$tools/nvidia/cu13/bin/nvcc
+if [ ! -x "$nvcc" ]; then
+    # shellcheck disable=SC2086
+    python3 -m pip install --quiet --no-deps --target "$tools" $pins
+fi
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+
+for source in cuda/*.cu; do
+    ptx=$out/$(basename "$source" .cu).ptx
+    "$nvcc" -std=c++17 -O3 -fmad=false -arch=$baseline -ptx "$source" -o "$ptx"
+    sed -i -e '/^\/\//d' -e "s/^\.version .*/.version $version/" "$ptx"
+done
+
+# Assembles every file as the driver will, printing registers, and fails on spills.
+assemble() {
+    local architecture=$1 ptx status=0
+    for ptx in "$out"/*.ptx; do
+        "${nvcc%nvcc}ptxas" -v -arch="sm_$architecture" "$ptx" -o "$out/cubin" 2>&1
+    done | awk -v architecture="$architecture" '
+        /Compiling entry function/ { split($0, part, "\047"); name = part[2] }
+        /bytes stack frame/ { for (i = 1; i < NF; i++) if ($i == "bytes") bytes[++count] = $(i - 1) }
+        / Used / {
+            for (i = 1; i < NF; i++) if ($(i + 1) ~ /^registers/) registers = $i
+            spills = bytes[count - 1] + bytes[count]
+            printf "sm_%-4s %-24s %3d registers, %d bytes spilled, %d of stack\n", \
+                architecture, name, registers, spills, bytes[count - 2]
+            if (spills + bytes[count - 2] > 0) bad = 1
+            kernels++
+        }
+        /error|fatal/ { print; bad = 1 }
+        END { exit bad || !kernels }' || status=1
+    return $status
+}
+
+failed=0
+for architecture in $architectures; do
+    assemble "$architecture" || { echo "sm_$architecture: FAILED"; failed=1; }
+done
+[ $failed -eq 0 ]
+
+if [ "$mode" = --check ]; then
+    diff -r "$out" ptx --exclude cubin && echo 'ptx/ is what the compiler makes of cuda/'
+else
+    mkdir -p ptx
+    rm -f ptx/*.ptx
+    cp "$out"/*.ptx ptx/
+    echo "$(cat ptx/*.ptx | wc -c) bytes in ptx/"
+fi
