@@ -414,7 +414,7 @@ xielu_status xielu_freeze_with_eps(const xielu_raw *raw, xielu_activation *activ
 xielu_status xielu_freeze_xiprelu(const xielu_raw *raw, xielu_activation *activation);
 
 /**
- * y[i] = f(x[i]) for n values. y may be x: then in place. Every instruction set gives the same
+ * `y[i] = f(x[i])` for n values. y may be x: then in place. Every instruction set gives the same
  * bits.
  */
 xielu_status xielu_activate_f32(const xielu_activation *activation,
@@ -439,7 +439,7 @@ xielu_status xielu_activate_f16(const xielu_activation *activation,
                                 size_t n);
 
 /**
- * y[i] = silu(gate[i]) * up[i] for n values. y may be up: then in place.
+ * `y[i] = silu(gate[i]) * up[i]` for n values. y may be up: then in place.
  */
 xielu_status xielu_swiglu_f32(const float *gate, const float *up, float *y, size_t n);
 

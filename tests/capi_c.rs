@@ -2,10 +2,14 @@
 //! they give Rust's results, and address sanitizer and valgrind find nothing.
 #![cfg(all(feature = "capi", unix))]
 
+mod capi_support;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use capi_support::functions;
 
 use xielu::activation::Elementwise as _;
 use xielu::checkpoint::Checkpoint as _;
@@ -130,6 +134,22 @@ fn the_header_compiles_as_cpp() {
     }
 }
 
+/// The functions of the header and nothing else.
+#[test]
+fn the_shared_library_exports_the_header() {
+    for nm in existing(&["nm"]) {
+        let library = libraries().join("libxielu.so");
+        let listed = succeeds(Command::new(nm).args(["-D", "--defined-only"]).arg(library));
+        let mut exported: Vec<&str> =
+            listed.lines().filter_map(|line| line.split_whitespace().last()).collect();
+        let header = std::fs::read_to_string("include/xielu.h").unwrap();
+        let mut declared = functions(&header);
+        exported.sort_unstable();
+        declared.sort_unstable();
+        assert_eq!(exported, declared);
+    }
+}
+
 /// With a library that is built already, so that cargo is not asked twice.
 #[test]
 fn the_cmake_project_builds_and_passes() {
@@ -200,7 +220,7 @@ fn mlp() -> String {
     let x: Vec<f32> = (0..config.hidden_size).map(|i| (0.1 * i as f32).sin()).collect();
     let mut text = String::new();
     for (name, tile) in [("whole", config.intermediate_size), ("tiled", 32)] {
-        let mut scratch = vec![0.0; Mlp::scratch_len(config.hidden_size, tile, 1, false)];
+        let mut scratch = vec![0.0; Mlp::scratch_len(config.hidden_size, tile, 1)];
         let mut y = vec![0.0; config.hidden_size];
         mlp.forward_tiled(&Backend::default(), tile, &x, &mut y, &mut scratch).unwrap();
         let size = 4 * scratch.len();

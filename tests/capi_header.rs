@@ -3,8 +3,12 @@
 //! `XIELU_BLESS=1 cargo test --features capi --test capi_header` writes it anew.
 #![cfg(feature = "capi")]
 
+mod capi_support;
+
 use std::fs;
 use std::path::Path;
+
+use capi_support::functions;
 
 /// The files of `src/capi` with something for C, in the header's order.
 const SOURCES: [&str; 10] = [
@@ -52,21 +56,10 @@ fn the_header_is_made_from_the_source() {
     );
 }
 
-/// Names of the functions that the header declares.
-fn functions(header: &str) -> Vec<&str> {
-    let declarations = header.lines().filter(|line| !line.trim_start().starts_with(['*', '/']));
-    let names = declarations.filter_map(|line| {
-        let (before, _) = line.split_once('(')?;
-        let name = before.rsplit([' ', '*']).next()?;
-        name.starts_with("xielu_").then_some(name)
-    });
-    names.collect()
-}
-
 #[test]
 fn every_function_is_called_by_a_test() {
     let header = fs::read_to_string(repository().join(HEADER)).unwrap();
-    let tests: String = ["activation", "model", "decoder"]
+    let tests: String = ["activation", "gguf", "mlp", "decoder", "sampler"]
         .map(|name| repository().join(format!("tests/capi_{name}.rs")))
         .map(|path| fs::read_to_string(path).unwrap())
         .concat();

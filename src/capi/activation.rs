@@ -196,7 +196,7 @@ unsafe fn activate<T: Element>(
     })
 }
 
-/// y[i] = f(x[i]) for n values. y may be x: then in place. Every instruction set gives the same
+/// `y[i] = f(x[i])` for n values. y may be x: then in place. Every instruction set gives the same
 /// bits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xielu_activate_f32(
@@ -256,7 +256,7 @@ unsafe fn swiglu<T: Element>(gate: *const T, up: *const T, y: *mut T, n: usize) 
     })
 }
 
-/// y[i] = silu(gate[i]) * up[i] for n values. y may be up: then in place.
+/// `y[i] = silu(gate[i]) * up[i]` for n values. y may be up: then in place.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xielu_swiglu_f32(
     gate: *const f32,

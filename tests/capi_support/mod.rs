@@ -54,3 +54,14 @@ pub fn config_of(gguf: &xielu_gguf) -> xielu_config {
     assert_eq!(unsafe { xielu_gguf_config(gguf, &mut config) }, Status::Ok);
     config
 }
+
+/// Names of the functions that the header declares.
+pub fn functions(header: &str) -> Vec<&str> {
+    let declarations = header.lines().filter(|line| !line.trim_start().starts_with(['*', '/']));
+    let names = declarations.filter_map(|line| {
+        let (before, _) = line.split_once('(')?;
+        let name = before.rsplit([' ', '*']).next()?;
+        name.starts_with("xielu_").then_some(name)
+    });
+    names.collect()
+}

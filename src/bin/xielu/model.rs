@@ -55,6 +55,14 @@ impl ModelFile {
         })
     }
 
+    /// Bytes of the file; `None` for a directory.
+    pub fn file_size(&self) -> Option<usize> {
+        match self {
+            ModelFile::Gguf { map, .. } => Some(map.len()),
+            ModelFile::Hf(_) => None,
+        }
+    }
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         match self {

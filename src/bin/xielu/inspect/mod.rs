@@ -1,6 +1,7 @@
 //! `xielu inspect`: what a model is made of.
 
 mod alphas;
+mod memory;
 mod plot;
 mod svg;
 mod tensors;
@@ -15,6 +16,7 @@ use xielu::config::RopeScaling;
 
 use crate::model::{ModelFile, ModelView};
 use alphas::LayerAlphas;
+use memory::MemoryArgs;
 
 /// Show a model's configuration, tensors and learned activations.
 #[derive(Debug, clap::Args)]
@@ -23,7 +25,8 @@ Files with tensor types that cannot be computed with are listed all the same.
 
 Examples:
   xielu inspect models/tiny-Q8_0.gguf
-  xielu inspect ./Apertus-8B --no-tensors --svg curves.svg")]
+  xielu inspect ./Apertus-8B --no-tensors --svg curves.svg
+  xielu inspect models/tiny-Q8_0.gguf --memory --context 64 --tile 32")]
 pub struct Args {
     /// GGUF file or Hugging Face directory
     model: PathBuf,
@@ -36,6 +39,8 @@ pub struct Args {
     /// List GGUF metadata too
     #[arg(long)]
     metadata: bool,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -60,6 +65,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     match &config {
         Ok(config) => print_config(&mut out, config)?,
         Err(e) => writeln!(out, "\nThis library cannot run the model: {e}")?,
+    }
+    if args.memory.memory {
+        let config = config.context("memory can be told only for models that can run")?;
+        let weights = tensors::total_bytes(&view)?;
+        memory::print(&mut out, &args.memory, &config, file.file_size(), weights)?;
+        return Ok(out.flush()?);
     }
     if !args.no_tensors {
         tensors::print_list(&mut out, &view)?;

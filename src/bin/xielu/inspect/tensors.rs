@@ -65,6 +65,11 @@ pub fn print_list(out: &mut impl Write, view: &ModelView<'_>) -> anyhow::Result<
     Ok(())
 }
 
+/// Bytes of all tensors whose size is known.
+pub fn total_bytes(view: &ModelView<'_>) -> anyhow::Result<u64> {
+    Ok(list(view)?.iter().filter_map(|t| t.bytes).sum())
+}
+
 /// Numbers of tensors, values and bytes, by type and together.
 pub fn print_totals(out: &mut impl Write, view: &ModelView<'_>) -> anyhow::Result<()> {
     let mut by_type: BTreeMap<String, [u64; 3]> = BTreeMap::new();
