@@ -26,6 +26,8 @@
 //! ```
 
 mod args;
+#[cfg(feature = "capi")]
+pub mod capi;
 mod device;
 mod dtype;
 mod error;

@@ -10,3 +10,14 @@ fn a_device_that_is_not_there() {
         assert!(matches!(error, Error::NoDriver | Error::OldDriver(_) | Error::Driver { .. }));
     }
 }
+
+/// Where the driver is older than what is asked of it.
+#[test]
+fn an_old_driver() {
+    let Some(version) = std::env::var_os("XIELU_PRETENDED_DRIVER") else {
+        println!("not run: tools/pretended.sh pretends to an old driver");
+        return;
+    };
+    let version = version.to_str().and_then(|v| v.parse().ok()).expect("a version");
+    assert_eq!(Cuda::new(0).map(drop), Err(Error::OldDriver(version)));
+}
