@@ -1,6 +1,6 @@
 //! The C examples: built as a user would, by every C compiler of this machine, without a warning;
 //! they give Rust's results, and address sanitizer and valgrind find nothing.
-#![cfg(all(feature = "capi", unix))]
+#![cfg(all(feature = "capi", target_os = "linux"))]
 
 mod capi_support;
 
