@@ -262,11 +262,39 @@ typedef struct {
 } xielu_config;
 
 /**
- * The MLP of one layer: views of weights in a file's bytes. Opaque; it stays where it was made.
+ * The MLP of one layer: views of weights that lie elsewhere. Opaque; it stays where it was made.
  */
 typedef struct {
     size_t _opaque[48];
 } xielu_mlp;
+
+/**
+ * A matrix of weights in the caller's memory, at any alignment: rows of cols values each, as GGUF
+ * stores them.
+ */
+typedef struct {
+    /**
+     * The number that ggml and GGUF have for the type: F32 0, F16 1, Q4_0 2, Q8_0 8, BF16 30.
+     * Others are refused as unsupported unless this library computes with them.
+     */
+    uint32_t dtype;
+    /**
+     * Outputs of the projection.
+     */
+    size_t rows;
+    /**
+     * Inputs of the projection: whole blocks of the type.
+     */
+    size_t cols;
+    /**
+     * The first row.
+     */
+    const void *data;
+    /**
+     * Bytes of all rows together, exactly.
+     */
+    size_t size;
+} xielu_matrix;
 
 /**
  * A model: views of weights in a file's bytes. Opaque; it stays where it was made.
@@ -491,13 +519,32 @@ xielu_status xielu_gguf_token(const xielu_gguf *gguf,
 xielu_status xielu_mlp_load(const xielu_gguf *gguf, size_t layer, xielu_mlp *mlp);
 
 /**
- * Says how many bytes of scratch xielu_mlp_run takes for so many tokens, with tiles of so many
- * hidden values (a multiple of 32; 0 holds the hidden vector whole), whatever the weight types.
+ * Makes an MLP of your own weights, down(f(up(x))): up is [intermediate, hidden], down is [hidden,
+ * intermediate]. The matrices' data stays where it is as long as the MLP is used.
  */
-xielu_status xielu_mlp_scratch_size(const xielu_config *config,
-                                    size_t tile,
-                                    size_t tokens,
-                                    size_t *size);
+xielu_status xielu_mlp_init(const xielu_matrix *up,
+                            const xielu_matrix *down,
+                            const xielu_activation *activation,
+                            xielu_mlp *mlp);
+
+/**
+ * Makes a gated MLP of your own weights, down(silu(gate(x)) * up(x)): gate and up are
+ * [intermediate, hidden], down is [hidden, intermediate]. As xielu_mlp_init.
+ */
+xielu_status xielu_mlp_init_gated(const xielu_matrix *gate,
+                                  const xielu_matrix *up,
+                                  const xielu_matrix *down,
+                                  xielu_mlp *mlp);
+
+/**
+ * Bytes of scratch that xielu_mlp_run takes for so many tokens with tiles of so many hidden values
+ * (a multiple of 32; 0 holds the hidden vector whole), whatever the weight types. SIZE_MAX is more
+ * than this machine can address.
+ */
+size_t xielu_mlp_scratch_size(size_t hidden_size,
+                              size_t intermediate_size,
+                              size_t tile,
+                              size_t tokens);
 
 /**
  * y = mlp(x) for n values each: whole tokens of hidden_size values. tile is as in

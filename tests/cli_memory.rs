@@ -25,12 +25,11 @@ fn stated(table: &str, name: &str) -> usize {
 fn compare(row: &[usize], batch: usize, kv_type: u32, config: &xielu_config) {
     let [context, mlp_tile, kv_cache, scratch, mlp, ram] = row[..] else { panic!("{row:?}") };
     let options = xielu_decoder_options { context, batch, mlp_tile, kv_type, parallel: 0 };
-    let (mut m, mut mlp_size) = (zeroed::<xielu_memory>(), 0);
+    let mut m = zeroed::<xielu_memory>();
     // SAFETY: all are live.
-    unsafe {
-        assert_eq!(xielu_decoder_memory(config, &options, &mut m), Status::Ok);
-        assert_eq!(xielu_mlp_scratch_size(config, mlp_tile, batch, &mut mlp_size), Status::Ok);
-    }
+    assert_eq!(unsafe { xielu_decoder_memory(config, &options, &mut m) }, Status::Ok);
+    let (hidden, ffn) = (config.hidden_size, config.intermediate_size);
+    let mlp_size = xielu_mlp_scratch_size(hidden, ffn, mlp_tile, batch);
     assert_eq!([kv_cache, scratch, mlp], [m.kv_cache_size, m.scratch_size, mlp_size], "{row:?}");
     let together = m.layers_size + m.kv_cache_size + m.scratch_size + m.logits_size;
     assert_eq!(ram, together, "{row:?}");

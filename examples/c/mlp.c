@@ -31,9 +31,8 @@ int main(int argc, char **argv)
     }
 
     /* The hidden vector held whole, then 32 of its values at a time. */
-    size_t size[2];
-    CHECK(xielu_mlp_scratch_size(&config, 0, 1, &size[0]));
-    CHECK(xielu_mlp_scratch_size(&config, 32, 1, &size[1]));
+    size_t ffn = config.intermediate_size;
+    size_t size[2] = {xielu_mlp_scratch_size(n, ffn, 0, 1), xielu_mlp_scratch_size(n, ffn, 32, 1)};
     void *scratch = allocate(size[0]);
     CHECK(xielu_mlp_run(&mlp, 0, x, whole, n, scratch, size[0]));
     CHECK(xielu_mlp_run(&mlp, 32, x, tiled, n, scratch, size[1]));

@@ -66,7 +66,7 @@ impl xielu_raw {
 }
 
 impl xielu_activation {
-    fn checked(self) -> Result<Activation, Status> {
+    pub(super) fn checked(self) -> Result<Activation, Status> {
         let xielu_activation { kind, alpha_p, alpha_n, beta, eps } = self;
         let finite = |all: &[f32]| match all.iter().all(|v| v.is_finite()) {
             true => Ok(()),
