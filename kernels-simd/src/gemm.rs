@@ -1,6 +1,6 @@
 //! Matrix products: the table every instruction set fills, and the loop they share.
 
-use crate::block::{BF16, BlockQ4_0, BlockQ8_0, F16, F32};
+use crate::block::{BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, F32};
 use crate::input::InputBlock;
 use crate::output::Output;
 use crate::pack::Pack;
@@ -34,6 +34,9 @@ pub(crate) struct Table {
     pub bf16: GemmFn<BF16, f32>,
     pub q8_0: GemmFn<BlockQ8_0, InputBlock>,
     pub q4_0: GemmFn<BlockQ4_0, InputBlock>,
+    pub q4_k: GemmFn<BlockQ4_K, InputBlock>,
+    pub q5_k: GemmFn<BlockQ5_K, InputBlock>,
+    pub q6_k: GemmFn<BlockQ6_K, InputBlock>,
     pub row_sum_f32: RowSumFn<F32>,
     pub row_sum_f16: RowSumFn<F16>,
     pub row_sum_bf16: RowSumFn<BF16>,

@@ -40,7 +40,9 @@ mod wasm;
 mod x86;
 
 pub use activation::{Activation, XieluCoefficients};
-pub use block::{BF16, BlockQ4_0, BlockQ8_0, Blocks, DType, F16, F32, QK};
+pub use block::{
+    BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, Blocks, DType, F16, F32, QK, QK_K,
+};
 pub use fused::Epilogue;
 pub use input::{INPUT_BLOCK, InputBlock};
 pub use isa::{Isa, UnknownIsa};

@@ -180,30 +180,3 @@ impl<'w> Matrix<'w> {
         self.blocks.skip(row * self.row_stride).take(self.row_blocks())
     }
 }
-
-impl<'w> Blocks<'w> {
-    /// Without the first `n` blocks; empty if there are fewer.
-    fn skip(self, n: usize) -> Blocks<'w> {
-        fn cut<T>(b: &[T], n: usize) -> &[T] {
-            b.get(n..).unwrap_or_default()
-        }
-        match self {
-            Blocks::F32(b) => Blocks::F32(cut(b, n)),
-            Blocks::F16(b) => Blocks::F16(cut(b, n)),
-            Blocks::BF16(b) => Blocks::BF16(cut(b, n)),
-            Blocks::Q8_0(b) => Blocks::Q8_0(cut(b, n)),
-            Blocks::Q4_0(b) => Blocks::Q4_0(cut(b, n)),
-        }
-    }
-
-    /// The first `n` blocks; `None` if there are fewer.
-    fn take(self, n: usize) -> Option<Blocks<'w>> {
-        Some(match self {
-            Blocks::F32(b) => Blocks::F32(b.get(..n)?),
-            Blocks::F16(b) => Blocks::F16(b.get(..n)?),
-            Blocks::BF16(b) => Blocks::BF16(b.get(..n)?),
-            Blocks::Q8_0(b) => Blocks::Q8_0(b.get(..n)?),
-            Blocks::Q4_0(b) => Blocks::Q4_0(b.get(..n)?),
-        })
-    }
-}

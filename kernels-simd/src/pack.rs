@@ -1,8 +1,10 @@
 //! Weight blocks to panels: plain Rust that every instruction set compiles for itself.
 
-use crate::block::{BlockQ4_0, BlockQ8_0, QK};
+#![allow(non_camel_case_types)] // the formats' names
+
+use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, QK, unpack_scales};
 use crate::input::{GROUPS, INPUT_BLOCK};
-use crate::panel::Panel;
+use crate::panel::{HALVES, Panel, ROWS};
 
 /// How a weight type becomes unsigned bytes: value = `scale * (quant - BIAS) - min`.
 pub(crate) trait Pack {
@@ -33,12 +35,12 @@ fn scatter(bytes: &[u8; INPUT_BLOCK], panel: &mut Panel, r: usize) {
     }
 }
 
-/// One scale for each group of 32.
+/// One number for each group (or half) of a row: a column of a panel's scales or mins.
 #[inline(always)]
-fn scatter_scales(scales: &[f32; GROUPS], panel: &mut Panel, r: usize) {
-    for (row, &scale) in panel.scales.iter_mut().zip(scales) {
+fn scatter_column(numbers: &[f32], rows: &mut [[f32; ROWS]], r: usize) {
+    for (row, &number) in rows.iter_mut().zip(numbers) {
         if let Some(slot) = row.get_mut(r) {
-            *slot = scale;
+            *slot = number;
         }
     }
 }
@@ -62,7 +64,7 @@ impl Pack for PackQ8_0 {
             *scale = block.d.get();
         }
         scatter(&bytes, panel, r);
-        scatter_scales(&scales, panel, r);
+        scatter_column(&scales, &mut panel.scales, r);
     }
 }
 
@@ -88,6 +90,71 @@ impl Pack for PackQ4_0 {
             *scale = block.d.get();
         }
         scatter(&bytes, panel, r);
-        scatter_scales(&scales, panel, r);
+        scatter_column(&scales, &mut panel.scales, r);
+    }
+}
+
+/// Scales and mins of a block with 6-bit ones.
+#[inline(always)]
+fn scatter_mins(d: F16, dmin: F16, scales: &[u8; 12], panel: &mut Panel, r: usize) {
+    let (scales, mins) = unpack_scales(scales);
+    let (d, dmin) = (d.get(), dmin.get());
+    scatter_column(&scales.map(|s| d * f32::from(s)), &mut panel.scales, r);
+    scatter_column(&mins.map(|m| dmin * f32::from(m)), &mut panel.mins, r);
+}
+
+/// 256 nibbles, with mins.
+pub(crate) struct PackQ4_K;
+
+impl Pack for PackQ4_K {
+    type Block = BlockQ4_K;
+    const CHUNK: usize = 1;
+    const BIAS: i16 = 0;
+    const LARGEST: u8 = 15;
+    const MINS: bool = true;
+
+    #[inline(always)]
+    fn pack(blocks: &[BlockQ4_K], panel: &mut Panel, r: usize) {
+        let block = blocks.first().unwrap_or(&BlockQ4_K::ZERO);
+        scatter(&block.quants(), panel, r);
+        scatter_mins(block.d, block.dmin, &block.scales, panel, r);
+    }
+}
+
+/// 256 values of 5 bits, with mins.
+pub(crate) struct PackQ5_K;
+
+impl Pack for PackQ5_K {
+    type Block = BlockQ5_K;
+    const CHUNK: usize = 1;
+    const BIAS: i16 = 0;
+    const LARGEST: u8 = 31;
+    const MINS: bool = true;
+
+    #[inline(always)]
+    fn pack(blocks: &[BlockQ5_K], panel: &mut Panel, r: usize) {
+        let block = blocks.first().unwrap_or(&BlockQ5_K::ZERO);
+        scatter(&block.quants(), panel, r);
+        scatter_mins(block.d, block.dmin, &block.scales, panel, r);
+    }
+}
+
+/// 256 values of 6 bits, a scale for each 16.
+pub(crate) struct PackQ6_K;
+
+impl Pack for PackQ6_K {
+    type Block = BlockQ6_K;
+    const CHUNK: usize = 1;
+    const BIAS: i16 = 32;
+    const LARGEST: u8 = 63;
+    const HALVES: bool = true;
+
+    #[inline(always)]
+    fn pack(blocks: &[BlockQ6_K], panel: &mut Panel, r: usize) {
+        let block = blocks.first().unwrap_or(&BlockQ6_K::ZERO);
+        scatter(&block.quants(), panel, r);
+        let d = block.d.get();
+        let scales: [f32; HALVES] = block.scales.map(|s| d * f32::from(s));
+        scatter_column(&scales, &mut panel.scales, r);
     }
 }

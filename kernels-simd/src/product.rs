@@ -52,6 +52,9 @@ impl Kernels {
             (Blocks::BF16(b), Input::F32(x)) => call.run(t.bf16, b, x),
             (Blocks::Q8_0(b), Input::Quantized(x)) => call.run(t.q8_0, b, x),
             (Blocks::Q4_0(b), Input::Quantized(x)) => call.run(t.q4_0, b, x),
+            (Blocks::Q4_K(b), Input::Quantized(x)) => call.run(t.q4_k, b, x),
+            (Blocks::Q5_K(b), Input::Quantized(x)) => call.run(t.q5_k, b, x),
+            (Blocks::Q6_K(b), Input::Quantized(x)) => call.run(t.q6_k, b, x),
             _ => Err(ShapeError::InputType(dtype)),
         }
     }

@@ -27,12 +27,21 @@ fn weights(dtype: DType, n: usize, seed: u64) -> Vec<u8> {
         DType::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         DType::F16 => values.iter().flat_map(|&v| crate::F16::from(v).0).collect(),
         DType::BF16 => values.iter().flat_map(|&v| crate::BF16::from(v).0).collect(),
-        DType::Q8_0 | DType::Q4_0 => values
-            .chunks(32)
+        _ => values
+            .chunks(dtype.block_len())
             .flat_map(|block| {
-                let scale = crate::F16::from(block[0]).0;
-                let quants = dtype.block_bytes() - 2;
-                scale.into_iter().chain(block.iter().map(|v| (v * 128.0) as i8 as u8).take(quants))
+                let byte = |v: &f32| (v * 128.0) as i8 as u8;
+                let quants = block.iter().cycle().take(dtype.block_bytes());
+                let mut bytes: Vec<u8> = quants.map(byte).collect();
+                let scales: &[usize] = match dtype {
+                    DType::Q4_K | DType::Q5_K => &[0, 2],
+                    DType::Q6_K => &[208],
+                    _ => &[0],
+                };
+                for (&at, &v) in scales.iter().zip(block) {
+                    bytes[at..at + 2].copy_from_slice(&crate::F16::from(v / 16.0).0);
+                }
+                bytes
             })
             .collect(),
     }
@@ -80,6 +89,7 @@ fn products_match_f64_on_every_isa() {
             for (rows, cols, tokens) in
                 [(1, 32, 1), (7, 96, 3), (33, 672, 2), (5, 1024, 1), (40, 288, 9), (3, 512, 261)]
             {
+                let cols = usize::next_multiple_of(cols, dtype.block_len());
                 check_product(&k, dtype, rows, cols, tokens);
             }
             if !dtype.is_quantized() {
@@ -136,14 +146,15 @@ fn add_product(k: &Kernels, w: &Matrix<'_>, x: &[f32], out: &mut [f32]) {
 fn column_ranges_add_up_to_the_whole() {
     let k = Kernels::detect();
     for dtype in DType::ALL {
-        let (rows, cols) = (5, 160);
+        let unit = dtype.block_len().max(32);
+        let (rows, cols) = (5, 5 * unit);
         let bytes = weights(dtype, rows * cols, 3);
         let w = Matrix::new(dtype, rows, cols, &bytes).unwrap();
         let x = noise(cols, 4);
         let mut whole = std::vec![0.0; rows];
         let mut parts = std::vec![0.0; rows];
         add_product(&k, &w, &x, &mut whole);
-        for range in [0..64, 64..96, 96..160] {
+        for range in [0..2 * unit, 2 * unit..3 * unit, 3 * unit..cols] {
             let tile = w.columns(range.clone()).unwrap();
             add_product(&k, &tile, &x[range], &mut parts);
         }

@@ -1,6 +1,8 @@
 //! Scalar dot products of one weight row with one input row.
 
-use crate::block::{BlockQ4_0, BlockQ8_0};
+use crate::block::{
+    BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, QK, QK_K, unpack_scales,
+};
 use crate::input::{GROUPS, InputBlock};
 
 /// Partial sums kept apart: shortens the chain of dependent additions and lets the compiler
@@ -48,4 +50,49 @@ pub(crate) fn dot_q4_0(w: &[BlockQ4_0], x: &[InputBlock]) -> f32 {
         }
     }
     sum
+}
+
+pub(crate) fn dot_q4_k(w: &[BlockQ4_K], x: &[InputBlock]) -> f32 {
+    let block = |(w, x): (&BlockQ4_K, _)| with_mins(w.d, w.dmin, &w.scales, &w.quants(), x);
+    w.iter().zip(x).map(block).sum()
+}
+
+pub(crate) fn dot_q5_k(w: &[BlockQ5_K], x: &[InputBlock]) -> f32 {
+    let block = |(w, x): (&BlockQ5_K, _)| with_mins(w.d, w.dmin, &w.scales, &w.quants(), x);
+    w.iter().zip(x).map(block).sum()
+}
+
+/// `sum over groups of x.d * (d * scale * (q . x) - dmin * min * sum(x))`.
+fn with_mins(d: F16, dmin: F16, scales: &[u8; 12], quants: &[u8; QK_K], x: &InputBlock) -> f32 {
+    let (scales, mins) = unpack_scales(scales);
+    let groups = quants.as_chunks::<QK>().0.iter().zip(x.groups());
+    let mut sum = 0.0;
+    for (((q, (x_d, [s0, s1], x)), scale), min) in groups.zip(scales).zip(mins) {
+        let q = dot_bytes(q, x) * i32::from(scale);
+        let m = (i32::from(s0) + i32::from(s1)) * i32::from(min);
+        sum += x_d * (d.get() * q as f32 - dmin.get() * m as f32);
+    }
+    sum
+}
+
+pub(crate) fn dot_q6_k(w: &[BlockQ6_K], x: &[InputBlock]) -> f32 {
+    let mut sum = 0.0;
+    for (w, x) in w.iter().zip(x) {
+        let quants = w.quants();
+        let groups = quants.as_chunks::<QK>().0.iter().zip(w.scales.as_chunks::<2>().0);
+        for ((q, scales), (d, sums, x)) in groups.zip(x.groups()) {
+            let halves = q.as_chunks::<16>().0.iter().zip(x.as_chunks::<16>().0);
+            let mut total = 0;
+            for (((q, x), &scale), sum) in halves.zip(scales).zip(sums) {
+                total += i32::from(scale) * (dot_bytes(q, x) - 32 * i32::from(sum));
+            }
+            sum += w.d.get() * d * total as f32;
+        }
+    }
+    sum
+}
+
+/// Exact.
+fn dot_bytes(q: &[u8], x: &[i8]) -> i32 {
+    q.iter().zip(x).map(|(&q, &x)| i32::from(q) * i32::from(x)).sum()
 }

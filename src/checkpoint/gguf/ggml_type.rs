@@ -19,6 +19,9 @@ impl GgmlType {
             DType::F16 => 1,
             DType::Q4_0 => 2,
             DType::Q8_0 => 8,
+            DType::Q4_K => 12,
+            DType::Q5_K => 13,
+            DType::Q6_K => 14,
             DType::BF16 => 30,
             _ => return None,
         }))
@@ -31,6 +34,9 @@ impl GgmlType {
             1 => DType::F16,
             2 => DType::Q4_0,
             8 => DType::Q8_0,
+            12 => DType::Q4_K,
+            13 => DType::Q5_K,
+            14 => DType::Q6_K,
             30 => DType::BF16,
             _ => return None,
         })

@@ -18,13 +18,32 @@ pub(in crate::x86) trait ByteDot: Copy {
     fn dot(self, acc: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i;
 }
 
-/// For weights with one scale per group of 32 (`scales` of a chunk's eight) and, per group, the
-/// product of `offsets` with the input's sums to add: `scale * (offset . sums + q . x)`.
+/// What weights add to every product besides their quants': `scale * (by . sums)` for each group,
+/// `sums` being the input's.
+pub(super) struct Offsets {
+    /// For each 16 values.
+    pub by: __m256i,
+    /// For each group of 32.
+    pub scale: __m256,
+}
+
+impl Offsets {
+    #[inline(always)]
+    pub(super) fn add(&self, x: &InputBlock, sum: __m256) -> __m256 {
+        avx2!({
+            let scale = _mm256_mul_ps(self.scale, load_f32(&x.d));
+            let offset = _mm256_madd_epi16(self.by, load_sums(&x.sums));
+            _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(offset), sum)
+        })
+    }
+}
+
+/// For weights with one scale per group of 32: `scales` are a chunk's.
 #[inline(always)]
 pub(super) fn dot_groups<B: ByteDot, const T: usize>(
     b: B,
     scales: __m256,
-    offsets: Option<__m256i>,
+    offsets: Option<Offsets>,
     group: impl Fn(usize) -> __m256i,
     signed: bool,
     x: [&InputBlock; T],
@@ -35,9 +54,8 @@ pub(super) fn dot_groups<B: ByteDot, const T: usize>(
         let s = avx2!(_mm256_mul_ps(scales, load_f32(&x.d)));
         // SAFETY: the array holds the 8 values that are written.
         unsafe { _mm256_storeu_ps(scaled.as_mut_ptr(), s) };
-        if let Some(offsets) = offsets {
-            let offset = avx2!(_mm256_madd_epi16(offsets, load_sums(&x.sums)));
-            *sum = avx2!(_mm256_fmadd_ps(s, _mm256_cvtepi32_ps(offset), *sum));
+        if let Some(offsets) = &offsets {
+            *sum = offsets.add(x, *sum);
         }
     }
     for g in 0..GROUPS {

@@ -9,7 +9,7 @@ use super::unpack;
 use crate::block::{BF16, F16, F32};
 use crate::gemm::{Gemm, Table, drive, drive_row_sum, product};
 use crate::input::InputBlock;
-use crate::pack::{Pack, PackQ4_0, PackQ8_0};
+use crate::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 
 pub(crate) const TABLE: Table = Table {
     f32: float::<F32>,
@@ -17,6 +17,9 @@ pub(crate) const TABLE: Table = Table {
     bf16: float::<BF16>,
     q8_0,
     q4_0,
+    q4_k,
+    q5_k,
+    q6_k,
     row_sum_f32: row_sum::<F32>,
     row_sum_f16: row_sum::<F16>,
     row_sum_bf16: row_sum::<BF16>,
@@ -57,6 +60,9 @@ macro_rules! kernel {
 
 kernel!(q8_0, unpack::Q8_0, PackQ8_0);
 kernel!(q4_0, unpack::Q4_0, PackQ4_0);
+kernel!(q4_k, unpack::Q4_K, PackQ4_K);
+kernel!(q5_k, unpack::Q5_K, PackQ5_K);
+kernel!(q6_k, unpack::Q6_K, PackQ6_K);
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn row_sum<W: LoadF32>(rows: &[W], weights: &[f32], out: &mut [f32]) {

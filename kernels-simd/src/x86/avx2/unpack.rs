@@ -1,9 +1,11 @@
 //! Weight blocks to bytes and scales, in 256-bit vectors.
 
+#![allow(non_camel_case_types)] // the formats' names
+
 use core::arch::x86_64::*;
 
-use super::dot::{ByteDot, dot_groups, horizontal_sum};
-use crate::block::{BlockQ4_0, BlockQ8_0, F16, QK};
+use super::dot::{ByteDot, Offsets, dot_groups, horizontal_sum, load_group};
+use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, QK, unpack_scales};
 use crate::gemm::{ChunkDot, chunks_of_groups};
 use crate::input::{GROUPS, InputBlock};
 use crate::x86::prefetch;
@@ -63,9 +65,150 @@ impl<B: ByteDot> ChunkDot for Q4_0<B> {
     #[inline(always)]
     fn add<const T: usize>(&self, w: &Self::Chunk, x: [&InputBlock; T], sums: &mut [__m256; T]) {
         let scales = widen(w.each_ref().map(|w| w.d));
-        let offsets = Some(avx2!(_mm256_set1_epi16(-8)));
-        dot_groups(self.0, scales, offsets, |g| nibbles(&w[g % GROUPS].qs), false, x, sums);
+        let offsets = Offsets { by: avx2!(_mm256_set1_epi16(-8)), scale: scales };
+        dot_groups(self.0, scales, Some(offsets), |g| nibbles(&w[g % GROUPS].qs), false, x, sums);
     }
+}
+
+/// The parts of [`ChunkDot`] that the formats of 256 values share.
+macro_rules! chunks_of_256 {
+    ($block:ty) => {
+        type Block = $block;
+        type Chunk = $block;
+        #[inline(always)]
+        fn chunks(w: &[$block]) -> (&[$block], &[$block]) {
+            (w, &[])
+        }
+        #[inline(always)]
+        fn padded(_rest: &[$block]) -> Option<$block> {
+            None
+        }
+    };
+}
+
+/// 256 nibbles, with mins.
+#[derive(Clone, Copy)]
+pub(in crate::x86) struct Q4_K<B>(pub B);
+
+impl<B: ByteDot> ChunkDot for Q4_K<B> {
+    chunks_of_256!(BlockQ4_K);
+    sums!();
+
+    #[inline(always)]
+    fn add<const T: usize>(&self, w: &BlockQ4_K, x: [&InputBlock; T], sums: &mut [__m256; T]) {
+        let (scales, mins) = scales_and_mins(w.d, w.dmin, &w.scales);
+        let group = |g| nibbles_of_group(&w.qs, g);
+        dot_groups(self.0, scales, Some(mins), group, false, x, sums);
+    }
+}
+
+/// 256 values of 5 bits, with mins.
+#[derive(Clone, Copy)]
+pub(in crate::x86) struct Q5_K<B>(pub B);
+
+impl<B: ByteDot> ChunkDot for Q5_K<B> {
+    chunks_of_256!(BlockQ5_K);
+    sums!();
+
+    #[inline(always)]
+    fn add<const T: usize>(&self, w: &BlockQ5_K, x: [&InputBlock; T], sums: &mut [__m256; T]) {
+        let (scales, mins) = scales_and_mins(w.d, w.dmin, &w.scales);
+        let high = load32(&w.qh);
+        let group = |g: usize| {
+            // Bit `g` of each byte to bit 4.
+            let count = |n| avx2!(_mm_cvtsi32_si128(n));
+            let high = match g as i32 {
+                g @ 0..4 => avx2!(_mm256_sll_epi16(high, count(4 - g))),
+                g => avx2!(_mm256_srl_epi16(high, count(g - 4))),
+            };
+            avx2!({
+                let high = _mm256_and_si256(high, _mm256_set1_epi8(16));
+                _mm256_or_si256(nibbles_of_group(&w.qs, g), high)
+            })
+        };
+        dot_groups(self.0, scales, Some(mins), group, false, x, sums);
+    }
+}
+
+/// 256 values of 6 bits, each less 32, a scale for each 16.
+#[derive(Clone, Copy)]
+pub(in crate::x86) struct Q6_K<B>(pub B);
+
+impl<B: ByteDot> ChunkDot for Q6_K<B> {
+    chunks_of_256!(BlockQ6_K);
+    sums!();
+
+    /// The scales join the sums of pairs of products, which fit 16 bits: 2 * 63 * 127.
+    #[inline(always)]
+    fn add<const T: usize>(&self, w: &BlockQ6_K, x: [&InputBlock; T], sums: &mut [__m256; T]) {
+        let d = w.d.get();
+        let scales = avx2!(_mm256_cvtepi8_epi16(load16(&w.scales.map(i8::cast_unsigned))));
+        let offsets = Offsets { by: scales, scale: avx2!(_mm256_set1_ps(-32.0 * d)) };
+        for (x, sum) in x.iter().zip(sums.iter_mut()) {
+            *sum = offsets.add(x, *sum);
+        }
+        for g in 0..GROUPS {
+            let q = q6_group(w, g);
+            // The first scale for the lower half, the second for the upper.
+            let scale = avx2!({
+                let both = _mm256_permutevar8x32_epi32(scales, _mm256_set1_epi32(g as i32));
+                let (first, second) = (_mm_set1_epi16(0x0100), _mm_set1_epi16(0x0302));
+                _mm256_shuffle_epi8(both, _mm256_set_m128i(second, first))
+            });
+            for (x, sum) in x.iter().zip(sums.iter_mut()) {
+                *sum = avx2!({
+                    let pairs = _mm256_maddubs_epi16(q, load_group(x, g));
+                    let scaled = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, scale));
+                    _mm256_fmadd_ps(_mm256_set1_ps(d * x.d[g % GROUPS]), scaled, *sum)
+                });
+            }
+        }
+    }
+}
+
+/// `d * scale` of eight groups, and their mins as what every product subtracts.
+#[inline(always)]
+fn scales_and_mins(d: F16, dmin: F16, scales: &[u8; 12]) -> (__m256, Offsets) {
+    let (scales, mins) = unpack_scales(scales);
+    avx2!({
+        let load = |bytes: [u8; 8]| _mm_cvtsi64_si128(i64::from_le_bytes(bytes));
+        let scales = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(load(scales)));
+        let mins = load(mins);
+        let offsets = Offsets {
+            by: _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(mins, mins)),
+            scale: _mm256_set1_ps(-dmin.get()),
+        };
+        (_mm256_mul_ps(scales, _mm256_set1_ps(d.get())), offsets)
+    })
+}
+
+/// Group `g` of 256 nibbles.
+#[inline(always)]
+fn nibbles_of_group(qs: &[u8; 128], g: usize) -> __m256i {
+    let both = load32(&qs.as_chunks::<32>().0[g / 2 % 4]);
+    avx2!({
+        let shifted = if g % 2 == 0 { both } else { _mm256_srli_epi16::<4>(both) };
+        _mm256_and_si256(shifted, _mm256_set1_epi8(15))
+    })
+}
+
+/// Group `g` of 6-bit quants.
+#[inline(always)]
+fn q6_group(w: &BlockQ6_K, g: usize) -> __m256i {
+    let (half, quarter) = (g / 4 % 2, g % 4);
+    let low = load32(&w.ql.as_chunks::<32>().0[2 * half + quarter % 2]);
+    let high = load32(&w.qh.as_chunks::<32>().0[half]);
+    avx2!({
+        let low = if quarter < 2 { low } else { _mm256_srli_epi16::<4>(low) };
+        let high = match quarter {
+            0 => _mm256_slli_epi16::<4>(high),
+            1 => _mm256_slli_epi16::<2>(high),
+            2 => high,
+            _ => _mm256_srli_epi16::<2>(high),
+        };
+        let low = _mm256_and_si256(low, _mm256_set1_epi8(15));
+        _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(48)))
+    })
 }
 
 /// Eight halves as floats.
@@ -84,10 +227,21 @@ fn load_bytes(qs: &[i8; QK]) -> __m256i {
 /// 32 nibbles in the order of their values.
 #[inline(always)]
 fn nibbles(qs: &[u8; QK / 2]) -> __m256i {
-    // SAFETY: the array holds the 16 bytes that are read.
-    let low = unsafe { _mm_loadu_si128(qs.as_ptr().cast()) };
+    let low = load16(qs);
     avx2!({
         let both = _mm256_set_m128i(_mm_srli_epi16::<4>(low), low);
         _mm256_and_si256(both, _mm256_set1_epi8(15))
     })
+}
+
+#[inline(always)]
+fn load16(bytes: &[u8; 16]) -> __m128i {
+    // SAFETY: the array holds the 16 bytes that are read.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+}
+
+#[inline(always)]
+fn load32(bytes: &[u8; 32]) -> __m256i {
+    // SAFETY: the array holds the 32 bytes that are read.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }

@@ -3,7 +3,7 @@
 use super::AvxVnni;
 use crate::gemm::{Gemm, Table, product};
 use crate::input::InputBlock;
-use crate::pack::{Pack, PackQ4_0, PackQ8_0};
+use crate::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 use crate::x86::avx2::{self, unpack};
 
 /// Defines a product kernel of these features.
@@ -22,5 +22,8 @@ macro_rules! kernel {
 
 kernel!(q8_0, unpack::Q8_0, PackQ8_0);
 kernel!(q4_0, unpack::Q4_0, PackQ4_0);
+kernel!(q4_k, unpack::Q4_K, PackQ4_K);
+kernel!(q5_k, unpack::Q5_K, PackQ5_K);
+kernel!(q6_k, unpack::Q6_K, PackQ6_K);
 
-pub(crate) const TABLE: Table = Table { q8_0, q4_0, ..avx2::gemm::TABLE };
+pub(crate) const TABLE: Table = Table { q8_0, q4_0, q4_k, q5_k, q6_k, ..avx2::gemm::TABLE };

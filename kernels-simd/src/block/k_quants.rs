@@ -1,0 +1,173 @@
+//! The K-quants: 256 values a block, in groups with small integer scales of their own.
+
+#![allow(non_camel_case_types)] // the formats' names
+
+use bytemuck::{Pod, Zeroable};
+
+use super::F16;
+
+/// Values in one block of the K-quants.
+pub const QK_K: usize = 256;
+
+/// 256 values in 8 groups of 32: `x = d * scale * q - dmin * min`, `q` in 0 ..= 15.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockQ4_K {
+    /// Scale of the groups' scales.
+    pub d: F16,
+    /// Scale of the groups' mins.
+    pub dmin: F16,
+    /// Eight 6-bit scales and eight 6-bit mins; see [`unpack_scales`].
+    pub scales: [u8; 12],
+    /// Bytes `32c ..` hold group `2c` in their low nibbles and group `2c + 1` in the high ones.
+    pub qs: [u8; QK_K / 2],
+}
+
+/// As [`BlockQ4_K`] with a fifth bit: `q` in 0 ..= 31.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockQ5_K {
+    /// Scale of the groups' scales.
+    pub d: F16,
+    /// Scale of the groups' mins.
+    pub dmin: F16,
+    /// As in [`BlockQ4_K`].
+    pub scales: [u8; 12],
+    /// Bit `g` of byte `l` is the highest bit of value `l` of group `g`.
+    pub qh: [u8; QK_K / 8],
+    /// The lower bits, as in [`BlockQ4_K`].
+    pub qs: [u8; QK_K / 2],
+}
+
+/// 256 values in 16 groups of 16: `x = d * scale * (q - 32)`, `q` in 0 ..= 63.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockQ6_K {
+    /// The lower four bits: of each half (128 values), bytes `l` and `l + 32` hold values `l`
+    /// and `l + 32` in their low nibbles, `l + 64` and `l + 96` in the high ones.
+    pub ql: [u8; QK_K / 2],
+    /// The upper two bits: of each half, byte `l` holds those of values `l`, `l + 32`, `l + 64`
+    /// and `l + 96`, lowest first.
+    pub qh: [u8; QK_K / 4],
+    /// One scale for each 16 values.
+    pub scales: [i8; QK_K / 16],
+    /// Scale of the scales.
+    pub d: F16,
+}
+
+/// The 6-bit scales and mins of eight groups. The first four of each are the lower bits of a
+/// byte; of the others, four bits lie in the last four bytes and two above the first ones.
+#[inline(always)]
+pub fn unpack_scales(t: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = *t;
+    let [scales, mins, high] = [[a, b, c, d], [e, f, g, h], rest].map(u32::from_le_bytes);
+    let join = |low: u32, upper: u32, lower: u32| {
+        let high = (lower & 0x0f0f_0f0f) | (upper >> 2 & 0x3030_3030);
+        (u64::from(low & 0x3f3f_3f3f) | u64::from(high) << 32).to_le_bytes()
+    };
+    (join(scales, scales, high), join(mins, mins, high >> 4))
+}
+
+/// The nibbles of 128 bytes in the order of their values.
+#[inline(always)]
+fn nibbles(qs: &[u8; QK_K / 2]) -> [u8; QK_K] {
+    let mut out = [0; QK_K];
+    for (out, qs) in out.as_chunks_mut::<64>().0.iter_mut().zip(qs.as_chunks::<32>().0) {
+        let (low, high) = out.split_at_mut(32);
+        for ((low, high), &q) in low.iter_mut().zip(high).zip(qs) {
+            (*low, *high) = (q & 15, q >> 4);
+        }
+    }
+    out
+}
+
+impl BlockQ4_K {
+    /// All zeros.
+    pub const ZERO: Self =
+        BlockQ4_K { d: F16([0; 2]), dmin: F16([0; 2]), scales: [0; 12], qs: [0; QK_K / 2] };
+
+    /// The quants in the order of their values.
+    #[inline(always)]
+    pub fn quants(&self) -> [u8; QK_K] {
+        nibbles(&self.qs)
+    }
+
+    /// The 256 values.
+    pub fn dequantize(&self) -> [f32; QK_K] {
+        values(self.d, self.dmin, &self.scales, &self.quants())
+    }
+}
+
+impl BlockQ5_K {
+    /// All zeros.
+    pub const ZERO: Self = BlockQ5_K {
+        d: F16([0; 2]),
+        dmin: F16([0; 2]),
+        scales: [0; 12],
+        qh: [0; QK_K / 8],
+        qs: [0; QK_K / 2],
+    };
+
+    /// The quants in the order of their values.
+    #[inline(always)]
+    pub fn quants(&self) -> [u8; QK_K] {
+        let mut out = nibbles(&self.qs);
+        for (g, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            for (q, &high) in out.iter_mut().zip(&self.qh) {
+                *q |= (high >> g & 1) << 4;
+            }
+        }
+        out
+    }
+
+    /// The 256 values.
+    pub fn dequantize(&self) -> [f32; QK_K] {
+        values(self.d, self.dmin, &self.scales, &self.quants())
+    }
+}
+
+/// `d * scale * q - dmin * min`, group by group.
+fn values(d: F16, dmin: F16, scales: &[u8; 12], quants: &[u8; QK_K]) -> [f32; QK_K] {
+    let (scales, mins) = unpack_scales(scales);
+    let mut out = quants.map(f32::from);
+    for ((out, scale), min) in out.as_chunks_mut::<32>().0.iter_mut().zip(scales).zip(mins) {
+        let (scale, min) = (d.get() * f32::from(scale), dmin.get() * f32::from(min));
+        out.iter_mut().for_each(|x| *x = scale * *x - min);
+    }
+    out
+}
+
+impl BlockQ6_K {
+    /// All zeros.
+    pub const ZERO: Self =
+        BlockQ6_K { ql: [0; QK_K / 2], qh: [0; QK_K / 4], scales: [0; QK_K / 16], d: F16([0; 2]) };
+
+    /// The quants, 0 ..= 63, in the order of their values.
+    #[inline(always)]
+    pub fn quants(&self) -> [u8; QK_K] {
+        let mut out = [0; QK_K];
+        let halves = self.ql.as_chunks::<64>().0.iter().zip(self.qh.as_chunks::<32>().0);
+        for (out, (ql, qh)) in out.as_chunks_mut::<128>().0.iter_mut().zip(halves) {
+            let [a, b, c, d] = out.as_chunks_mut::<32>().0 else { continue };
+            let (low, high) = ql.split_at(32);
+            for (l, &h) in qh.iter().enumerate() {
+                let (low, high) = (low[l % 32], high[l % 32]);
+                a[l % 32] = low & 15 | (h & 3) << 4;
+                b[l % 32] = high & 15 | (h >> 2 & 3) << 4;
+                c[l % 32] = low >> 4 | (h >> 4 & 3) << 4;
+                d[l % 32] = high >> 4 | h >> 6 << 4;
+            }
+        }
+        out
+    }
+
+    /// The 256 values.
+    pub fn dequantize(&self) -> [f32; QK_K] {
+        let mut out = self.quants().map(|q| f32::from(q as i8 - 32));
+        for (out, &scale) in out.as_chunks_mut::<16>().0.iter_mut().zip(&self.scales) {
+            let scale = self.d.get() * f32::from(scale);
+            out.iter_mut().for_each(|x| *x *= scale);
+        }
+        out
+    }
+}
