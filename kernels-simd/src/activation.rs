@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use crate::formulas::{Elu, Relu2, Silu, Swiglu, Xiprelu, Xsilu};
+use crate::formulas::{Elu, Ideal, Relu2, Silu, Swiglu, Xiprelu, Xsilu};
 use crate::lanes::{Element, Lanes, map, map2};
 use crate::scalar::activation::Scalar;
 
@@ -97,6 +97,7 @@ pub(crate) unsafe fn activate<L: Lanes, T: Element>(
         };
     }
     match *f {
+        Activation::Xielu(c) if c.is_ideal() => run!(Ideal(c)),
         Activation::Xielu(c) => run!(c),
         Activation::Xiprelu { alpha_p, alpha_n, beta } => run!(Xiprelu { alpha_p, alpha_n, beta }),
         Activation::Relu2 => run!(Relu2),

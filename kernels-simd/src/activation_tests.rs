@@ -12,27 +12,30 @@ const XIELU: XieluCoefficients =
 const EXPECTED: [(Activation, [u64; 3]); 7] = [
     (
         Activation::Xielu(XIELU),
-        [0xc3e4_d7f5_b6ca_59e6, 0xa261_5b2e_adec_eab1, 0x15c1_cc9b_8e16_f352],
+        [0xc0ef_62d8_522e_006b, 0xa261_5b2e_adec_eab1, 0x15c1_cc9b_8e16_f352],
     ),
     (
         Activation::Xielu(XieluCoefficients { eps: -1e-6, ..XIELU }),
-        [0x4d0f_32e2_508c_37f6, 0x97d2_a06b_adef_b467, 0x3352_f312_f5cf_3d1d],
+        [0xf28f_5a3d_fd12_450f, 0x97d2_a06b_adef_b467, 0x3352_f312_f5cf_3d1d],
     ),
     (
         Activation::Xiprelu { alpha_p: 0.8, alpha_n: 0.3, beta: 0.5 },
         [0x741a_642e_8ef7_372f, 0xf49f_77e7_b75a_13d9, 0xbf9a_ee49_0986_219b],
     ),
     (Activation::Relu2, [0x69fe_0719_a97b_8ec1, 0xe322_503f_f18c_8e2d, 0xcc71_93f0_4b38_3f27]),
-    (Activation::Silu, [0xfaef_828c_4716_c3ca, 0xb62f_444c_fe42_c423, 0x04bb_f789_b68d_ed7f]),
+    (Activation::Silu, [0x0ccd_08d5_7bed_27b9, 0xb62f_444c_fe42_c423, 0xb253_4ad6_efc2_383e]),
     (
         Activation::Elu { alpha: 1.5 },
-        [0xfc9d_ac45_a865_0e62, 0x4650_e193_1eb7_2206, 0xa7b7_f564_7b66_ac71],
+        [0xd8d8_6e28_ef08_4b7b, 0x4650_e193_1eb7_2206, 0xa7b7_f564_7b66_ac71],
     ),
     (
         Activation::Xsilu { alpha: 0.3 },
-        [0xb272_b7bb_307d_43a9, 0x1ded_59b5_afea_00d4, 0x19d2_68a3_7656_7d47],
+        [0x1ba0_ffe2_abaa_10fa, 0x1ded_59b5_afea_00d4, 0xf137_63e2_adee_4e1a],
     ),
 ];
+
+/// The same of SwiGLU.
+const SWIGLU: [u64; 3] = [0x2661_b27a_670c_c1fd, 0x6f2c_2c47_7f72_6aae, 0x25f8_2c7f_459e_6c71];
 
 /// Bit patterns of every exponent, NaNs and infinities included, and the range where the
 /// functions bend, finely.
@@ -47,23 +50,58 @@ fn hash(values: impl Iterator<Item = u32>) -> u64 {
     values.fold(0xcbf2_9ce4_8422_2325, |h, v| (h ^ u64::from(v)).wrapping_mul(0x100_0000_01b3))
 }
 
+/// The hashes of what `f32`, `bf16` and `f16` kernels make of the inputs.
+fn hashes(
+    wide: impl FnOnce(&mut [f32]),
+    brain: impl FnOnce(&mut [bf16]),
+    half: impl FnOnce(&mut [f16]),
+) -> [u64; 3] {
+    let mut x32 = inputs();
+    let mut xb: Vec<bf16> = x32.iter().map(|&v| bf16::from_f32(v)).collect();
+    let mut xh: Vec<f16> = x32.iter().map(|&v| f16::from_f32(v)).collect();
+    wide(&mut x32);
+    brain(&mut xb);
+    half(&mut xh);
+    [
+        hash(x32.iter().map(|v| v.to_bits())),
+        hash(xb.iter().map(|v| v.to_bits().into())),
+        hash(xh.iter().map(|v| v.to_bits().into())),
+    ]
+}
+
+fn every_kernel() -> impl Iterator<Item = Kernels> {
+    Isa::ALL.into_iter().filter_map(Kernels::for_isa)
+}
+
 #[test]
 fn the_same_bits_everywhere() {
-    let x = inputs();
     for (f, expected) in EXPECTED {
-        for kernels in Isa::ALL.into_iter().filter_map(Kernels::for_isa) {
-            let mut wide = x.clone();
-            kernels.activate_f32_in_place(&f, &mut wide);
-            let mut brain: Vec<bf16> = x.iter().map(|&v| bf16::from_f32(v)).collect();
-            kernels.activate_bf16_in_place(&f, &mut brain);
-            let mut half: Vec<f16> = x.iter().map(|&v| f16::from_f32(v)).collect();
-            kernels.activate_f16_in_place(&f, &mut half);
-            let found = [
-                hash(wide.iter().map(|v| v.to_bits())),
-                hash(brain.iter().map(|v| v.to_bits().into())),
-                hash(half.iter().map(|v| v.to_bits().into())),
-            ];
-            assert_eq!(found, expected, "{f:?} with {kernels:?}");
+        for kernels in every_kernel() {
+            let found = hashes(
+                |x| kernels.activate_f32_in_place(&f, x),
+                |x| kernels.activate_bf16_in_place(&f, x),
+                |x| kernels.activate_f16_in_place(&f, x),
+            );
+            assert_eq!(found, expected, "{f:?} with {kernels:?}: {found:#x?}");
         }
+    }
+}
+
+/// Every input as the gate of the one 77 before it.
+fn gates<T: Copy>(x: &[T]) -> Vec<T> {
+    let mut gates = x.to_vec();
+    gates.rotate_left(77);
+    gates
+}
+
+#[test]
+fn swiglu_has_the_same_bits_everywhere() {
+    for kernels in every_kernel() {
+        let found = hashes(
+            |x| kernels.swiglu_f32_in_place(&gates(x), x).unwrap(),
+            |x| kernels.swiglu_bf16_in_place(&gates(x), x).unwrap(),
+            |x| kernels.swiglu_f16_in_place(&gates(x), x).unwrap(),
+        );
+        assert_eq!(found, SWIGLU, "{kernels:?}: {found:#x?}");
     }
 }

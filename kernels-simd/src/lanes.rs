@@ -19,6 +19,8 @@ pub(crate) trait Lanes: Copy {
     type Mask: Copy;
     /// Values in a vector; at most [`MAX_LANES`].
     const COUNT: usize;
+    /// Whether a [`Lanes::select`] costs nothing where it takes the result of an operation.
+    const MERGES: bool = false;
 
     fn splat(self, x: f32) -> Self::F32;
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
@@ -38,8 +40,15 @@ pub(crate) trait Lanes: Copy {
     fn is_nan(self, a: Self::F32) -> Self::Mask;
     /// `a` where the mask holds, else `b`: a choice, not arithmetic.
     fn select(self, mask: Self::Mask, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// Whether the mask holds for every lane.
+    fn all(self, mask: Self::Mask) -> bool;
     /// `2^k` for `t = MAGIC + k` (see [`crate::math`]) and `-126 <= k <= 127`.
     fn exp2_of_magic(self, t: Self::F32) -> Self::F32;
+    /// [`Lanes::exp2_of_magic`] where the mask holds, else `other`.
+    #[inline(always)]
+    fn select_exp2_of_magic(self, mask: Self::Mask, t: Self::F32, other: Self::F32) -> Self::F32 {
+        self.select(mask, self.exp2_of_magic(t), other)
+    }
 
     /// # Safety
     /// `p` is readable for [`Lanes::COUNT`] elements; no alignment beyond the element's.
@@ -96,14 +105,51 @@ element!(f32, load_f32, store_f32);
 element!(bf16, load_bf16, store_bf16);
 element!(f16, load_f16, store_f16);
 
+/// Vectors that are computed side by side: long chains of operations hide each other's latency.
+const UNROLL: usize = 4;
+
 /// A function of one value.
 pub(crate) trait Unary: Copy {
+    /// The function, for every input.
     fn apply<L: Lanes>(self, lanes: L, x: L::F32) -> L::F32;
+
+    /// The function by fewer operations. Its results are those of [`Unary::apply`] where
+    /// [`Unary::usable`] says so.
+    #[inline(always)]
+    fn fast<L: Lanes>(self, lanes: L, x: L::F32) -> L::F32 {
+        canonical(lanes, self.apply(lanes, x))
+    }
+
+    /// Whether all of `ys = xs.map(fast)` can be used.
+    #[inline(always)]
+    fn usable<L: Lanes, const U: usize>(self, _: L, _xs: &[L::F32; U], _ys: &[L::F32; U]) -> bool {
+        true
+    }
 }
 
 /// A function of two values.
 pub(crate) trait Binary: Copy {
+    /// See [`Unary::apply`].
     fn apply<L: Lanes>(self, lanes: L, a: L::F32, b: L::F32) -> L::F32;
+    /// See [`Unary::fast`].
+    fn fast<L: Lanes>(self, lanes: L, a: L::F32, b: L::F32) -> L::F32;
+    /// Whether all of `ys[i] = fast(firsts[i], ..)` can be used.
+    fn usable<L: Lanes, const U: usize>(
+        self,
+        lanes: L,
+        firsts: &[L::F32; U],
+        ys: &[L::F32; U],
+    ) -> bool;
+}
+
+/// Whether every lane is a finite number. Finite values whose sum overflows may count as not.
+#[inline(always)]
+pub(crate) fn all_finite<L: Lanes, const U: usize>(lanes: L, vs: &[L::F32; U]) -> bool {
+    let mut sum = lanes.splat(0.0);
+    for &v in vs {
+        sum = lanes.add(sum, v);
+    }
+    lanes.all(lanes.lt(lanes.splat(f32::NEG_INFINITY), lanes.neg_abs(sum)))
 }
 
 /// `dst[i] = f(src[i])`.
@@ -118,21 +164,25 @@ pub(crate) unsafe fn map<L: Lanes, T: Element>(
     dst: *mut T,
     n: usize,
 ) {
-    let tail = n % L::COUNT;
     let mut i = 0;
-    while i < n - tail {
-        // SAFETY: `i + COUNT <= n`, and every element is read before it is written.
-        unsafe { step(lanes, f, src.add(i), dst.add(i)) };
+    while n - i >= UNROLL * L::COUNT {
+        // SAFETY: that many elements are left, and each is read before it is written.
+        unsafe { step::<_, _, UNROLL>(lanes, f, src.add(i), dst.add(i)) };
+        i += UNROLL * L::COUNT;
+    }
+    while n - i >= L::COUNT {
+        // SAFETY: as above.
+        unsafe { step::<_, _, 1>(lanes, f, src.add(i), dst.add(i)) };
         i += L::COUNT;
     }
+    let tail = n - i;
     if tail > 0 {
         let mut buffer = [T::default(); MAX_LANES];
         let p = buffer.as_mut_ptr();
-        // SAFETY: `tail < COUNT <= MAX_LANES` elements lie between `i` and `n`; the buffer holds
-        // a whole vector.
+        // SAFETY: `tail < COUNT <= MAX_LANES` elements are left; the buffer holds a whole vector.
         unsafe {
             src.add(i).copy_to_nonoverlapping(p, tail);
-            step(lanes, f, p, p);
+            step::<_, _, 1>(lanes, f, p, p);
             p.copy_to_nonoverlapping(dst.add(i), tail);
         }
     }
@@ -152,55 +202,106 @@ pub(crate) unsafe fn map2<L: Lanes, T: Element>(
     dst: *mut T,
     n: usize,
 ) {
-    let tail = n % L::COUNT;
     let mut i = 0;
-    while i < n - tail {
-        // SAFETY: `i + COUNT <= n`, and every element is read before it is written.
-        unsafe { step2(lanes, f, a.add(i), b.add(i), dst.add(i)) };
+    while n - i >= UNROLL * L::COUNT {
+        // SAFETY: that many elements are left, and each is read before it is written.
+        unsafe { step2::<_, _, UNROLL>(lanes, f, a.add(i), b.add(i), dst.add(i)) };
+        i += UNROLL * L::COUNT;
+    }
+    while n - i >= L::COUNT {
+        // SAFETY: as above.
+        unsafe { step2::<_, _, 1>(lanes, f, a.add(i), b.add(i), dst.add(i)) };
         i += L::COUNT;
     }
+    let tail = n - i;
     if tail > 0 {
         let mut buffers = [[T::default(); MAX_LANES]; 2];
         let [pa, pb] = buffers.each_mut().map(|b| b.as_mut_ptr());
-        // SAFETY: `tail < COUNT <= MAX_LANES` elements lie between `i` and `n`; each buffer holds
-        // a whole vector.
+        // SAFETY: `tail < COUNT <= MAX_LANES` elements are left; each buffer holds a whole vector.
         unsafe {
             a.add(i).copy_to_nonoverlapping(pa, tail);
             b.add(i).copy_to_nonoverlapping(pb, tail);
-            step2(lanes, f, pa, pb, pa);
+            step2::<_, _, 1>(lanes, f, pa, pb, pa);
             pa.copy_to_nonoverlapping(dst.add(i), tail);
         }
     }
 }
 
-/// One vector of [`map`].
+/// `U` vectors of [`map`]. Loops and no closures: what a closure calls is compiled without the
+/// features of the instruction set.
 ///
 /// # Safety
-/// `src` is readable and `dst` writable for `COUNT` elements.
+/// `src` is readable and `dst` writable for `U * COUNT` elements.
 #[inline(always)]
-unsafe fn step<L: Lanes, T: Element>(lanes: L, f: impl Unary, src: *const T, dst: *mut T) {
-    // SAFETY: the caller's promise.
-    unsafe { T::store(lanes, canonical(lanes, f.apply(lanes, T::load(lanes, src))), dst) };
+unsafe fn step<L: Lanes, T: Element, const U: usize>(
+    lanes: L,
+    f: impl Unary,
+    src: *const T,
+    dst: *mut T,
+) {
+    let mut xs = [lanes.splat(0.0); U];
+    for (u, x) in xs.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        *x = unsafe { T::load(lanes, src.add(u * L::COUNT)) };
+    }
+    let mut ys = xs;
+    for y in &mut ys {
+        *y = f.fast(lanes, *y);
+    }
+    if !f.usable(lanes, &xs, &ys) {
+        cold();
+        ys = xs;
+        for y in &mut ys {
+            *y = canonical(lanes, f.apply(lanes, *y));
+        }
+    }
+    for (u, y) in ys.into_iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { T::store(lanes, y, dst.add(u * L::COUNT)) };
+    }
 }
 
-/// One vector of [`map2`].
+/// `U` vectors of [`map2`].
 ///
 /// # Safety
-/// `a` and `b` are readable and `dst` writable for `COUNT` elements.
+/// `a` and `b` are readable and `dst` writable for `U * COUNT` elements.
 #[inline(always)]
-unsafe fn step2<L: Lanes, T: Element>(
+unsafe fn step2<L: Lanes, T: Element, const U: usize>(
     lanes: L,
     f: impl Binary,
     a: *const T,
     b: *const T,
     dst: *mut T,
 ) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let y = f.apply(lanes, T::load(lanes, a), T::load(lanes, b));
-        T::store(lanes, canonical(lanes, y), dst);
+    let mut firsts = [lanes.splat(0.0); U];
+    let mut seconds = firsts;
+    for (u, (first, second)) in firsts.iter_mut().zip(&mut seconds).enumerate() {
+        // SAFETY: the caller's promise.
+        *first = unsafe { T::load(lanes, a.add(u * L::COUNT)) };
+        // SAFETY: the caller's promise.
+        *second = unsafe { T::load(lanes, b.add(u * L::COUNT)) };
+    }
+    let mut ys = seconds;
+    for (y, &first) in ys.iter_mut().zip(&firsts) {
+        *y = f.fast(lanes, first, *y);
+    }
+    if !f.usable(lanes, &firsts, &ys) {
+        cold();
+        ys = seconds;
+        for (y, &first) in ys.iter_mut().zip(&firsts) {
+            *y = canonical(lanes, f.apply(lanes, first, *y));
+        }
+    }
+    for (u, y) in ys.into_iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { T::store(lanes, y, dst.add(u * L::COUNT)) };
     }
 }
+
+/// Marks a path that is rarely taken.
+#[cold]
+#[inline(always)]
+const fn cold() {}
 
 /// Every NaN as the one with the same bits everywhere.
 #[inline(always)]

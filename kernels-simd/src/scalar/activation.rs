@@ -92,8 +92,12 @@ impl Lanes for Scalar {
         if mask { a } else { b }
     }
     #[inline(always)]
+    fn all(self, mask: bool) -> bool {
+        mask
+    }
+    #[inline(always)]
     fn exp2_of_magic(self, t: f32) -> f32 {
-        f32::from_bits((t.to_bits() << 23).wrapping_add(0x3f80_0000))
+        f32::from_bits(t.to_bits() << 23)
     }
 
     #[inline(always)]
@@ -128,5 +132,5 @@ impl Lanes for Scalar {
     }
 }
 
-// `exp2_of_magic` shifts everything of MAGIC but its low 9 bits out; they must be 0.
-const _: () = assert!(MAGIC.to_bits() << 23 == 0);
+// `exp2_of_magic` shifts everything of MAGIC but its low 9 bits out; they are the exponent of 1.
+const _: () = assert!(MAGIC.to_bits() << 23 == 1f32.to_bits());

@@ -102,11 +102,12 @@ impl Lanes for Neon {
         neon!(vbslq_f32(mask, a, b))
     }
     #[inline(always)]
+    fn all(self, mask: uint32x4_t) -> bool {
+        neon!(vminvq_u32(mask) == u32::MAX)
+    }
+    #[inline(always)]
     fn exp2_of_magic(self, t: float32x4_t) -> float32x4_t {
-        neon!({
-            let k = vshlq_n_u32::<23>(vreinterpretq_u32_f32(t));
-            vreinterpretq_f32_u32(vaddq_u32(k, vdupq_n_u32(0x3f80_0000)))
-        })
+        neon!(vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(t))))
     }
 
     #[inline(always)]

@@ -152,8 +152,12 @@ impl Lanes for Simd128 {
         v128_bitselect(a, b, mask)
     }
     #[inline(always)]
+    fn all(self, mask: v128) -> bool {
+        i32x4_all_true(mask)
+    }
+    #[inline(always)]
     fn exp2_of_magic(self, t: v128) -> v128 {
-        i32x4_add(i32x4_shl(t, 23), i32x4_splat(0x3f80_0000))
+        i32x4_shl(t, 23)
     }
 
     #[inline(always)]

@@ -112,11 +112,12 @@ impl Lanes for Avx2 {
         avx2!(_mm256_blendv_ps(b, a, mask))
     }
     #[inline(always)]
+    fn all(self, mask: __m256) -> bool {
+        avx2!(_mm256_movemask_ps(mask) == 0xff)
+    }
+    #[inline(always)]
     fn exp2_of_magic(self, t: __m256) -> __m256 {
-        avx2!({
-            let k = _mm256_slli_epi32::<23>(_mm256_castps_si256(t));
-            _mm256_castsi256_ps(_mm256_add_epi32(k, _mm256_set1_epi32(0x3f80_0000)))
-        })
+        avx2!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(t))))
     }
 
     #[inline(always)]

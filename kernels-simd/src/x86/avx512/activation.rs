@@ -58,6 +58,7 @@ impl Lanes for Avx512 {
     type F32 = __m512;
     type Mask = __mmask16;
     const COUNT: usize = 16;
+    const MERGES: bool = true;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
@@ -112,10 +113,19 @@ impl Lanes for Avx512 {
         avx512!(_mm512_mask_blend_ps(mask, b, a))
     }
     #[inline(always)]
+    fn all(self, mask: __mmask16) -> bool {
+        mask == u16::MAX
+    }
+    #[inline(always)]
     fn exp2_of_magic(self, t: __m512) -> __m512 {
+        avx512!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(t))))
+    }
+
+    #[inline(always)]
+    fn select_exp2_of_magic(self, mask: __mmask16, t: __m512, other: __m512) -> __m512 {
         avx512!({
-            let k = _mm512_slli_epi32::<23>(_mm512_castps_si512(t));
-            _mm512_castsi512_ps(_mm512_add_epi32(k, _mm512_set1_epi32(0x3f80_0000)))
+            let [t, other] = [_mm512_castps_si512(t), _mm512_castps_si512(other)];
+            _mm512_castsi512_ps(_mm512_mask_slli_epi32::<23>(other, mask, t))
         })
     }
 
