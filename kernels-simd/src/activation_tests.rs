@@ -1,9 +1,10 @@
 //! The activation kernels give these bits on every target and every instruction set.
 
 use half::{bf16, f16};
+use std::vec;
 use std::vec::Vec;
 
-use crate::{Activation, Isa, Kernels, XieluCoefficients};
+use crate::{Activation, BlockQ8_0, Isa, Kernels, LengthError, QK, XieluCoefficients};
 
 const XIELU: XieluCoefficients =
     XieluCoefficients { alpha_p: 17.75, alpha_n: 6.284_33, beta: 0.5, eps: 0.0 };
@@ -103,5 +104,81 @@ fn swiglu_has_the_same_bits_everywhere() {
             |x| kernels.swiglu_f16_in_place(&gates(x), x).unwrap(),
         );
         assert_eq!(found, SWIGLU, "{kernels:?}: {found:#x?}");
+    }
+}
+
+/// Lengths around the fused kernel's step; NaN and infinities among the values.
+#[test]
+fn fused_blocks_are_those_of_two_passes() {
+    let tame: Vec<f32> = (0..2048i16).map(|i| f32::from(i % 613) / 40.0 - 12.0).collect();
+    for x in [inputs(), tame] {
+        for (f, _) in EXPECTED {
+            for kernels in every_kernel() {
+                for n in [0, 32, 480, 512, 544, 1024, 2016] {
+                    let mut y = x[..n].to_vec();
+                    kernels.activate_f32_in_place(&f, &mut y);
+                    let mut expected = vec![BlockQ8_0::ZERO; n / QK];
+                    kernels.quantize_q8_0(&y, &mut expected).unwrap();
+                    let mut found = vec![BlockQ8_0 { qs: [7; QK], ..BlockQ8_0::ZERO }; n / QK];
+                    kernels.activate_q8_0(&f, &x[..n], &mut found).unwrap();
+                    for (found, expected) in found.iter().zip(&expected) {
+                        assert_eq!(bytes(found), bytes(expected), "{f:?} with {kernels:?}");
+                    }
+                }
+            }
+        }
+    }
+    let nan: Vec<f32> = [1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY].repeat(8);
+    for kernels in every_kernel() {
+        let mut found = [BlockQ8_0::ZERO; 1];
+        kernels.activate_q8_0(&Activation::Silu, &nan, &mut found).unwrap();
+        assert!(found[0].d.get().is_nan());
+        let wrong = LengthError { expected: 32, found: 31 };
+        assert_eq!(kernels.activate_q8_0(&Activation::Relu2, &nan[..31], &mut found), Err(wrong));
+    }
+}
+
+fn bytes(block: &BlockQ8_0) -> &[u8] {
+    bytemuck::bytes_of(block)
+}
+
+/// Outputs so large that they go past the caches, at every kind of address.
+#[test]
+fn large_outputs_have_the_same_bits() {
+    const N: usize = (8 << 20) / 4 + 1000;
+    let x: Vec<f32> = (0..N as u32).map(|i| (i % 60_013) as f32 / 3000.0 - 16.0).collect();
+    let f = Activation::Xielu(XIELU);
+    for kernels in every_kernel() {
+        let mut expected = x.clone();
+        kernels.activate_f32_in_place(&f, &mut expected);
+        let mut products = x.clone();
+        kernels.swiglu_f32_in_place(&x, &mut products).unwrap();
+        let mut found = vec![0.0; N];
+        for skip in [0, 1, 3, 15] {
+            let range = skip..N - skip;
+            found.fill(77.0);
+            kernels.activate_f32(&f, &x[range.clone()], &mut found[range.clone()]).unwrap();
+            assert!(found[range.clone()] == expected[range.clone()], "{kernels:?}");
+            assert!(found[..skip].iter().chain(&found[range.end..]).all(|&v| v == 77.0));
+            let gates = &x[range.clone()];
+            kernels.swiglu_f32(gates, gates, &mut found[range.clone()]).unwrap();
+            assert!(found[range.clone()] == products[range], "SwiGLU with {kernels:?}");
+        }
+    }
+}
+
+#[test]
+fn large_half_outputs_have_the_same_bits() {
+    const N: usize = (8 << 20) / 2 + 1000;
+    let x: Vec<bf16> =
+        (0..N as u32).map(|i| bf16::from_bits((i.wrapping_mul(40_503) >> 8) as u16)).collect();
+    let f = Activation::Xielu(XIELU);
+    for kernels in every_kernel() {
+        let mut expected = x.clone();
+        kernels.activate_bf16_in_place(&f, &mut expected);
+        let mut found = vec![bf16::ZERO; N];
+        kernels.activate_bf16(&f, &x[7..], &mut found[7..]).unwrap();
+        let bits = |v: &[bf16]| v.iter().map(|v| v.to_bits()).collect::<Vec<u16>>();
+        assert!(bits(&found[7..]) == bits(&expected[7..]), "{kernels:?}");
     }
 }

@@ -21,6 +21,8 @@ pub(crate) trait Lanes: Copy {
     const COUNT: usize;
     /// Whether a [`Lanes::select`] costs nothing where it takes the result of an operation.
     const MERGES: bool = false;
+    /// Whether there are stores past the caches, [`Lanes::stream_f32`] and its like.
+    const STREAMS: bool = false;
 
     fn splat(self, x: f32) -> Self::F32;
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
@@ -72,6 +74,38 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`Lanes::store_f32`].
     unsafe fn store_f16(self, v: Self::F32, p: *mut f16);
+
+    /// [`Lanes::store_f32`] past the caches, not ordered with other stores until
+    /// [`Lanes::fence`].
+    ///
+    /// # Safety
+    /// As [`Lanes::store_f32`], and `p` is aligned to the bytes written.
+    #[inline(always)]
+    unsafe fn stream_f32(self, v: Self::F32, p: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store_f32(v, p) }
+    }
+    /// [`Lanes::store_bf16`] past the caches.
+    ///
+    /// # Safety
+    /// As [`Lanes::stream_f32`].
+    #[inline(always)]
+    unsafe fn stream_bf16(self, v: Self::F32, p: *mut bf16) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store_bf16(v, p) }
+    }
+    /// [`Lanes::store_f16`] past the caches.
+    ///
+    /// # Safety
+    /// As [`Lanes::stream_f32`].
+    #[inline(always)]
+    unsafe fn stream_f16(self, v: Self::F32, p: *mut f16) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store_f16(v, p) }
+    }
+    /// Orders all streaming stores before what follows.
+    #[inline(always)]
+    fn fence(self) {}
 }
 
 /// A storage type. Everything is computed in f32 and rounded once, when stored.
@@ -82,10 +116,13 @@ pub(crate) trait Element: Copy + Default {
     /// # Safety
     /// As [`Lanes::store_f32`].
     unsafe fn store<L: Lanes>(lanes: L, v: L::F32, p: *mut Self);
+    /// # Safety
+    /// As [`Lanes::stream_f32`].
+    unsafe fn stream<L: Lanes>(lanes: L, v: L::F32, p: *mut Self);
 }
 
 macro_rules! element {
-    ($t:ty, $load:ident, $store:ident) => {
+    ($t:ty, $load:ident, $store:ident, $stream:ident) => {
         impl Element for $t {
             #[inline(always)]
             unsafe fn load<L: Lanes>(lanes: L, p: *const Self) -> L::F32 {
@@ -97,16 +134,26 @@ macro_rules! element {
                 // SAFETY: the caller's promise is the same.
                 unsafe { lanes.$store(v, p) }
             }
+            #[inline(always)]
+            unsafe fn stream<L: Lanes>(lanes: L, v: L::F32, p: *mut Self) {
+                // SAFETY: the caller's promise is the same.
+                unsafe { lanes.$stream(v, p) }
+            }
         }
     };
 }
 
-element!(f32, load_f32, store_f32);
-element!(bf16, load_bf16, store_bf16);
-element!(f16, load_f16, store_f16);
+element!(f32, load_f32, store_f32, stream_f32);
+element!(bf16, load_bf16, store_bf16, stream_bf16);
+element!(f16, load_f16, store_f16, stream_f16);
 
 /// Vectors that are computed side by side: long chains of operations hide each other's latency.
 const UNROLL: usize = 4;
+
+/// From this many bytes on, results go past the caches: a second-level cache would not keep them,
+/// and the lines they replace need not be read first. Measured: that takes a third of the time
+/// off where memory is the limit; in place, where the lines are read anyway, it does not help.
+const STREAM_BYTES: usize = 8 << 20;
 
 /// A function of one value.
 pub(crate) trait Unary: Copy {
@@ -165,26 +212,55 @@ pub(crate) unsafe fn map<L: Lanes, T: Element>(
     n: usize,
 ) {
     let mut i = 0;
+    if L::STREAMS && n >= STREAM_BYTES / size_of::<T>() && !core::ptr::eq(src, dst) {
+        // Up to the first whole vector of `dst`.
+        let vector = L::COUNT * size_of::<T>();
+        i = dst.addr().wrapping_neg() % vector / size_of::<T>();
+        // SAFETY: `i < COUNT <= n`.
+        unsafe { part(lanes, f, src, dst, i) };
+        while n - i >= UNROLL * L::COUNT {
+            // SAFETY: that many elements are left, and `dst.add(i)` is aligned to a vector.
+            unsafe { step::<_, _, UNROLL, true>(lanes, f, src.add(i), dst.add(i)) };
+            i += UNROLL * L::COUNT;
+        }
+        lanes.fence();
+    }
     while n - i >= UNROLL * L::COUNT {
         // SAFETY: that many elements are left, and each is read before it is written.
-        unsafe { step::<_, _, UNROLL>(lanes, f, src.add(i), dst.add(i)) };
+        unsafe { step::<_, _, UNROLL, false>(lanes, f, src.add(i), dst.add(i)) };
         i += UNROLL * L::COUNT;
     }
     while n - i >= L::COUNT {
         // SAFETY: as above.
-        unsafe { step::<_, _, 1>(lanes, f, src.add(i), dst.add(i)) };
+        unsafe { step::<_, _, 1, false>(lanes, f, src.add(i), dst.add(i)) };
         i += L::COUNT;
     }
-    let tail = n - i;
-    if tail > 0 {
-        let mut buffer = [T::default(); MAX_LANES];
-        let p = buffer.as_mut_ptr();
-        // SAFETY: `tail < COUNT <= MAX_LANES` elements are left; the buffer holds a whole vector.
-        unsafe {
-            src.add(i).copy_to_nonoverlapping(p, tail);
-            step::<_, _, 1>(lanes, f, p, p);
-            p.copy_to_nonoverlapping(dst.add(i), tail);
-        }
+    // SAFETY: fewer than `COUNT` elements are left.
+    unsafe { part(lanes, f, src.add(i), dst.add(i), n - i) };
+}
+
+/// [`map`] of less than a vector, which passes through a buffer.
+///
+/// # Safety
+/// As [`map`]; `n` is less than `COUNT`.
+#[inline(always)]
+unsafe fn part<L: Lanes, T: Element>(
+    lanes: L,
+    f: impl Unary,
+    src: *const T,
+    dst: *mut T,
+    n: usize,
+) {
+    if n == 0 {
+        return;
+    }
+    let mut buffer = [T::default(); MAX_LANES];
+    let p = buffer.as_mut_ptr();
+    // SAFETY: `n < COUNT <= MAX_LANES`; the buffer holds a whole vector.
+    unsafe {
+        src.copy_to_nonoverlapping(p, n);
+        step::<_, _, 1, false>(lanes, f, p, p);
+        p.copy_to_nonoverlapping(dst, n);
     }
 }
 
@@ -203,27 +279,61 @@ pub(crate) unsafe fn map2<L: Lanes, T: Element>(
     n: usize,
 ) {
     let mut i = 0;
+    if L::STREAMS
+        && n >= STREAM_BYTES / size_of::<T>()
+        && !core::ptr::eq(a, dst)
+        && !core::ptr::eq(b, dst)
+    {
+        // Up to the first whole vector of `dst`.
+        let vector = L::COUNT * size_of::<T>();
+        i = dst.addr().wrapping_neg() % vector / size_of::<T>();
+        // SAFETY: `i < COUNT <= n`.
+        unsafe { part2(lanes, f, a, b, dst, i) };
+        while n - i >= UNROLL * L::COUNT {
+            // SAFETY: that many elements are left, and `dst.add(i)` is aligned to a vector.
+            unsafe { step2::<_, _, UNROLL, true>(lanes, f, a.add(i), b.add(i), dst.add(i)) };
+            i += UNROLL * L::COUNT;
+        }
+        lanes.fence();
+    }
     while n - i >= UNROLL * L::COUNT {
         // SAFETY: that many elements are left, and each is read before it is written.
-        unsafe { step2::<_, _, UNROLL>(lanes, f, a.add(i), b.add(i), dst.add(i)) };
+        unsafe { step2::<_, _, UNROLL, false>(lanes, f, a.add(i), b.add(i), dst.add(i)) };
         i += UNROLL * L::COUNT;
     }
     while n - i >= L::COUNT {
         // SAFETY: as above.
-        unsafe { step2::<_, _, 1>(lanes, f, a.add(i), b.add(i), dst.add(i)) };
+        unsafe { step2::<_, _, 1, false>(lanes, f, a.add(i), b.add(i), dst.add(i)) };
         i += L::COUNT;
     }
-    let tail = n - i;
-    if tail > 0 {
-        let mut buffers = [[T::default(); MAX_LANES]; 2];
-        let [pa, pb] = buffers.each_mut().map(|b| b.as_mut_ptr());
-        // SAFETY: `tail < COUNT <= MAX_LANES` elements are left; each buffer holds a whole vector.
-        unsafe {
-            a.add(i).copy_to_nonoverlapping(pa, tail);
-            b.add(i).copy_to_nonoverlapping(pb, tail);
-            step2::<_, _, 1>(lanes, f, pa, pb, pa);
-            pa.copy_to_nonoverlapping(dst.add(i), tail);
-        }
+    // SAFETY: fewer than `COUNT` elements are left.
+    unsafe { part2(lanes, f, a.add(i), b.add(i), dst.add(i), n - i) };
+}
+
+/// [`map2`] of less than a vector, which passes through buffers.
+///
+/// # Safety
+/// As [`map2`]; `n` is less than `COUNT`.
+#[inline(always)]
+unsafe fn part2<L: Lanes, T: Element>(
+    lanes: L,
+    f: impl Binary,
+    a: *const T,
+    b: *const T,
+    dst: *mut T,
+    n: usize,
+) {
+    if n == 0 {
+        return;
+    }
+    let mut buffers = [[T::default(); MAX_LANES]; 2];
+    let [pa, pb] = buffers.each_mut().map(|b| b.as_mut_ptr());
+    // SAFETY: `n < COUNT <= MAX_LANES`; each buffer holds a whole vector.
+    unsafe {
+        a.copy_to_nonoverlapping(pa, n);
+        b.copy_to_nonoverlapping(pb, n);
+        step2::<_, _, 1, false>(lanes, f, pa, pb, pa);
+        pa.copy_to_nonoverlapping(dst, n);
     }
 }
 
@@ -231,9 +341,10 @@ pub(crate) unsafe fn map2<L: Lanes, T: Element>(
 /// features of the instruction set.
 ///
 /// # Safety
-/// `src` is readable and `dst` writable for `U * COUNT` elements.
+/// `src` is readable and `dst` writable for `U * COUNT` elements; with `STREAM`, `dst` is aligned
+/// to a vector.
 #[inline(always)]
-unsafe fn step<L: Lanes, T: Element, const U: usize>(
+unsafe fn step<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
     lanes: L,
     f: impl Unary,
     src: *const T,
@@ -257,16 +368,20 @@ unsafe fn step<L: Lanes, T: Element, const U: usize>(
     }
     for (u, y) in ys.into_iter().enumerate() {
         // SAFETY: the caller's promise.
-        unsafe { T::store(lanes, y, dst.add(u * L::COUNT)) };
+        unsafe {
+            let dst = dst.add(u * L::COUNT);
+            if STREAM { T::stream(lanes, y, dst) } else { T::store(lanes, y, dst) }
+        }
     }
 }
 
 /// `U` vectors of [`map2`].
 ///
 /// # Safety
-/// `a` and `b` are readable and `dst` writable for `U * COUNT` elements.
+/// `a` and `b` are readable and `dst` writable for `U * COUNT` elements; with `STREAM`, `dst` is
+/// aligned to a vector.
 #[inline(always)]
-unsafe fn step2<L: Lanes, T: Element, const U: usize>(
+unsafe fn step2<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
     lanes: L,
     f: impl Binary,
     a: *const T,
@@ -294,7 +409,10 @@ unsafe fn step2<L: Lanes, T: Element, const U: usize>(
     }
     for (u, y) in ys.into_iter().enumerate() {
         // SAFETY: the caller's promise.
-        unsafe { T::store(lanes, y, dst.add(u * L::COUNT)) };
+        unsafe {
+            let dst = dst.add(u * L::COUNT);
+            if STREAM { T::stream(lanes, y, dst) } else { T::store(lanes, y, dst) }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ extern crate std;
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod aarch64;
+mod activated;
 mod activation;
 #[cfg(test)]
 mod activation_tests;

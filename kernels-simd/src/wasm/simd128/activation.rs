@@ -198,8 +198,8 @@ impl Lanes for Simd128 {
         // SAFETY: the caller vouches for 4 elements.
         unsafe { v128_store64_lane::<0>(u16x8_narrow_i32x4(upper, upper), p.cast()) }
     }
-    /// Adding 2^13 times the power of two of the magnitude (at least of the smallest normal f16)
-    /// rounds to the last bit that f16 keeps, ties to even.
+    /// Rounds to nearest, ties to even: in the integers where the result is a normal number, else
+    /// by adding 0.5, whose last bit is the smallest f16.
     #[inline(always)]
     unsafe fn store_f16(self, v: v128, p: *mut f16) {
         let magnitude = f32x4_abs(v);

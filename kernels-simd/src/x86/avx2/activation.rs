@@ -54,10 +54,34 @@ macro_rules! avx2 {
     };
 }
 
+impl Avx2 {
+    /// Adds just under half of the last kept bit, and that bit: ties go to even. The carry of
+    /// the canonical NaN stays below what is kept.
+    #[inline(always)]
+    fn to_bf16(self, v: __m256) -> __m128i {
+        avx2!({
+            let bits = _mm256_castps_si256(v);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let bits = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+            let upper = _mm256_srli_epi32::<16>(bits);
+            // The pack works within 128-bit halves; quarters 0 and 2 hold the result.
+            let packed =
+                _mm256_permute4x64_epi64::<0b00_00_10_00>(_mm256_packus_epi32(upper, upper));
+            _mm256_castsi256_si128(packed)
+        })
+    }
+
+    #[inline(always)]
+    fn to_f16(self, v: __m256) -> __m128i {
+        avx2!(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v))
+    }
+}
+
 impl Lanes for Avx2 {
     type F32 = __m256;
     type Mask = __m256;
     const COUNT: usize = 8;
+    const STREAMS: bool = true;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m256 {
@@ -143,28 +167,33 @@ impl Lanes for Avx2 {
         // SAFETY: the caller vouches for 8 elements.
         unsafe { _mm256_storeu_ps(p, v) }
     }
-    /// Adds just under half of the last kept bit, and that bit: ties go to even. The carry of
-    /// the canonical NaN stays below what is kept.
     #[inline(always)]
     unsafe fn store_bf16(self, v: __m256, p: *mut bf16) {
-        // SAFETY: the caller vouches for 8 elements.
-        unsafe {
-            let bits = _mm256_castps_si256(v);
-            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-            let bits = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-            let upper = _mm256_srli_epi32::<16>(bits);
-            // The pack works within 128-bit halves; quarters 0 and 2 hold the result.
-            let packed =
-                _mm256_permute4x64_epi64::<0b00_00_10_00>(_mm256_packus_epi32(upper, upper));
-            _mm_storeu_si128(p.cast(), _mm256_castsi256_si128(packed));
-        }
+        // SAFETY: the caller's promise.
+        unsafe { _mm_storeu_si128(p.cast(), self.to_bf16(v)) }
     }
     #[inline(always)]
     unsafe fn store_f16(self, v: __m256, p: *mut f16) {
-        // SAFETY: the caller vouches for 8 elements.
-        unsafe {
-            let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v);
-            _mm_storeu_si128(p.cast(), halves);
-        }
+        // SAFETY: the caller's promise.
+        unsafe { _mm_storeu_si128(p.cast(), self.to_f16(v)) }
+    }
+    #[inline(always)]
+    unsafe fn stream_f32(self, v: __m256, p: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_stream_ps(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn stream_bf16(self, v: __m256, p: *mut bf16) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm_stream_si128(p.cast(), self.to_bf16(v)) }
+    }
+    #[inline(always)]
+    unsafe fn stream_f16(self, v: __m256, p: *mut f16) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm_stream_si128(p.cast(), self.to_f16(v)) }
+    }
+    #[inline(always)]
+    fn fence(self) {
+        avx2!(_mm_sfence())
     }
 }

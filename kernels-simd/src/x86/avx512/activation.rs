@@ -54,10 +54,30 @@ macro_rules! avx512 {
     };
 }
 
+impl Avx512 {
+    /// Adds just under half of the last kept bit, and that bit: ties go to even. The carry of
+    /// the canonical NaN stays below what is kept.
+    #[inline(always)]
+    fn to_bf16(self, v: __m512) -> __m256i {
+        avx512!({
+            let bits = _mm512_castps_si512(v);
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let bits = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+            _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(bits))
+        })
+    }
+
+    #[inline(always)]
+    fn to_f16(self, v: __m512) -> __m256i {
+        avx512!(_mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v))
+    }
+}
+
 impl Lanes for Avx512 {
     type F32 = __m512;
     type Mask = __mmask16;
     const COUNT: usize = 16;
+    const STREAMS: bool = true;
     const MERGES: bool = true;
 
     #[inline(always)]
@@ -152,25 +172,33 @@ impl Lanes for Avx512 {
         // SAFETY: the caller vouches for 16 elements.
         unsafe { _mm512_storeu_ps(p, v) }
     }
-    /// Adds just under half of the last kept bit, and that bit: ties go to even. The carry of
-    /// the canonical NaN stays below what is kept.
     #[inline(always)]
     unsafe fn store_bf16(self, v: __m512, p: *mut bf16) {
-        // SAFETY: the caller vouches for 16 elements.
-        unsafe {
-            let bits = _mm512_castps_si512(v);
-            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-            let bits = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-            let upper = _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(bits));
-            _mm256_storeu_si256(p.cast(), upper);
-        }
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_storeu_si256(p.cast(), self.to_bf16(v)) }
     }
     #[inline(always)]
     unsafe fn store_f16(self, v: __m512, p: *mut f16) {
-        // SAFETY: the caller vouches for 16 elements.
-        unsafe {
-            let halves = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v);
-            _mm256_storeu_si256(p.cast(), halves);
-        }
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_storeu_si256(p.cast(), self.to_f16(v)) }
+    }
+    #[inline(always)]
+    unsafe fn stream_f32(self, v: __m512, p: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_stream_ps(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn stream_bf16(self, v: __m512, p: *mut bf16) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_stream_si256(p.cast(), self.to_bf16(v)) }
+    }
+    #[inline(always)]
+    unsafe fn stream_f16(self, v: __m512, p: *mut f16) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_stream_si256(p.cast(), self.to_f16(v)) }
+    }
+    #[inline(always)]
+    fn fence(self) {
+        avx512!(_mm_sfence())
     }
 }

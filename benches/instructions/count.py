@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Instructions per value of each kernel, on every instruction set this machine can count.
+
+    python3 benches/instructions/count.py [--aarch64 BINARY] [KERNEL ...]
+
+x86-64: the program runs one instruction at a time under ptrace, so every instruction set that the
+CPU has can be counted, AVX-512 included. aarch64: BINARY is the example `kernel` built for
+aarch64-unknown-linux-gnu; qemu-aarch64 writes a line for each instruction. A kernel is run with
+two numbers of repeats and the counts are subtracted.
+"""
+
+import argparse
+import ctypes
+import os
+import subprocess
+import sys
+
+VALUES = 2048
+KERNELS = [
+    "relu2-f32", "xiprelu-f32", "silu-f32", "swiglu-f32",
+    "xielu-f32", "xielu-bf16", "xielu-f16", "xielu-q8_0",
+]
+NATIVE = ["scalar", "avx2", "avx512"]
+PTRACE_TRACEME, PTRACE_SINGLESTEP = 0, 9
+
+
+def count_native(command):
+    """Executed instructions of a program, by single steps; None if it fails."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        libc.ptrace(PTRACE_TRACEME, 0, None, None)
+        os.execv(command[0], command)
+    steps = 0
+    step, wait = libc.ptrace, os.waitpid
+    while True:
+        _, status = wait(child, 0)
+        if not os.WIFSTOPPED(status):
+            return steps if status == 0 else None
+        step(PTRACE_SINGLESTEP, child, None, None)
+        steps += 1
+
+
+def count_aarch64(command):
+    """Executed instructions of an aarch64 program, by the trace of qemu; None if it fails."""
+    for one_at_a_time in ["-one-insn-per-tb", "-singlestep"]:  # since and before qemu 8.1
+        qemu = ["qemu-aarch64", "-cpu", "max", "-L", "/usr/aarch64-linux-gnu", one_at_a_time,
+                "-d", "exec,nochain", "-D", "/dev/stdout"]
+        with subprocess.Popen(qemu + command, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL) as process:
+            lines = sum(line.startswith(b"Trace") for line in process.stdout)
+        if process.returncode == 0:
+            return lines
+    return None
+
+
+def per_value(count, binary, kernel, isa):
+    runs = [count([binary, kernel, isa, str(VALUES), str(repeats)]) for repeats in (1, 3)]
+    return None if None in runs else (runs[1] - runs[0]) / (2 * VALUES)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--aarch64", metavar="BINARY", help="the example built for aarch64")
+    parser.add_argument("kernels", nargs="*", metavar="KERNEL", default=KERNELS)
+    options = parser.parse_args()
+    subprocess.run(["cargo", "build", "--release", "-p", "xielu-kernels-simd",
+                    "--example", "kernel"], check=True)
+    target = os.environ.get("CARGO_TARGET_DIR", "target")
+    native = os.path.abspath(os.path.join(target, "release/examples/kernel"))
+    columns = [(isa, count_native, native) for isa in NATIVE]
+    if options.aarch64:
+        columns.append(("neon", count_aarch64, options.aarch64))
+    print("| instructions per value | " + " | ".join(isa for isa, *_ in columns) + " |")
+    print("|---|" + "---|" * len(columns))
+    for kernel in options.kernels:
+        cells = (per_value(count, binary, kernel, isa) for isa, count, binary in columns)
+        texts = ["-" if cell is None else f"{cell:.2f}" for cell in cells]
+        print(f"| {kernel} | " + " | ".join(texts) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

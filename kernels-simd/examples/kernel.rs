@@ -1,0 +1,80 @@
+//! Runs one kernel and nothing else, for tools that count instructions:
+//! `kernel NAME ISA N REPEATS`, for example `kernel xielu-f32 avx2 4096 3`.
+//!
+//! `benches/instructions/count.py` subtracts runs of different REPEATS, so what happens before the
+//! kernel is not counted.
+
+use std::hint::black_box;
+
+use half::{bf16, f16};
+use xielu_kernels_simd::{Activation, BlockQ8_0, Kernels, QK, XieluCoefficients};
+
+const USAGE: &str = "usage: kernel NAME ISA N REPEATS";
+
+/// Values from -3.6 to 0.4, most of them negative, as in trained layers.
+fn pre_activations(n: usize) -> Vec<f32> {
+    (0..n).map(|i| (i * 7919 % 4096) as f32 / 1024.0 - 3.6).collect()
+}
+
+fn activation(name: &str) -> Option<Activation> {
+    let xielu = XieluCoefficients { alpha_p: 1.29, alpha_n: 0.93, beta: 0.5, eps: 0.0 };
+    Some(match name {
+        "xielu" => Activation::Xielu(xielu),
+        "xiprelu" => Activation::Xiprelu { alpha_p: 1.2, alpha_n: 0.8, beta: 0.5 },
+        "relu2" => Activation::Relu2,
+        "silu" => Activation::Silu,
+        _ => return None,
+    })
+}
+
+/// A closure that runs the kernel once on `n` values; `None` if there is no such kernel.
+fn kernel(name: &str, kernels: Kernels, n: usize) -> Option<Box<dyn FnMut()>> {
+    let x = pre_activations(n);
+    let (function, dtype) = name.rsplit_once('-')?;
+    if function == "swiglu" {
+        return swiglu(dtype, kernels, &x);
+    }
+    let f = activation(function)?;
+    Some(match dtype {
+        "f32" => {
+            let mut y = x.clone();
+            Box::new(move || kernels.activate_f32(&f, &x, &mut y).expect("equal lengths"))
+        }
+        "bf16" => {
+            let x: Vec<bf16> = x.into_iter().map(bf16::from_f32).collect();
+            let mut y = x.clone();
+            Box::new(move || kernels.activate_bf16(&f, &x, &mut y).expect("equal lengths"))
+        }
+        "f16" => {
+            let x: Vec<f16> = x.into_iter().map(f16::from_f32).collect();
+            let mut y = x.clone();
+            Box::new(move || kernels.activate_f16(&f, &x, &mut y).expect("equal lengths"))
+        }
+        "q8_0" => {
+            let mut y = vec![BlockQ8_0::ZERO; n / QK];
+            Box::new(move || kernels.activate_q8_0(&f, &x, &mut y).expect("whole blocks"))
+        }
+        _ => return None,
+    })
+}
+
+fn swiglu(dtype: &str, kernels: Kernels, gate: &[f32]) -> Option<Box<dyn FnMut()>> {
+    if dtype != "f32" {
+        return None;
+    }
+    let gate = gate.to_vec();
+    let (up, mut y) = (gate.clone(), gate.clone());
+    Some(Box::new(move || kernels.swiglu_f32(&gate, &up, &mut y).expect("equal lengths")))
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [name, isa, n, repeats] = args.as_slice() else { panic!("{USAGE}") };
+    let isa = isa.parse().expect("ISA");
+    let kernels = Kernels::for_isa(isa).expect("this machine does not run ISA");
+    let n = n.parse().expect("N");
+    let mut run = kernel(name, kernels, n).expect("no such kernel");
+    for _ in 0..repeats.parse().expect("REPEATS") {
+        black_box(&mut run)();
+    }
+}
