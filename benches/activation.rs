@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench activation`; `XIELU_ISA=scalar` chooses the instruction set.
 
+#[path = "support/estimates.rs"]
+mod estimates;
 #[path = "support/ratios.rs"]
 mod ratios;
 

@@ -1,0 +1,154 @@
+//! MLP layers with random weights, as many as do not fit a cache together.
+
+use rand::{Bits, normal};
+use xielu::kernels::{Activation, DType, Kernels, Matrix};
+use xielu::{Backend, Mlp, RawXielu, Rayon, Xielu};
+
+#[path = "rand.rs"]
+pub mod rand;
+
+/// Width of the Apertus-8B MLP's input.
+pub const HIDDEN: usize = 4096;
+/// Width of its hidden vector; divisible by three.
+const FFN: usize = 21504;
+/// Random rows of a matrix; the others repeat them in random order.
+const DISTINCT: usize = 64;
+
+/// The activation, which decides how many matrices a layer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As in Apertus.
+    Xielu,
+    /// The plain layer whose activation costs least.
+    Relu2,
+    /// Three matrices, each 2/3 as wide: the same number of parameters.
+    Swiglu,
+}
+
+impl Form {
+    /// Every one.
+    pub const ALL: [Form; 3] = [Form::Xielu, Form::Relu2, Form::Swiglu];
+
+    /// What the benches call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Form::Xielu => "xielu",
+            Form::Relu2 => "relu2",
+            Form::Swiglu => "swiglu",
+        }
+    }
+
+    /// Width of the hidden vector.
+    pub const fn ffn(self) -> usize {
+        match self {
+            Form::Xielu | Form::Relu2 => FFN,
+            Form::Swiglu => FFN / 3 * 2,
+        }
+    }
+}
+
+/// Bytes of a layer's weights, which all forms share.
+pub fn bytes(dtype: DType) -> f64 {
+    (2 * HIDDEN * FFN / dtype.block_len() * dtype.block_bytes()) as f64
+}
+
+/// Multiplications and additions of a layer, which all forms share.
+pub fn operations(tokens: usize) -> f64 {
+    4.0 * (HIDDEN * FFN * tokens) as f64
+}
+
+/// xIELU with alphas as trained models have them.
+pub fn xielu() -> Xielu {
+    RawXielu { alpha_p: 0.97, alpha_n: -0.62, beta: 0.5, eps: -1e-6 }.freeze()
+}
+
+/// Layers of one form and type.
+pub struct Layers {
+    /// The activation.
+    pub form: Form,
+    /// The weights' type.
+    pub dtype: DType,
+    /// Every copy's up, down and, if gated, gate.
+    pub copies: Vec<Vec<Vec<u8>>>,
+}
+
+impl Layers {
+    /// At least `bytes` of weights. `None` if the library cannot encode `dtype`.
+    pub fn new(form: Form, dtype: DType, bytes: usize) -> Option<Self> {
+        let ffn = form.ffn();
+        let mut layer = vec![encoded(dtype, ffn, HIDDEN, 1)?, encoded(dtype, HIDDEN, ffn, 2)?];
+        if form == Form::Swiglu {
+            layer.push(encoded(dtype, ffn, HIDDEN, 3)?);
+        }
+        let layer_bytes: usize = layer.iter().map(Vec::len).sum();
+        let copies = vec![layer; bytes.div_ceil(layer_bytes).max(1)];
+        Some(Layers { form, dtype, copies })
+    }
+
+    /// The copies in turn.
+    pub fn mlp(&self, turn: usize) -> Mlp<'_> {
+        let copy = &self.copies[turn % self.copies.len()];
+        let ffn = self.form.ffn();
+        let matrix = |i: usize, rows, cols| {
+            Matrix::new(self.dtype, rows, cols, &copy[i]).expect("encoded in this shape")
+        };
+        let (up, down) = (matrix(0, ffn, HIDDEN), matrix(1, HIDDEN, ffn));
+        match self.form {
+            Form::Xielu => Mlp::new(up, down, xielu()),
+            Form::Relu2 => Mlp::new(up, down, Activation::Relu2),
+            Form::Swiglu => Mlp::gated(matrix(2, ffn, HIDDEN), up, down),
+        }
+        .expect("the shapes fit together")
+    }
+}
+
+/// A layer's inputs, outputs and working memory.
+pub struct Run<'a> {
+    layers: &'a Layers,
+    backend: Backend<'static>,
+    turn: usize,
+    x: Vec<f32>,
+    out: Vec<f32>,
+    scratch: Vec<f32>,
+}
+
+impl<'a> Run<'a> {
+    /// For `x` of whole tokens, on the threads of the current rayon pool.
+    pub fn new(layers: &'a Layers, kernels: Kernels, x: Vec<f32>) -> Self {
+        let tokens = x.len() / HIDDEN;
+        let scratch = Mlp::scratch_len(HIDDEN, layers.form.ffn(), tokens);
+        Run {
+            layers,
+            backend: Backend::new(kernels, &Rayon),
+            turn: 0,
+            out: vec![0.0; x.len()],
+            x,
+            scratch: vec![0.0; scratch],
+        }
+    }
+
+    /// The next copy's output.
+    pub fn forward(&mut self) -> &[f32] {
+        let mlp = self.layers.mlp(self.turn);
+        self.turn += 1;
+        mlp.forward(&self.backend, &self.x, &mut self.out, &mut self.scratch)
+            .expect("the lengths are those asked for");
+        &self.out
+    }
+}
+
+fn encoded(dtype: DType, rows: usize, cols: usize, seed: u64) -> Option<Vec<u8>> {
+    let row_bytes = dtype.row_bytes(cols)?;
+    let mut bits = Bits::new(seed);
+    let mut rows_encoded = vec![0; DISTINCT * row_bytes];
+    for row in rows_encoded.chunks_exact_mut(row_bytes) {
+        let values: Vec<f32> = normal(&mut bits, cols).iter().map(|v| 0.02 * v).collect();
+        xielu::quant::encode_row(dtype, &values, row).ok()?;
+    }
+    let mut all = Vec::with_capacity(rows * row_bytes);
+    for _ in 0..rows {
+        let from = bits.next() as usize % DISTINCT * row_bytes;
+        all.extend_from_slice(&rows_encoded[from..from + row_bytes]);
+    }
+    Some(all)
+}
