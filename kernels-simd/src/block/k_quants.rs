@@ -73,10 +73,10 @@ pub fn unpack_scales(t: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
 fn nibbles(qs: &[u8; QK_K / 2]) -> [u8; QK_K] {
     let mut out = [0; QK_K];
     for (out, qs) in out.as_chunks_mut::<64>().0.iter_mut().zip(qs.as_chunks::<32>().0) {
-        let (low, high) = out.split_at_mut(32);
-        for ((low, high), &q) in low.iter_mut().zip(high).zip(qs) {
-            (*low, *high) = (q & 15, q >> 4);
-        }
+        // Whole arrays at a time: what the compiler makes vectors of.
+        let [low, high] = out.as_chunks_mut::<32>().0 else { continue };
+        *low = qs.map(|q| q & 15);
+        *high = qs.map(|q| q >> 4);
     }
     out
 }

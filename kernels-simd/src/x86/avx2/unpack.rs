@@ -187,7 +187,7 @@ fn scales_and_mins(d: F16, dmin: F16, scales: &[u8; 12]) -> (__m256, Offsets) {
 fn nibbles_of_group(qs: &[u8; 128], g: usize) -> __m256i {
     let both = load32(&qs.as_chunks::<32>().0[g / 2 % 4]);
     avx2!({
-        let shifted = if g % 2 == 0 { both } else { _mm256_srli_epi16::<4>(both) };
+        let shifted = if g.is_multiple_of(2) { both } else { _mm256_srli_epi16::<4>(both) };
         _mm256_and_si256(shifted, _mm256_set1_epi8(15))
     })
 }
