@@ -29,67 +29,92 @@ FN Coefficients choose(const Coefficients* device, const Coefficients& value) {
 
 FN float canonical(float y) { return is_nan(y) ? float_of(NAN_BITS) : y; }
 
-// 2^k from 1.5 * 2^23 + k.
-FN float exp2_of_magic(float t) { return float_of((bits_of(t) << 23) + 0x3f800000u); }
+// 1.5 * 2^23 + 127: adding it rounds to an integer and leaves that integer, with the bias of f32's
+// exponent, in the low bits.
+constexpr float MAGIC = 12583039.0f;
+constexpr float LOG2_E = 1.44269504f;
+constexpr float LN2 = 0.693147181f;
 
-constexpr float MAGIC = 12582912.0f;
+// 2^k from MAGIC + k, -126 <= k <= 127.
+FN float exp2_of_magic(float t) { return float_of(bits_of(t) << 23); }
 
-// x = k*ln2 + r, r in [-0.6499, 0.0434], for x in [-120, 0.04]; tail = e^r - 1 - r.
+// e^x = s * (1 + r + tail), x = k*ln2 + r, r in [-ln2, 0], for x in [-87, 0];
+// tail = e^r - 1 - r = r^2/2 + r^3*q(r).
 struct Reduced {
-    float k, magic_k, r, tail;
+    float s, r, square, q;
 };
 
-// q(r) = (e^r - 1 - r) / r^2: domain [-0.6499, 0.0434], |q - exact| / exact < 2^-28.3.
-FN float tail_of(float r) {
-    const float square = mul(r, r);
-    float q = fma(0.0001598619f, r, 0.0013657978f);
-    q = fma(q, r, 0.008327512f);
-    q = fma(q, r, 0.041666184f);
-    q = fma(q, r, 0.16666667f);
-    return fma(mul(square, r), q, mul(square, 0.5f));
-}
-
 FN Reduced reduce(float x) {
-    Reduced out;
-    // 0.4375 more than halfway: k stays 0 down to -0.65, where nothing cancels any more.
-    out.magic_k = add(fma(x, 1.44269504f, 0.4375f), MAGIC);
-    out.k = sub(out.magic_k, MAGIC);
-    const float r = fma(out.k, -0.69314575f, x);
-    out.r = fma(out.k, -1.4286068e-6f, r);
-    out.tail = tail_of(out.r);
-    return out;
+    const float magic_k = fma(add(x, 0.5f * LN2), LOG2_E, MAGIC);
+    const float r = fma(sub(magic_k, MAGIC), -LN2, x);
+    float q = fma(0.00015379536f, r, 0.0013560993f);
+    q = fma(q, r, 0.0083221f);
+    q = fma(q, r, 0.041664965f);
+    q = fma(q, r, 0.16666658f);
+    return Reduced{exp2_of_magic(magic_k), r, mul(r, r), q};
 }
 
-// e^x = mantissa * scale_a * scale_b for x in [-120, 0].
+// scale*tail + rest.
+FN float add_tail(const Reduced& e, float scale, float rest) {
+    const float square = mul(scale, e.square);
+    return fma(mul(square, e.r), e.q, fma(square, 0.5f, rest));
+}
+
+// e^-v for v in [-0.3466, 0.3466].
+FN float exp_of_minus(float v) {
+    float p = fma(0.0013821169f, v, -0.008368665f);
+    p = fma(p, v, 0.04166826f);
+    p = fma(p, v, -0.16666521f);
+    p = fma(p, v, 0.49999994f);
+    p = fma(p, v, -1.0f);
+    return fma(p, v, 1.0f);
+}
+
+// e^-x = 2^k * e^-v for x in [-120, 120].
+struct Negated {
+    float magic_k, k, v;
+};
+
+FN Negated negated(float x) {
+    const float magic_k = fma(x, -LOG2_E, MAGIC);
+    const float k = sub(magic_k, MAGIC);
+    return Negated{magic_k, k, fma(k, -1.9046543e-9f, fma(k, LN2, x))};
+}
+
+// e^x = mantissa * scale_a * scale_b for x in [-120, 0]: e^x may be subnormal when they are not.
 struct Exp {
     float mantissa, scale_a, scale_b;
 };
 
 FN Exp exp_of(float x) {
-    const Reduced e = reduce(x);
-    const float magic_b = fma(e.k, 0.5f, MAGIC);
-    const float magic_a = add(sub(e.k, sub(magic_b, MAGIC)), MAGIC);
-    return Exp{add(add(e.r, e.tail), 1.0f), exp2_of_magic(magic_a), exp2_of_magic(magic_b)};
+    const Negated e = negated(x);
+    const float magic_b = fma(e.k, -0.5f, MAGIC);
+    const float magic_a = sub(MAGIC, add(e.k, sub(magic_b, MAGIC)));
+    return Exp{exp_of_minus(-e.v), exp2_of_magic(magic_a), exp2_of_magic(magic_b)};
 }
 
-// e^u - 1 - x with u = min(x, eps), as a sum of two terms (see the CPU's `negative`), and e^u - 1.
+// g = e^x - 1 - x for x <= 0 as a sum of two terms (see the CPU's `negative`), and the reduction.
 struct Negative {
-    float high, low, expm1;
+    float high, low;
+    Reduced e;
 };
 
-FN Negative negative(float x, float eps) {
-    const Reduced e = reduce(max(-87.0f, min(eps, x)));
-    const float s = exp2_of_magic(e.magic_k);
-    const float s_1 = sub(s, 1.0f);
-    const float first = sub(s_1, x);
-    const float first_error = sub(s_1, add(first, x));
+FN Negative negative(float x) {
     Negative out;
-    out.high = fma(s, e.r, first);
-    const float error = fma(s, e.r, add(sub(first, out.high), first_error));
-    out.low = fma(s, e.tail, max(error, -2.0f));
-    out.expm1 = fma(s, add(e.r, e.tail), s_1);
+    out.e = reduce(max(-87.0f, x));
+    const float r_1 = add(1.0f, out.e.r);
+    const float minus_x_1 = sub(-1.0f, x);
+    const float high = fma(out.e.s, r_1, minus_x_1);
+    const float error = fma(out.e.s, r_1, sub(minus_x_1, high));
+    // Out there f32 has no room for the 1, and at -inf low is NaN.
+    const bool far = x < -16777216.0f;
+    out.high = far ? -x : high;
+    out.low = far ? -1.0f : add_tail(out.e, out.e.s, error);
     return out;
 }
+
+// What x has above eps, where the exponential is constant.
+FN float above_eps(float x, float eps) { return max(sub(x, min(eps, x)), 0.0f); }
 
 FN float xielu(const Coefficients& c, float x) {
     const float beta_x = mul(c.beta, max(-MAX_F32, x));
@@ -98,8 +123,11 @@ FN float xielu(const Coefficients& c, float x) {
     const float product = mul(c.alpha_p, finite);
     const float error = fma(c.alpha_p, finite, -product);
     const float positive = fma(finite, product, max(fma(finite, error, beta_x), -MAX_F32));
-    const Negative n = negative(x, c.eps);
-    const float other = fma(c.alpha_n, n.high, fma(c.alpha_n, n.low, beta_x));
+    const float clamped = min(c.eps, x);
+    const Negative n = negative(clamped);
+    const float beta_clamped = mul(c.beta, max(-MAX_F32, clamped));
+    const float below = fma(c.alpha_n, n.high, fma(c.alpha_n, n.low, beta_clamped));
+    const float other = fma(above_eps(x, c.eps), sub(c.beta, c.alpha_n), below);
     const float y = 0.0f < x ? positive : other;
     return is_nan(x) ? float_of(NAN_BITS) : y;
 }
@@ -116,13 +144,14 @@ FN float relu2(float x) {
 }
 
 FN float silu(float x) {
-    const float u = max(-120.0f, neg_abs(x));
-    const Exp e = exp_of(u);
-    const float scaled = mul(e.mantissa, e.scale_a);
-    const float denominator = fma(scaled, e.scale_b, 1.0f);
-    const bool negative = x < 0.0f;
-    const float numerator = negative ? mul(u, scaled) : x;
-    return mul(div(numerator, denominator), negative ? e.scale_b : 1.0f);
+    // Beside 1 e^x is nothing.
+    if (x < -87.0f) {
+        const float near = max(-120.0f, x);
+        const Exp e = exp_of(near);
+        return mul(mul(mul(near, e.mantissa), e.scale_a), e.scale_b);
+    }
+    const Negated e = negated(min(87.0f, x));
+    return div(x, fma(exp2_of_magic(e.magic_k), exp_of_minus(e.v), 1.0f));
 }
 
 FN float swiglu(float gate, float up) { return canonical(mul(silu(gate), up)); }
@@ -134,13 +163,14 @@ struct Slopes {
 
 // 2*alpha_p*x + beta, or alpha_n*(e^x - 1) + beta; where x is above eps, e^eps is a constant.
 FN Slopes xielu_slopes(const Coefficients& c, float x) {
-    const Negative n = negative(x, c.eps);
+    const Negative n = negative(min(c.eps, x));
     const bool positive = 0.0f < x;
-    const float expm1 = c.eps < x ? -1.0f : n.expm1;
+    const float below = fma(n.e.s, add(n.e.r, add_tail(n.e, 1.0f, 0.0f)), sub(n.e.s, 1.0f));
+    const float expm1 = c.eps < x ? -1.0f : below;
     Slopes out;
     out.dx = fma(positive ? mul(2.0f, c.alpha_p) : c.alpha_n, positive ? x : expm1, c.beta);
     out.alpha_p = positive ? mul(x, x) : 0.0f;
-    out.alpha_n = positive ? 0.0f : add(n.high, n.low);
+    out.alpha_n = positive ? 0.0f : add(n.high, sub(n.low, above_eps(x, c.eps)));
     if (is_nan(x)) {
         out.dx = x;
         out.alpha_n = x;
