@@ -36,39 +36,52 @@ struct SwigluBackwardArgs {
     uint32_t accumulate;
 };
 
+// Gives `use` the slopes at each of a thread's elements.
 struct XieluSlopes {
-    static FN Slopes at(const Coefficients& c, float x) { return xielu_slopes(c, x); }
+    template <class Use>
+    static FN void each(const Layer& c, const Chunk& x, Use use) {
+        if (is_ideal<CHUNK>(c, x.v)) {
+            UNROLL for (unsigned j = 0; j < CHUNK; ++j) use(j, xielu_slopes_ideal(c, x.v[j]));
+        } else {
+            UNROLL for (unsigned j = 0; j < CHUNK; ++j) use(j, xielu_slopes(c, x.v[j]));
+        }
+    }
 };
 struct XipreluSlopes {
-    static FN Slopes at(const Coefficients& c, float x) { return xiprelu_slopes(c, x); }
+    template <class Use>
+    static FN void each(const Layer& c, const Chunk& x, Use use) {
+        UNROLL for (unsigned j = 0; j < CHUNK; ++j) use(j, xiprelu_slopes(c, x.v[j]));
+    }
 };
 
 // What is added to: what is there, or nothing.
 template <class T>
-FN void load_sum(const void* from, uint64_t start, uint64_t n, bool whole, unsigned t,
-                 bool accumulate, Chunk& out) {
+FN Chunk load_sum(const void* from, uint64_t start, uint64_t n, bool whole, unsigned t,
+                  bool accumulate) {
+    Chunk sum[1];
     if (accumulate) {
-        load<T>(from, start, n, whole, t, out);
+        load<T>({from}, start, n, whole, t, sum);
     } else {
-        UNROLL for (unsigned j = 0; j < CHUNK; ++j) out.v[j] = -0.0f;
+        UNROLL for (unsigned j = 0; j < CHUNK; ++j) sum[0].v[j] = -0.0f;
     }
+    return sum[0];
 }
 
 // Thread t's elements of one step; its sums of dy*f'(alpha) go to `p` and `n`.
 template <class S, class T>
-FN void backward_step(const BackwardArgs& args, const Coefficients& c, uint64_t start, bool whole,
+FN void backward_step(const BackwardArgs& args, const Layer& c, uint64_t start, bool whole,
                       unsigned t, double& p, double& n) {
-    Chunk x, dy, dx;
-    load<T>(args.x, start, args.n, whole, t, x);
-    load<T>(args.dy, start, args.n, whole, t, dy);
-    load_sum<T>(args.dx, start, args.n, whole, t, args.accumulate, dx);
+    Chunk in[2];
+    load<T>({args.x, args.dy}, start, args.n, whole, t, in);
+    const Chunk& x = in[0];
+    const Chunk& dy = in[1];
+    Chunk dx = load_sum<T>(args.dx, start, args.n, whole, t, args.accumulate);
     Chunk by_p, by_n;
-    UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
-        const Slopes slopes = S::at(c, x.v[j]);
+    S::each(c, x, [&](unsigned j, const Slopes& slopes) {
         dx.v[j] = canonical(fma(dy.v[j], slopes.dx, dx.v[j]));
         by_p.v[j] = mul(dy.v[j], slopes.alpha_p);
         by_n.v[j] = mul(dy.v[j], slopes.alpha_n);
-    }
+    });
     if (args.dx) store<T>(args.dx, start, args.n, whole, t, dx);
     p = add(p, static_cast<double>(pairwise<CHUNK>(by_p.v, 1)));
     n = add(n, static_cast<double>(pairwise<CHUNK>(by_n.v, 1)));
@@ -77,7 +90,7 @@ FN void backward_step(const BackwardArgs& args, const Coefficients& c, uint64_t 
 template <class S, class T>
 FN void backward(const Grid& grid, const BackwardArgs& args) {
     SHARED Sums sums;
-    const Coefficients c = choose(args.device, args.value);
+    const Layer c = choose(args.device, args.value);
     const bool vectors = aligned(args.x, args.dy, args.dx);
     const uint64_t tiles = args.n / TILE + (args.n % TILE != 0);
     for (uint64_t tile = grid.block; tile < tiles; tile += grid.blocks) {
@@ -104,10 +117,10 @@ FN void backward_relu2(const Grid& grid, const BackwardArgs& args) {
     for (uint64_t start = grid.block * STEP; start < args.n; start += grid.blocks * STEP) {
         const bool whole = vectors && args.n - start >= STEP;
         EACH_THREAD(t) {
-            Chunk x, dy, dx;
-            load<T>(args.x, start, args.n, whole, t, x);
-            load<T>(args.dy, start, args.n, whole, t, dy);
-            load_sum<T>(args.dx, start, args.n, whole, t, args.accumulate, dx);
+            Chunk in[2];
+            load<T>({args.x, args.dy}, start, args.n, whole, t, in);
+            const auto& [x, dy] = in;
+            Chunk dx = load_sum<T>(args.dx, start, args.n, whole, t, args.accumulate);
             UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
                 dx.v[j] = canonical(fma(dy.v[j], relu2_slope(x.v[j]), dx.v[j]));
             }
@@ -122,12 +135,11 @@ FN void backward_swiglu(const Grid& grid, const SwigluBackwardArgs& args) {
     for (uint64_t start = grid.block * STEP; start < args.n; start += grid.blocks * STEP) {
         const bool whole = vectors && args.n - start >= STEP;
         EACH_THREAD(t) {
-            Chunk gate, up, dy, d_gate, d_up;
-            load<T>(args.gate, start, args.n, whole, t, gate);
-            load<T>(args.up, start, args.n, whole, t, up);
-            load<T>(args.dy, start, args.n, whole, t, dy);
-            load_sum<T>(args.d_gate, start, args.n, whole, t, args.accumulate, d_gate);
-            load_sum<T>(args.d_up, start, args.n, whole, t, args.accumulate, d_up);
+            Chunk in[3];
+            load<T>({args.gate, args.up, args.dy}, start, args.n, whole, t, in);
+            const auto& [gate, up, dy] = in;
+            Chunk d_gate = load_sum<T>(args.d_gate, start, args.n, whole, t, args.accumulate);
+            Chunk d_up = load_sum<T>(args.d_up, start, args.n, whole, t, args.accumulate);
             UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
                 const float by_gate = mul(dy.v[j], up.v[j]);
                 d_gate.v[j] = canonical(fma(by_gate, silu_slope(gate.v[j]), d_gate.v[j]));

@@ -81,25 +81,37 @@ FN bool aligned(Pointers... pointers) {
 }
 
 // The elements of thread t in the step that starts at `start`, so that the packs of a block lie
-// side by side. `whole`: all of the step exists and is aligned. What does not exist is 0.
-template <class T>
-FN void load(const void* from, uint64_t start, uint64_t n, bool whole, unsigned t, Chunk& out) {
+// side by side, from OPERANDS buffers. `whole`: all of the step exists and is aligned. What does
+// not exist is 0.
+template <class T, unsigned OPERANDS>
+FN void load(const void* const (&from)[OPERANDS], uint64_t start, uint64_t n, bool whole, unsigned t,
+             Chunk (&out)[OPERANDS]) {
     using Bits = typename T::Bits;
-    const Bits* p = static_cast<const Bits*>(from);
-    UNROLL for (unsigned pack = 0; pack < CHUNK / LANES<T>; ++pack) {
-        const uint64_t i = start + (pack * THREADS + t) * LANES<T>;
-        float* v = out.v + pack * LANES<T>;
-        if (whole) {
-            const Pack packed = *reinterpret_cast<const Pack*>(p + i);
-            UNROLL for (unsigned j = 0; j < LANES<T>; ++j) {
-                constexpr unsigned per_word = LANES<T> / 4;
-                const uint32_t word = packed.words[j / per_word];
-                v[j] = T::widen(static_cast<Bits>(word >> (j % per_word * 16)));
+    constexpr unsigned PACKS = CHUNK / LANES<T>;
+    const uint64_t first = start + t * LANES<T>;
+    if (whole) {
+        // All accesses before the first use, so that their latencies overlap.
+        Pack packs[OPERANDS][PACKS];
+        UNROLL for (unsigned k = 0; k < OPERANDS; ++k) {
+            const Bits* p = static_cast<const Bits*>(from[k]) + first;
+            UNROLL for (unsigned pack = 0; pack < PACKS; ++pack) {
+                packs[k][pack] = *reinterpret_cast<const Pack*>(p + pack * THREADS * LANES<T>);
             }
-        } else {
-            UNROLL for (unsigned j = 0; j < LANES<T>; ++j) {
-                v[j] = i + j < n ? T::widen(p[i + j]) : 0.0f;
+        }
+        UNROLL for (unsigned k = 0; k < OPERANDS; ++k) {
+            UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
+                constexpr unsigned PER_WORD = LANES<T> / 4;
+                const uint32_t* words = packs[k][j / LANES<T>].words;
+                const uint32_t word = words[j % LANES<T> / PER_WORD];
+                out[k].v[j] = T::widen(static_cast<Bits>(word >> (j % PER_WORD * 16)));
             }
+        }
+        return;
+    }
+    UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
+        const uint64_t i = first + j / LANES<T> * THREADS * LANES<T> + j % LANES<T>;
+        UNROLL for (unsigned k = 0; k < OPERANDS; ++k) {
+            out[k].v[j] = i < n ? T::widen(static_cast<const Bits*>(from[k])[i]) : 0.0f;
         }
     }
 }

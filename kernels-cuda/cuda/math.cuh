@@ -22,9 +22,22 @@ struct Coefficients {
     double sigmoid_n;
 };
 
-// A scalar is passed by value, or read from the device where it was computed there.
-FN Coefficients choose(const Coefficients* device, const Coefficients& value) {
-    return device ? *device : value;
+// Up to it f32 holds every integer.
+constexpr float EXACT_LIMIT = 16777216.0f;
+
+// The scalars, and what a thread's squares must sum to less than for `xielu_ideal`.
+struct Layer : Coefficients {
+    float ideal_below;
+};
+
+FN bool ordinary(float scalar) { return 0.0f <= scalar && scalar < 1e15f; }
+
+// Scalars are passed by value, or read from the device where they were computed there.
+FN Layer choose(const Coefficients* device, const Coefficients& value) {
+    const Coefficients c = device ? *device : value;
+    const bool ideal =
+        c.eps == 0.0f && ordinary(c.alpha_p) && ordinary(c.alpha_n) && ordinary(c.beta);
+    return Layer{c, ideal ? EXACT_LIMIT * EXACT_LIMIT : 0.0f};
 }
 
 FN float canonical(float y) { return is_nan(y) ? float_of(NAN_BITS) : y; }
@@ -93,43 +106,66 @@ FN Exp exp_of(float x) {
     return Exp{exp_of_minus(-e.v), exp2_of_magic(magic_a), exp2_of_magic(magic_b)};
 }
 
-// g = e^x - 1 - x for x <= 0 as a sum of two terms (see the CPU's `negative`), and the reduction.
+// g = e^x - 1 - x as a sum of two terms.
 struct Negative {
     float high, low;
-    Reduced e;
 };
 
-FN Negative negative(float x) {
-    Negative out;
-    out.e = reduce(max(-87.0f, x));
-    const float r_1 = add(1.0f, out.e.r);
+// For -EXACT_LIMIT <= x <= 0; see the CPU's `negative`.
+FN Negative near_negative(float x) {
+    const Reduced e = reduce(max(-87.0f, x));
+    const float r_1 = add(1.0f, e.r);
     const float minus_x_1 = sub(-1.0f, x);
-    const float high = fma(out.e.s, r_1, minus_x_1);
-    const float error = fma(out.e.s, r_1, sub(minus_x_1, high));
-    // Out there f32 has no room for the 1, and at -inf low is NaN.
-    const bool far = x < -16777216.0f;
-    out.high = far ? -x : high;
-    out.low = far ? -1.0f : add_tail(out.e, out.e.s, error);
-    return out;
+    const float high = fma(e.s, r_1, minus_x_1);
+    const float error = fma(e.s, r_1, sub(minus_x_1, high));
+    return Negative{high, add_tail(e, e.s, error)};
+}
+
+// For x <= 0. Far out f32 has no room for the 1, and at -inf the near form is NaN.
+FN Negative negative(float x) {
+    const Negative near = near_negative(x);
+    const bool far = x < -EXACT_LIMIT;
+    return Negative{far ? -x : near.high, far ? -1.0f : near.low};
 }
 
 // What x has above eps, where the exponential is constant.
 FN float above_eps(float x, float eps) { return max(sub(x, min(eps, x)), 0.0f); }
 
+FN float beta_x(const Coefficients& c, float x) { return mul(c.beta, max(-MAX_F32, x)); }
+
+// For every x and all coefficients.
 FN float xielu(const Coefficients& c, float x) {
-    const float beta_x = mul(c.beta, max(-MAX_F32, x));
     // x*(alpha_p*x) + beta*x, the rounding error of alpha_p*x added back.
     const float finite = min(MAX_F32, x);
     const float product = mul(c.alpha_p, finite);
     const float error = fma(c.alpha_p, finite, -product);
-    const float positive = fma(finite, product, max(fma(finite, error, beta_x), -MAX_F32));
+    const float positive =
+        fma(finite, product, max(fma(finite, error, beta_x(c, x)), -MAX_F32));
     const float clamped = min(c.eps, x);
     const Negative n = negative(clamped);
-    const float beta_clamped = mul(c.beta, max(-MAX_F32, clamped));
-    const float below = fma(c.alpha_n, n.high, fma(c.alpha_n, n.low, beta_clamped));
+    const float below = fma(c.alpha_n, n.high, fma(c.alpha_n, n.low, beta_x(c, clamped)));
     const float other = fma(above_eps(x, c.eps), sub(c.beta, c.alpha_n), below);
     const float y = 0.0f < x ? positive : other;
     return is_nan(x) ? float_of(NAN_BITS) : y;
+}
+
+// Whether all of a thread's x fit `xielu_ideal` and `xielu_slopes_ideal`; a NaN does not.
+template <unsigned COUNT>
+FN bool is_ideal(const Layer& layer, const float* x) {
+    float squares = 0.0f;
+    UNROLL for (unsigned j = 0; j < COUNT; ++j) squares = fma(x[j], x[j], squares);
+    return squares < layer.ideal_below;
+}
+
+// The same bits as `xielu` by fewer operations: the sum of both signs' values, one of which is 0.
+FN float xielu_ideal(const Coefficients& c, float x) {
+    const float below = min(0.0f, x);
+    const float above = sub(x, below);
+    const Negative n = near_negative(below);
+    const float product = mul(c.alpha_p, above);
+    const float error = fma(c.alpha_p, above, -product);
+    const float y = fma(c.alpha_n, n.high, fma(c.alpha_n, n.low, mul(c.beta, x)));
+    return fma(above, product, fma(above, error, y));
 }
 
 FN float xiprelu(const Coefficients& c, float x) {
@@ -163,10 +199,11 @@ struct Slopes {
 
 // 2*alpha_p*x + beta, or alpha_n*(e^x - 1) + beta; where x is above eps, e^eps is a constant.
 FN Slopes xielu_slopes(const Coefficients& c, float x) {
-    const Negative n = negative(min(c.eps, x));
+    const float clamped = min(c.eps, x);
+    const Negative n = negative(clamped);
     const bool positive = 0.0f < x;
-    const float below = fma(n.e.s, add(n.e.r, add_tail(n.e, 1.0f, 0.0f)), sub(n.e.s, 1.0f));
-    const float expm1 = c.eps < x ? -1.0f : below;
+    const bool straight = c.eps < x || x < -EXACT_LIMIT;
+    const float expm1 = straight ? -1.0f : add(add(n.high, clamped), n.low);
     Slopes out;
     out.dx = fma(positive ? mul(2.0f, c.alpha_p) : c.alpha_n, positive ? x : expm1, c.beta);
     out.alpha_p = positive ? mul(x, x) : 0.0f;
@@ -176,6 +213,16 @@ FN Slopes xielu_slopes(const Coefficients& c, float x) {
         out.alpha_n = x;
     }
     return out;
+}
+
+// The same bits by fewer operations, as `xielu_ideal`.
+FN Slopes xielu_slopes_ideal(const Coefficients& c, float x) {
+    const float below = min(0.0f, x);
+    const float above = sub(x, below);
+    const Negative n = near_negative(below);
+    const float expm1 = add(add(n.high, below), n.low);
+    const float dx = fma(mul(2.0f, c.alpha_p), above, fma(c.alpha_n, expm1, c.beta));
+    return Slopes{dx, mul(above, above), add(n.high, n.low)};
 }
 
 FN Slopes xiprelu_slopes(const Coefficients& c, float x) {

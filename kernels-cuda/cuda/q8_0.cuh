@@ -108,7 +108,7 @@ FN void forward_q8_0(const Grid& grid, void* y, uint64_t n, bool vectors, Values
         const uint64_t count = n - start < STEP ? n - start : STEP;
         PerThread<Chunk> chunk;
         EACH_THREAD(t) {
-            values(start, vectors && count == STEP, t, chunk[t]);
+            chunk[t] = values(start, vectors && count == STEP, t);
             Quantizer<T>::publish(chunk[t], t, amax);
         }
         BARRIER();
@@ -125,21 +125,20 @@ FN void forward_q8_0(const Grid& grid, void* y, uint64_t n, bool vectors, Values
 template <class F, class T>
 struct UnaryValues {
     const ForwardArgs& args;
-    const Coefficients c;
-    FN void operator()(uint64_t start, bool whole, unsigned t, Chunk& out) const {
-        load<T>(args.x, start, args.n, whole, t, out);
-        UNROLL for (unsigned j = 0; j < CHUNK; ++j) out.v[j] = F::apply(c, out.v[j]);
+    const Layer c;
+    FN Chunk operator()(uint64_t start, bool whole, unsigned t) const {
+        Chunk x[1];
+        load<T>({args.x}, start, args.n, whole, t, x);
+        F::apply(c, x[0]);
+        return x[0];
     }
 };
 
 template <class T>
 struct SwigluValues {
     const SwigluArgs& args;
-    FN void operator()(uint64_t start, bool whole, unsigned t, Chunk& out) const {
-        Chunk gate;
-        load<T>(args.gate, start, args.n, whole, t, gate);
-        load<T>(args.up, start, args.n, whole, t, out);
-        UNROLL for (unsigned j = 0; j < CHUNK; ++j) out.v[j] = swiglu(gate.v[j], out.v[j]);
+    FN Chunk operator()(uint64_t start, bool whole, unsigned t) const {
+        return load_swiglu<T>(args, start, whole, t);
     }
 };
 

@@ -3,11 +3,9 @@
 mod support;
 
 use half::{bf16, f16};
-use memmap2::MmapOptions;
 use support::*;
 use xielu::kernels::Kernels;
-use xielu_kernels_cuda::host::HostTwin;
-use xielu_kernels_cuda::{Activation, Coefficients, DType, Function, Scalars};
+use xielu_kernels_cuda::{Activation, Coefficients, DType, Scalars};
 
 /// Elements a block takes at a time.
 const STEP: usize = 2048;
@@ -169,30 +167,11 @@ fn scalars_on_the_device() {
     }
 }
 
-/// Only the last blocks run, on memory that exists only where it is touched.
+/// Where one value of a thread needs the general form, so do its neighbours: the same bits.
 #[test]
-fn more_than_2_to_the_32_elements() {
-    let n = (1u64 << 32) + 5000;
-    let mut memory = MmapOptions::new()
-        .len(2 * n as usize)
-        .no_reserve_swap()
-        .map_anon()
-        .expect("8.6 GB of address space");
-    let x = pre_activations(5000, 3).into_iter().map(bf16::from_f32).collect::<Vec<_>>();
-    let last = 2 * (n as usize - x.len());
-    memory[last..].copy_from_slice(bytemuck::cast_slice(&x));
-    let f = Coefficients::new(0.8, 0.8, 0.5);
-    let steps = n.div_ceil(STEP as u64);
-    let raw = HostTwin::new(steps).unwrap().0.only(steps - 3..steps);
-    let address = memory.as_mut_ptr() as u64;
-    let scalars = Scalars::Value(f);
-    // SAFETY: the mapping holds `n` elements, and nothing else uses it.
-    unsafe { raw.forward(Function::Xielu, scalars, DType::BF16, [address; 2], n) }.unwrap();
-    let expected = bf16::activate(&Kernels::detect(), &on_cpu(&Activation::xielu(f)), &x);
-    let found: Vec<bf16> = bytemuck::pod_collect_to_vec(&memory[last..]);
-    // The last three steps begin here.
-    let tail = (n - (steps - 3) * STEP as u64).min(5000) as usize;
-    assert!(tail > 4096);
-    let from = x.len() - tail;
-    same_bits("the end", &x[from..], &found[from..], &expected[from..]);
+fn beside_a_nan() {
+    let mut x = sweep(65_521);
+    x.extend(pre_activations(5000, 1));
+    x.iter_mut().step_by(4).for_each(|v| *v = f32::NAN);
+    machines().iter().for_each(|m| equal_to_cpu(m, &x));
 }
