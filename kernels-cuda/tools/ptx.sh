@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes ptx/ from cuda/ with a pinned compiler, or checks it.
+# Makes ptx/ from cuda/, and the PTX of benches/versions/, with a pinned compiler, or checks it.
 #
-#   tools/ptx.sh TOOLS            writes ptx/
-#   tools/ptx.sh TOOLS --check    writes nothing; fails where ptx/ differs from what would be
+#   tools/ptx.sh TOOLS            writes the PTX
+#   tools/ptx.sh TOOLS --check    writes nothing; fails where the PTX differs from what would be
 #                                 written, and where an architecture has spills or local memory
 #
 # TOOLS is the folder of the compiler: it is installed there from PyPI (270 MB) if it is missing.
@@ -28,9 +28,13 @@ if [ ! -x "$nvcc" ]; then
 fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
+mkdir "$out/ptx" "$out/versions"
 
-for source in cuda/*.cu; do
-    ptx=$out/$(basename "$source" .cu).ptx
+for source in cuda/*.cu benches/versions/*.cu; do
+    case $source in
+        cuda/*) ptx=$out/ptx/$(basename "$source" .cu).ptx ;;
+        *) ptx=$out/versions/$(basename "$source" .cu).ptx ;;
+    esac
     "$nvcc" -std=c++17 -O3 -fmad=false -arch=$baseline -ptx "$source" -o "$ptx"
     sed -i -e '/^\/\//d' -e "s/^\.version .*/.version $version/" "$ptx"
 done
@@ -38,7 +42,7 @@ done
 # Assembles every file as the driver will, printing registers, and fails on spills.
 assemble() {
     local architecture=$1 ptx status=0
-    for ptx in "$out"/*.ptx; do
+    for ptx in "$out"/*/*.ptx; do
         "${nvcc%nvcc}ptxas" -v -arch="sm_$architecture" "$ptx" -o "$out/cubin" 2>&1
     done | awk -v architecture="$architecture" '
         /Compiling entry function/ { split($0, part, "\047"); name = part[2] }
@@ -63,10 +67,13 @@ done
 [ $failed -eq 0 ]
 
 if [ "$mode" = --check ]; then
-    diff -r "$out" ptx --exclude cubin && echo 'ptx/ is what the compiler makes of cuda/'
+    diff -r "$out/ptx" ptx
+    diff -r "$out/versions" benches/versions --exclude '*.cu'
+    echo 'the PTX is what the compiler makes of the sources'
 else
     mkdir -p ptx
-    rm -f ptx/*.ptx
-    cp "$out"/*.ptx ptx/
+    rm -f ptx/*.ptx benches/versions/*.ptx
+    cp "$out"/ptx/*.ptx ptx/
+    cp "$out"/versions/*.ptx benches/versions/
     echo "$(cat ptx/*.ptx | wc -c) bytes in ptx/"
 fi
