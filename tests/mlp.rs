@@ -11,18 +11,25 @@ use xielu::{Backend, Error, Mlp};
 
 const HIDDEN: usize = 64;
 const FFN: usize = 96;
+/// Widths of whole blocks of the K-quants.
+const WIDE: (usize, usize) = (256, 768);
 const ACTS: [HiddenAct; 4] =
     [HiddenAct::Xielu, HiddenAct::Xiprelu, HiddenAct::Relu2, HiddenAct::Swiglu];
 
 fn toy(act: HiddenAct, dtype: DType) -> Toy {
-    Toy::new(config(act, RopeStyle::Neox, true, false), dtype)
+    let mut config = config(act, RopeStyle::Neox, true, false);
+    if dtype.block_len() > 32 {
+        (config.hidden_size, config.intermediate_size) = WIDE;
+        config.num_heads = config.hidden_size / config.head_dim;
+    }
+    Toy::new(config, dtype)
 }
 
 /// The layer in f64, with the roundings to 8 bits that quantized weights ask for.
 fn truth(toy: &Toy, dtype: DType, x: &[f32]) -> Vec<f64> {
     let input = |x: Vec<f64>| if dtype.is_quantized() { requantize(&x) } else { x };
     let weights = |role| toy.values(Role::Layer(0, role));
-    x.chunks(HIDDEN)
+    x.chunks(toy.config.hidden_size)
         .flat_map(|x| {
             let x = input(x.iter().map(|&v| f64::from(v)).collect());
             let up = matvec(weights(LayerRole::FfnUp), &x);
@@ -36,8 +43,8 @@ fn truth(toy: &Toy, dtype: DType, x: &[f32]) -> Vec<f64> {
 }
 
 fn run(mlp: &Mlp, tile: usize, x: &[f32]) -> Result<Vec<f32>, Error> {
-    let tokens = x.len() / HIDDEN;
-    let mut scratch = vec![f32::NAN; Mlp::scratch_len(HIDDEN, tile.min(FFN), tokens)];
+    let (hidden, ffn) = (mlp.hidden_size(), mlp.intermediate_size());
+    let mut scratch = vec![f32::NAN; Mlp::scratch_len(hidden, tile.min(ffn), x.len() / hidden)];
     let mut out = vec![f32::NAN; x.len()];
     mlp.forward_tiled(&Backend::default(), tile, x, &mut out, &mut scratch)?;
     Ok(out)
@@ -50,11 +57,12 @@ fn norm(x: impl Iterator<Item = f64>) -> f64 {
 #[test]
 fn every_form_type_and_tile_matches_f64() {
     for act in ACTS {
-        for dtype in DType::ALL.into_iter().filter(|dtype| dtype.block_len() <= 32) {
+        for dtype in DType::ALL {
             let toy = toy(act, dtype);
             let mlp = Mlp::load(&&toy, &toy.config, 0).unwrap();
+            let (block, ffn) = (dtype.block_len().max(32), mlp.intermediate_size());
             for tokens in [1, 2, 9] {
-                let x = Noise(99).vec(tokens * HIDDEN, 2.0);
+                let x = Noise(99).vec(tokens * mlp.hidden_size(), 2.0);
                 let truth = truth(&toy, dtype, &x);
                 let whole = run(&mlp, usize::MAX, &x).unwrap();
                 let error = norm(whole.iter().zip(&truth).map(|(&a, b)| f64::from(a) - b))
@@ -62,7 +70,7 @@ fn every_form_type_and_tile_matches_f64() {
                 // A hidden value next to a rounding boundary may fall either way in f32.
                 let tolerance = if dtype.is_quantized() { 2e-3 } else { 1e-6 };
                 assert!(error < tolerance, "{act:?} {dtype} {tokens}: {error:e}");
-                for tile in [32, 64, FFN, FFN + 1] {
+                for tile in [block, 2 * block, ffn, ffn + 1] {
                     let tiled = run(&mlp, tile, &x).unwrap();
                     let difference = norm(whole.iter().zip(&tiled).map(|(a, b)| f64::from(a - b)));
                     assert!(difference < 1e-5 * norm(whole.iter().map(|&v| f64::from(v))));
@@ -79,6 +87,11 @@ fn tiles_that_cut_a_block_or_do_nothing_are_errors() {
     let x = [1.0; HIDDEN];
     for tile in [0, 1, 31, 33, 95] {
         assert_eq!(run(&mlp, tile, &x), Err(Error::Tile(tile)));
+    }
+    let wide = self::toy(HiddenAct::Xielu, DType::Q4_K);
+    let mlp = Mlp::load(&&wide, &wide.config, 0).unwrap();
+    for tile in [32, 255, 384] {
+        assert_eq!(run(&mlp, tile, &[1.0; WIDE.0]), Err(Error::Tile(tile)));
     }
     let float = self::toy(HiddenAct::Xielu, DType::F32);
     let mlp = Mlp::load(&&float, &float.config, 0).unwrap();

@@ -4,6 +4,7 @@ use core::fmt;
 
 use half::{bf16, f16};
 
+use super::k_quants::{q4_k, q5_k, q6_k};
 use crate::kernels::{BlockQ8_0, DType, F16, Kernels, QK};
 
 /// Why a row cannot be encoded.
@@ -43,7 +44,8 @@ impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             EncodeError::PartialBlock { dtype, len } => {
-                write!(f, "a row of {len} values is not a multiple of {dtype}'s block of {QK}")
+                let block = dtype.block_len();
+                write!(f, "a row of {len} values is not a multiple of {dtype}'s block of {block}")
             }
             EncodeError::OutputLength { expected, found } => {
                 write!(f, "the encoded row takes {expected} bytes, the output has {found}")
@@ -68,6 +70,10 @@ impl core::error::Error for EncodeError {}
 /// - `Q8_0`: `d = max|x| / 127`, `q = round(x * (1/d))`, halves away from zero.
 /// - `Q4_0`: `m` = the first value of largest magnitude, `d = m / -8`,
 ///   `q = min(15, trunc(x * (1/d) + 8.5))`.
+/// - `Q4_K`, `Q5_K`: `x = d s q - dmin m` with 6-bit `s` and `m` for each 32 values; the scale
+///   and min of each group are searched for, the squares of the errors weighted by `rms(x) + |x|`
+///   of the group.
+/// - `Q6_K`: `x = d s q` with 8-bit `s` for each 16 values, searched for with weights `x^2`.
 ///
 /// A block whose `d` is 0 stores the quants of zero; one whose `d` is below f16's range stores a
 /// zero scale. Both decode to zeros. Source of the formats: ggml's reference encoders.
@@ -94,8 +100,11 @@ pub fn encode_row(dtype: DType, row: &[f32], out: &mut [u8]) -> Result<(), Encod
             let y = bf16::from_f32(x);
             (y.to_le_bytes(), y.is_finite())
         }),
-        DType::Q8_0 => encode_blocks::<34>(dtype, row, out, q8_0),
-        DType::Q4_0 => encode_blocks::<18>(dtype, row, out, q4_0),
+        DType::Q8_0 => encode_blocks(dtype, row, out, q8_0),
+        DType::Q4_0 => encode_blocks(dtype, row, out, q4_0),
+        DType::Q4_K => encode_blocks(dtype, row, out, q4_k),
+        DType::Q5_K => encode_blocks(dtype, row, out, q5_k),
+        DType::Q6_K => encode_blocks(dtype, row, out, q6_k),
         _ => Err(EncodeError::PartialBlock { dtype, len: row.len() }),
     }
 }
@@ -118,37 +127,38 @@ fn encode_16(
     Ok(())
 }
 
-/// Encodes a row of blocks of `N` bytes; `encode` returns the block's scale as stored.
-fn encode_blocks<const N: usize>(
+/// Encodes a row of blocks of `LEN` values in `N` bytes; `encode` tells whether the block's
+/// scales, as stored, are finite.
+fn encode_blocks<const LEN: usize, const N: usize>(
     dtype: DType,
     row: &[f32],
     out: &mut [u8],
-    encode: impl Fn(&[f32; QK], &mut [u8; N]) -> f16,
+    encode: impl Fn(&[f32; LEN], &mut [u8; N]) -> bool,
 ) -> Result<(), EncodeError> {
-    let (blocks, _) = row.as_chunks::<QK>();
+    let (blocks, _) = row.as_chunks::<LEN>();
     let (slots, _) = out.as_chunks_mut::<N>();
     for (i, (block, slot)) in blocks.iter().zip(slots).enumerate() {
         if let Some(j) = block.iter().position(|x| !x.is_finite()) {
-            return Err(EncodeError::NotFinite { index: i * QK + j });
+            return Err(EncodeError::NotFinite { index: i * LEN + j });
         }
-        if !encode(block, slot).is_finite() {
-            return Err(EncodeError::Overflow { dtype, index: i * QK });
+        if !encode(block, slot) {
+            return Err(EncodeError::Overflow { dtype, index: i * LEN });
         }
     }
     Ok(())
 }
 
-fn q8_0(x: &[f32; QK], out: &mut [u8; 34]) -> f16 {
+fn q8_0(x: &[f32; QK], out: &mut [u8; 34]) -> bool {
     let mut block = [BlockQ8_0::ZERO];
     // One block of 32 values is the length it asks for: no error is possible.
     let _ = Kernels::scalar().quantize_q8_0(x, &mut block);
     let [BlockQ8_0 { d: F16([d0, d1]), qs }] = block;
     let [out0, out1, quants @ ..] = out;
     (*out0, *out1, *quants) = (d0, d1, qs.map(|q| q as u8));
-    f16::from_le_bytes([d0, d1])
+    f16::from_le_bytes([d0, d1]).is_finite()
 }
 
-fn q4_0(x: &[f32; QK], out: &mut [u8; 18]) -> f16 {
+fn q4_0(x: &[f32; QK], out: &mut [u8; 18]) -> bool {
     let m = x.iter().fold(0.0f32, |m, &v| if v.abs() > m.abs() { v } else { m });
     let d = m / -8.0;
     let id = if d == 0.0 { 0.0 } else { 1.0 / d };
@@ -161,5 +171,5 @@ fn q4_0(x: &[f32; QK], out: &mut [u8; 18]) -> f16 {
     for (q, (&lo, &hi)) in quants.iter_mut().zip(low.iter().zip(high)) {
         *q = quant(lo) | (quant(hi) << 4);
     }
-    scale
+    scale.is_finite()
 }

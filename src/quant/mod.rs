@@ -7,6 +7,8 @@
 pub mod convert;
 mod encode;
 mod error_stats;
+mod k_quants;
+mod lanes;
 
 pub use encode::{EncodeError, encode_row};
 pub use error_stats::ErrorStats;

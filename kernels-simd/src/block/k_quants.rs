@@ -68,6 +68,33 @@ pub fn unpack_scales(t: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
     (join(scales, scales, high), join(mins, mins, high >> 4))
 }
 
+/// The reverse of [`unpack_scales`]; of every number the upper two bits are dropped.
+fn pack_scales(scales: [u8; 8], mins: [u8; 8]) -> [u8; 12] {
+    let halves = |v: [u8; 8]| {
+        let [a, b, c, d, e, f, g, h] = v;
+        (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+    };
+    let ((scales, high_scales), (mins, high_mins)) = (halves(scales), halves(mins));
+    let join = |low: u32, high: u32| (low & 0x3f3f_3f3f) | (high & 0x3030_3030) << 2;
+    let rest = (high_scales & 0x0f0f_0f0f) | (high_mins & 0x0f0f_0f0f) << 4;
+    let [a, b, c, d] = join(scales, high_scales).to_le_bytes();
+    let [e, f, g, h] = join(mins, high_mins).to_le_bytes();
+    let [i, j, k, l] = rest.to_le_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l]
+}
+
+/// The reverse of [`nibbles`]; of every quant the upper four bits are dropped.
+fn pack_nibbles(quants: &[u8; QK_K]) -> [u8; QK_K / 2] {
+    let mut out = [0; QK_K / 2];
+    for (out, quants) in out.as_chunks_mut::<32>().0.iter_mut().zip(quants.as_chunks::<64>().0) {
+        let (low, high) = quants.split_at(32);
+        for (q, (low, high)) in out.iter_mut().zip(low.iter().zip(high)) {
+            *q = low & 15 | high << 4;
+        }
+    }
+    out
+}
+
 /// The nibbles of 128 bytes in the order of their values.
 #[inline(always)]
 fn nibbles(qs: &[u8; QK_K / 2]) -> [u8; QK_K] {
@@ -86,10 +113,21 @@ impl BlockQ4_K {
     pub const ZERO: Self =
         BlockQ4_K { d: F16([0; 2]), dmin: F16([0; 2]), scales: [0; 12], qs: [0; QK_K / 2] };
 
+    /// Stores the groups' scales and mins, of 6 bits each; the reverse of [`unpack_scales`].
+    pub fn set_scales(&mut self, scales: [u8; 8], mins: [u8; 8]) {
+        self.scales = pack_scales(scales, mins);
+    }
+
     /// The quants in the order of their values.
     #[inline(always)]
     pub fn quants(&self) -> [u8; QK_K] {
         nibbles(&self.qs)
+    }
+
+    /// Stores quants of 4 bits in the order of their values; the reverse of
+    /// [`quants`](Self::quants).
+    pub fn set_quants(&mut self, quants: &[u8; QK_K]) {
+        self.qs = pack_nibbles(quants);
     }
 
     /// The 256 values.
@@ -108,6 +146,11 @@ impl BlockQ5_K {
         qs: [0; QK_K / 2],
     };
 
+    /// Stores the groups' scales and mins, of 6 bits each; the reverse of [`unpack_scales`].
+    pub fn set_scales(&mut self, scales: [u8; 8], mins: [u8; 8]) {
+        self.scales = pack_scales(scales, mins);
+    }
+
     /// The quants in the order of their values.
     #[inline(always)]
     pub fn quants(&self) -> [u8; QK_K] {
@@ -118,6 +161,18 @@ impl BlockQ5_K {
             }
         }
         out
+    }
+
+    /// Stores quants of 5 bits in the order of their values; the reverse of
+    /// [`quants`](Self::quants).
+    pub fn set_quants(&mut self, quants: &[u8; QK_K]) {
+        self.qs = pack_nibbles(quants);
+        self.qh = [0; QK_K / 8];
+        for (g, quants) in quants.as_chunks::<32>().0.iter().enumerate() {
+            for (high, q) in self.qh.iter_mut().zip(quants) {
+                *high |= (q >> 4 & 1) << g;
+            }
+        }
     }
 
     /// The 256 values.
@@ -161,6 +216,23 @@ impl BlockQ6_K {
         out
     }
 
+    /// Stores quants of 6 bits in the order of their values; the reverse of
+    /// [`quants`](Self::quants).
+    pub fn set_quants(&mut self, quants: &[u8; QK_K]) {
+        let halves = self.ql.as_chunks_mut::<64>().0.iter_mut();
+        let halves = halves.zip(self.qh.as_chunks_mut::<32>().0);
+        for ((ql, qh), quants) in halves.zip(quants.as_chunks::<128>().0) {
+            let [a, b, c, d] = quants.as_chunks::<32>().0 else { continue };
+            let (low, high) = ql.split_at_mut(32);
+            for (l, h) in qh.iter_mut().enumerate() {
+                let [a, b, c, d] = [a, b, c, d].map(|q| q[l % 32]);
+                low[l % 32] = a & 15 | c << 4;
+                high[l % 32] = b & 15 | d << 4;
+                *h = a >> 4 & 3 | (b >> 4 & 3) << 2 | (c >> 4 & 3) << 4 | (d >> 4) << 6;
+            }
+        }
+    }
+
     /// The 256 values.
     pub fn dequantize(&self) -> [f32; QK_K] {
         let mut out = self.quants().map(|q| f32::from(q as i8 - 32));
@@ -169,5 +241,31 @@ impl BlockQ6_K {
             out.iter_mut().for_each(|x| *x *= scale);
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        // Every bit of every number alone, and all of them.
+        for bit in 0..6 {
+            for place in 0..=QK_K {
+                let value = |i| if i == place || place == QK_K { 1 << bit } else { 0 };
+                let quants: [u8; QK_K] = core::array::from_fn(value);
+                let (mut q4, mut q5, mut q6) = (BlockQ4_K::ZERO, BlockQ5_K::ZERO, BlockQ6_K::ZERO);
+                q4.set_quants(&quants);
+                q5.set_quants(&quants);
+                q6.set_quants(&quants);
+                assert_eq!(q4.quants(), quants.map(|q| q & 15), "{bit} {place}");
+                assert_eq!(q5.quants(), quants.map(|q| q & 31), "{bit} {place}");
+                assert_eq!(q6.quants(), quants, "{bit} {place}");
+                let (scales, mins) =
+                    (core::array::from_fn(value), core::array::from_fn(|i| value(i + 8)));
+                assert_eq!(unpack_scales(&pack_scales(scales, mins)), (scales, mins));
+            }
+        }
     }
 }
