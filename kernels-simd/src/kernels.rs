@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-use crate::aarch64::neon;
+use crate::aarch64::{dotprod, i8mm, neon};
 use crate::activation::{self, Activation};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use crate::wasm::simd128;
@@ -142,9 +142,11 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => (&avx512::activation::TABLE, &avx512_vnni::gemm::TABLE),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::Neon | Isa::Dotprod | Isa::I8mm => {
-                (&neon::activation::TABLE, &scalar::gemm::TABLE)
-            }
+            Isa::Neon => (&neon::activation::TABLE, &neon::gemm::TABLE),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Isa::Dotprod => (&neon::activation::TABLE, &dotprod::gemm::TABLE),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Isa::I8mm => (&neon::activation::TABLE, &i8mm::gemm::TABLE),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Isa::Simd128 => (&simd128::activation::TABLE, &scalar::gemm::TABLE),
             #[allow(unreachable_patterns)]

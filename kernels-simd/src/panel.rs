@@ -61,6 +61,9 @@ pub(crate) trait PanelIsa: Copy {
     fn lanes(self) -> Self::Lanes;
     /// Integers as floats.
     fn to_f32(self, q: Self::I) -> <Self::Lanes as Lanes>::F32;
+    /// Prepares a panel of `P` for [`PanelIsa::products`].
+    #[inline(always)]
+    fn arrange<P: Pack>(self, _panel: &mut Panel) {}
     /// [`tile`] with as many vectors and tokens as the registers hold, for up to
     /// [`PanelIsa::TILE`] tokens.
     fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]);
@@ -197,6 +200,7 @@ pub(crate) fn drive_panels<P: Pack, I: PanelIsa>(isa: I, mut g: Gemm<'_, P::Bloc
             let sums = zeroed(memory);
             for chunk in 0..g.x_stride {
                 pack_panel::<P>(&g, first_row, chunk, &mut panel);
+                isa.arrange::<P>(&mut panel);
                 all_tokens::<P, I>(isa, &g, &panel, first_token, chunk, sums);
             }
             write(&mut g, first_row, first_token, sums);

@@ -5,6 +5,7 @@ use core::arch::asm;
 
 use half::{bf16, f16};
 
+use crate::aarch64::simd;
 use crate::activation::{Activation, Table, activate, swiglu};
 use crate::lanes::{Element, Lanes};
 
@@ -33,15 +34,7 @@ unsafe fn run_swiglu<T: Element>(gate: *const T, up: *const T, dst: *mut T, n: u
 
 /// NEON, which the target has: without it this file is not compiled.
 #[derive(Clone, Copy)]
-struct Neon;
-
-/// Calls an intrinsic of NEON.
-macro_rules! neon {
-    ($call:expr) => {
-        // SAFETY: the target has NEON; without it this file is not compiled.
-        unsafe { $call }
-    };
-}
+pub(in crate::aarch64) struct Neon;
 
 impl Lanes for Neon {
     type F32 = float32x4_t;
@@ -50,64 +43,64 @@ impl Lanes for Neon {
 
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {
-        neon!(vdupq_n_f32(x))
+        simd!(vdupq_n_f32(x))
     }
     #[inline(always)]
     fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        neon!(vaddq_f32(a, b))
+        simd!(vaddq_f32(a, b))
     }
     #[inline(always)]
     fn sub(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        neon!(vsubq_f32(a, b))
+        simd!(vsubq_f32(a, b))
     }
     #[inline(always)]
     fn mul(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        neon!(vmulq_f32(a, b))
+        simd!(vmulq_f32(a, b))
     }
     #[inline(always)]
     fn div(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        neon!(vdivq_f32(a, b))
+        simd!(vdivq_f32(a, b))
     }
     #[inline(always)]
     fn neg(self, a: float32x4_t) -> float32x4_t {
-        neon!(vnegq_f32(a))
+        simd!(vnegq_f32(a))
     }
     #[inline(always)]
     fn neg_abs(self, a: float32x4_t) -> float32x4_t {
-        neon!(vnegq_f32(vabsq_f32(a)))
+        simd!(vnegq_f32(vabsq_f32(a)))
     }
     #[inline(always)]
     fn fma(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
-        neon!(vfmaq_f32(c, a, b))
+        simd!(vfmaq_f32(c, a, b))
     }
     /// Not FMIN: that gives NaN when either is NaN, and tells -0 from 0.
     #[inline(always)]
     fn min(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        neon!(vbslq_f32(vcltq_f32(a, b), a, b))
+        simd!(vbslq_f32(vcltq_f32(a, b), a, b))
     }
     #[inline(always)]
     fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        neon!(vbslq_f32(vcgtq_f32(a, b), a, b))
+        simd!(vbslq_f32(vcgtq_f32(a, b), a, b))
     }
     #[inline(always)]
     fn lt(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
-        neon!(vcltq_f32(a, b))
+        simd!(vcltq_f32(a, b))
     }
     #[inline(always)]
     fn is_nan(self, a: float32x4_t) -> uint32x4_t {
-        neon!(vmvnq_u32(vceqq_f32(a, a)))
+        simd!(vmvnq_u32(vceqq_f32(a, a)))
     }
     #[inline(always)]
     fn select(self, mask: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        neon!(vbslq_f32(mask, a, b))
+        simd!(vbslq_f32(mask, a, b))
     }
     #[inline(always)]
     fn all(self, mask: uint32x4_t) -> bool {
-        neon!(vminvq_u32(mask) == u32::MAX)
+        simd!(vminvq_u32(mask) == u32::MAX)
     }
     #[inline(always)]
     fn exp2_of_magic(self, t: float32x4_t) -> float32x4_t {
-        neon!(vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(t))))
+        simd!(vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(t))))
     }
 
     #[inline(always)]
