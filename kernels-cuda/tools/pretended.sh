@@ -21,8 +21,10 @@ if [ $# -gt 0 ]; then
     exit
 fi
 cd "$crate"
-cargo test -p xielu-kernels-cuda --features host-twin,capi --no-fail-fast
+# The largest sum is the host twin's alone.
+XIELU_SUM_ELEMENTS=1000000 \
+    cargo test -p xielu-kernels-cuda --features host-twin,capi --no-fail-fast
 XIELU_PRETENDED_DRIVER=11040 cargo test -p xielu-kernels-cuda --features host-twin,capi \
     --test no_driver -- an_old_driver
 # Its times are pretended too.
-XIELU_BENCH_ELEMENTS=50000 cargo bench -p xielu-kernels-cuda --bench kernels
+XIELU_BENCH_ELEMENTS=50000 cargo bench --profile dev -p xielu-kernels-cuda --bench kernels
