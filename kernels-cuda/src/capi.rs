@@ -10,6 +10,7 @@
 //! refused.
 #![allow(non_camel_case_types, reason = "the names are C's")]
 #![allow(clippy::missing_safety_doc, reason = "the module states the one contract")]
+#![allow(rustdoc::broken_intra_doc_links, reason = "x[i] is C's, in the header's comments")]
 
 use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_void};
