@@ -105,6 +105,23 @@ macro_rules! chunks_of_groups {
 }
 pub(crate) use chunks_of_groups;
 
+/// The parts of [`ChunkDot`] that the formats of 256 values share.
+macro_rules! chunks_of_256 {
+    ($block:ty) => {
+        type Block = $block;
+        type Chunk = $block;
+        #[inline(always)]
+        fn chunks(w: &[$block]) -> (&[$block], &[$block]) {
+            (w, &[])
+        }
+        #[inline(always)]
+        fn padded(_rest: &[$block]) -> Option<$block> {
+            None
+        }
+    };
+}
+pub(crate) use chunks_of_256;
+
 /// Row products made of chunk products.
 #[derive(Clone, Copy)]
 pub(crate) struct Chunked<D>(pub D);
@@ -144,7 +161,7 @@ impl<D: ChunkDot> RowDot<D::Block, InputBlock> for Chunked<D> {
 }
 
 /// From this many tokens on, unpacking to panels pays.
-const PANEL_TOKENS: usize = 8;
+const PANEL_TOKENS: usize = 12;
 
 /// A product of quantized weights, whichever way suits the number of tokens.
 #[inline(always)]

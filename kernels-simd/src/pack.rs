@@ -60,7 +60,9 @@ impl Pack for PackQ8_0 {
         let mut scales = [0.0; GROUPS];
         let slots = bytes.as_chunks_mut::<QK>().0.iter_mut().zip(&mut scales);
         for ((bytes, scale), block) in slots.zip(blocks) {
-            *bytes = block.qs.map(|q| q.cast_unsigned() ^ 0x80);
+            for (byte, &q) in bytes.iter_mut().zip(&block.qs) {
+                *byte = q.cast_unsigned() ^ 0x80;
+            }
             *scale = block.d.get();
         }
         scatter(&bytes, panel, r);
@@ -83,9 +85,10 @@ impl Pack for PackQ4_0 {
         let mut scales = [0.0; GROUPS];
         let slots = bytes.as_chunks_mut::<QK>().0.iter_mut().zip(&mut scales);
         for ((bytes, scale), block) in slots.zip(blocks) {
-            let (low, high) = bytes.split_at_mut(QK / 2);
-            for ((low, high), &q) in low.iter_mut().zip(high).zip(&block.qs) {
-                (*low, *high) = (q & 15, q >> 4);
+            let q = u128::from_le_bytes(block.qs);
+            let mask = u128::from_ne_bytes([15; QK / 2]);
+            if let [low, high] = bytes.as_chunks_mut().0 {
+                (*low, *high) = ((q & mask).to_le_bytes(), (q >> 4 & mask).to_le_bytes());
             }
             *scale = block.d.get();
         }
@@ -154,7 +157,10 @@ impl Pack for PackQ6_K {
         let block = blocks.first().unwrap_or(&BlockQ6_K::ZERO);
         scatter(&block.quants(), panel, r);
         let d = block.d.get();
-        let scales: [f32; HALVES] = block.scales.map(|s| d * f32::from(s));
+        let mut scales = [0.0; HALVES];
+        for (scale, &s) in scales.iter_mut().zip(&block.scales) {
+            *scale = d * f32::from(s);
+        }
         scatter_column(&scales, &mut panel.scales, r);
     }
 }

@@ -92,7 +92,7 @@ fn load_sums(x: &[i16; 16]) -> __m256i {
 }
 
 #[inline(always)]
-pub(super) fn horizontal_sum(v: __m256) -> f32 {
+pub(in crate::x86) fn horizontal_sum(v: __m256) -> f32 {
     avx2!({
         let v = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
         let v = _mm_add_ps(v, _mm_movehl_ps(v, v));

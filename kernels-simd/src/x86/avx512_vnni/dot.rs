@@ -1,57 +1,32 @@
 //! Dot products of one weight row with one to four input rows, in 512-bit vectors.
 
 use core::arch::x86_64::*;
+use core::marker::PhantomData;
 
 use super::Avx512Vnni;
-use crate::block::{BlockQ4_0, F16, QK};
-use crate::gemm::{ChunkDot, chunks_of_groups};
+use super::unpack::{Unpack, load_f32, vnni};
+use crate::gemm::ChunkDot;
 use crate::input::{GROUPS, InputBlock};
+use crate::x86::avx2::dot::horizontal_sum;
 use crate::x86::prefetch;
 
-/// Calls an intrinsic of the features that [`Avx512Vnni`] stands for.
-macro_rules! vnni {
-    ($call:expr) => {
-        // SAFETY: called only below functions that take an `Avx512Vnni`, which exists only where
-        // the machine runs these features, and that are inlined into functions enabling them.
-        unsafe { $call }
-    };
+/// Rows of one format.
+pub(super) struct Rows<U> {
+    // Proof for the intrinsics.
+    _isa: Avx512Vnni,
+    format: PhantomData<U>,
 }
 
-/// 32 nibbles a block, each less 8.
-#[derive(Clone, Copy)]
-pub(super) struct Q4_0(pub Avx512Vnni);
-
-impl Q4_0 {
-    /// Four blocks: `[low nibbles of each, high nibbles of each]`.
+impl<U> Rows<U> {
     #[inline(always)]
-    fn quads(w: &[BlockQ4_0; 4]) -> [__m512i; 2] {
-        let [a, b, c, d] = w.each_ref().map(|w| load16(&w.qs));
-        vnni!({
-            let v = _mm512_castsi128_si512(a);
-            let v = _mm512_inserti32x4::<1>(v, b);
-            let v = _mm512_inserti32x4::<2>(v, c);
-            let v = _mm512_inserti32x4::<3>(v, d);
-            let mask = _mm512_set1_epi8(15);
-            [_mm512_and_si512(v, mask), _mm512_and_si512(_mm512_srli_epi16::<4>(v), mask)]
-        })
-    }
-
-    /// The scales of a chunk: every ninth word of its first 128 bytes.
-    #[inline(always)]
-    fn scales(w: &[BlockQ4_0; GROUPS]) -> __m256 {
-        let p = w.as_ptr().cast::<__m512i>();
-        // SAFETY: the chunk has 144 bytes.
-        let (a, b) = unsafe { (_mm512_loadu_si512(p), _mm512_loadu_si512(p.add(1))) };
-        vnni!({
-            let index = _mm512_castsi128_si512(_mm_setr_epi16(0, 9, 18, 27, 36, 45, 54, 63));
-            let halves = _mm512_permutex2var_epi16(a, index, b);
-            _mm256_cvtph_ps(_mm512_castsi512_si128(halves))
-        })
+    pub(super) fn new(isa: Avx512Vnni) -> Self {
+        Rows { _isa: isa, format: PhantomData }
     }
 }
 
-impl ChunkDot for Q4_0 {
-    chunks_of_groups!(BlockQ4_0, BlockQ4_0 { d: F16([0; 2]), qs: [0; QK / 2] });
+impl<U: Unpack> ChunkDot for Rows<U> {
+    type Block = U::Block;
+    type Chunk = U::Chunk;
     type Sum = __m512;
 
     #[inline(always)]
@@ -59,64 +34,92 @@ impl ChunkDot for Q4_0 {
         vnni!(_mm512_setzero_ps())
     }
     #[inline(always)]
-    fn prefetch(chunk: &Self::Chunk) {
+    fn chunks(w: &[U::Block]) -> (&[U::Chunk], &[U::Block]) {
+        U::chunks(w)
+    }
+    #[inline(always)]
+    fn padded(rest: &[U::Block]) -> Option<U::Chunk> {
+        U::padded(rest)
+    }
+    #[inline(always)]
+    fn prefetch(chunk: &U::Chunk) {
         prefetch(chunk);
     }
     #[inline(always)]
     fn total(&self, sum: __m512) -> f32 {
-        vnni!(_mm512_reduce_add_ps(sum))
+        vnni!({
+            let upper = _mm512_extractf32x8_ps::<1>(sum);
+            horizontal_sum(_mm256_add_ps(_mm512_castps512_ps256(sum), upper))
+        })
     }
+
+    /// A vector holds 64 products in sixteen sums of four. Four neighbours share a scale, and two
+    /// vectors share all of them where [`Unpack::JOINED`].
     #[inline(always)]
-    fn add<const T: usize>(&self, w: &Self::Chunk, x: [&InputBlock; T], sums: &mut [__m512; T]) {
-        let scales = Self::scales(w);
-        let quads =
-            [Self::quads(&[w[0], w[1], w[2], w[3]]), Self::quads(&[w[4], w[5], w[6], w[7]])];
+    fn add<const T: usize>(&self, w: &U::Chunk, x: [&InputBlock; T], sums: &mut [__m512; T]) {
+        let scales = U::scales(w);
+        let offsets = U::offsets(w, scales);
+        let quads = [U::quad(w, 0), U::quad(w, 1), U::quad(w, 2), U::quad(w, 3)];
+        let zero = vnni!(_mm512_setzero_si512());
         for (x, sum) in x.into_iter().zip(sums) {
-            let scale = vnni!(_mm256_mul_ps(scales, load_f32(&x.d)));
-            let wide = vnni!(_mm512_castps256_ps512(scale));
-            let offset = vnni!({
-                let sum = _mm256_madd_epi16(_mm256_set1_epi16(-8), load_sums(&x.sums));
-                _mm256_mul_ps(scale, _mm256_cvtepi32_ps(sum))
+            let d = load_f32(&x.d);
+            *sum = vnni!({
+                let products = _mm256_madd_epi16(offsets.by, load_sums(&x.sums));
+                let scale = _mm512_zextps256_ps512(_mm256_mul_ps(offsets.scale, d));
+                let offset = _mm512_zextsi256_si512(products);
+                _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(offset), *sum)
             });
-            *sum = vnni!(_mm512_add_ps(*sum, _mm512_zextps256_ps512(offset)));
-            for (half, quad) in quads.iter().enumerate() {
-                let [a, b] = [load_pair(x, 2 * half), load_pair(x, 2 * half + 1)];
-                *sum = vnni!({
-                    let low = _mm512_shuffle_i64x2::<0b10_00_10_00>(a, b);
-                    let high = _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b);
-                    let q = _mm512_dpbusd_epi32(_mm512_setzero_si512(), quad[0], low);
-                    let q = _mm512_dpbusd_epi32(q, quad[1], high);
-                    let g = 4 * half as i32;
-                    let lanes = _mm512_add_epi32(
-                        _mm512_set1_epi32(g),
-                        _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
-                    );
-                    let scale = _mm512_permutexvar_ps(lanes, wide);
-                    _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(q), *sum)
-                });
-            }
+            let scales = vnni!(_mm512_mul_ps(scales, each_twice(d)));
+            *sum = if U::JOINED {
+                let half = add_scaled(
+                    scales,
+                    U::lanes(0),
+                    products::<U>(quads, x, 1, products::<U>(quads, x, 0, zero)),
+                    *sum,
+                );
+                add_scaled(
+                    scales,
+                    U::lanes(2),
+                    products::<U>(quads, x, 3, products::<U>(quads, x, 2, zero)),
+                    half,
+                )
+            } else {
+                let half = add_scaled(scales, U::lanes(0), products::<U>(quads, x, 0, zero), *sum);
+                let half = add_scaled(scales, U::lanes(1), products::<U>(quads, x, 1, zero), half);
+                let half = add_scaled(scales, U::lanes(2), products::<U>(quads, x, 2, zero), half);
+                add_scaled(scales, U::lanes(3), products::<U>(quads, x, 3, zero), half)
+            };
         }
     }
 }
 
+/// Adds the products of vector `i` to `sums`.
+#[inline(always)]
+fn products<U: Unpack>(quads: [__m512i; 4], x: &InputBlock, i: usize, sums: __m512i) -> __m512i {
+    vnni!(_mm512_dpbusd_epi32(sums, quads[i % 4], U::input(x, i)))
+}
+
+/// `sum + scales[lanes] * q`.
+#[inline(always)]
+fn add_scaled(scales: __m512, lanes: __m512i, q: __m512i, sum: __m512) -> __m512 {
+    vnni!(_mm512_fmadd_ps(_mm512_permutexvar_ps(lanes, scales), _mm512_cvtepi32_ps(q), sum))
+}
+
+/// Numbers of 32 columns as numbers of 16.
+#[inline(always)]
+pub(super) fn each_twice(v: __m256) -> __m512 {
+    vnni!({
+        let lanes = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+        _mm512_permutexvar_ps(lanes, _mm512_castps256_ps512(v))
+    })
+}
+
 /// The quants of groups `2 * pair` and `2 * pair + 1`.
 #[inline(always)]
-fn load_pair(x: &InputBlock, pair: usize) -> __m512i {
-    let pair = &x.qs.as_chunks::<{ 2 * QK }>().0[pair % (GROUPS / 2)];
+pub(super) fn load_pair(x: &InputBlock, pair: usize) -> __m512i {
+    let pair = &x.qs.as_chunks::<64>().0[pair % (GROUPS / 2)];
     // SAFETY: the array holds the 64 bytes that are read.
     unsafe { _mm512_loadu_si512(pair.as_ptr().cast()) }
-}
-
-#[inline(always)]
-fn load16(qs: &[u8; 16]) -> __m128i {
-    // SAFETY: the array holds the 16 bytes that are read.
-    unsafe { _mm_loadu_si128(qs.as_ptr().cast()) }
-}
-
-#[inline(always)]
-fn load_f32(x: &[f32; 8]) -> __m256 {
-    // SAFETY: the array holds the 32 bytes that are read.
-    unsafe { _mm256_loadu_ps(x.as_ptr()) }
 }
 
 #[inline(always)]

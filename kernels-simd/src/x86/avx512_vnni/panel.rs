@@ -60,29 +60,34 @@ impl PanelIsa for Avx512Vnni {
         sums: [[i16; 2]; T],
         bias: [i16; 2],
     ) -> Products<__m512i, V, T> {
-        let pair = |[low, high]: [i16; 2]| i32::from(low) & 0xffff | i32::from(high) << 16;
-        let mut q = sums.map(|sums| {
-            let (bias, sums) = (pair(bias.map(|b| -b)), pair(sums));
-            let offset = vnni!(_mm512_dpwssd_epi32(
-                _mm512_setzero_si512(),
-                _mm512_set1_epi32(bias),
-                _mm512_set1_epi32(sums)
-            ));
-            [offset; V]
-        });
-        for (k, w) in w.iter().enumerate() {
-            let w: [__m512i; V] = core::array::from_fn(|v| {
-                let rows = w.get(first + 16 * v..first + 16 * v + 16).unwrap_or_default();
-                // SAFETY: the slice is 16 quads of 4 bytes: the panel has 32 rows.
-                unsafe { _mm512_loadu_si512(rows.as_ptr().cast()) }
-            });
-            for (q, x) in q.iter_mut().zip(x) {
-                let x = i32::from_le_bytes(x[k % Q].map(i8::cast_unsigned));
-                for (q, w) in q.iter_mut().zip(w) {
-                    *q = vnni!(_mm512_dpbusd_epi32(*q, w, _mm512_set1_epi32(x)));
+        let mut q = [[vnni!(_mm512_setzero_si512()); V]; T];
+        for (q, sums) in q.iter_mut().zip(sums) {
+            *q = [offset(sums, bias); V];
+        }
+        for k in 0..Q {
+            for v in 0..V {
+                let w = load(&w[k], first + 16 * v);
+                for (q, x) in q.iter_mut().zip(x) {
+                    let x = i32::from_le_bytes(x[k].map(i8::cast_unsigned));
+                    q[v] = vnni!(_mm512_dpbusd_epi32(q[v], w, _mm512_set1_epi32(x)));
                 }
             }
         }
         q
     }
+}
+
+/// The four columns of sixteen rows from `first` on.
+#[inline(always)]
+fn load(w: &Quad, first: usize) -> __m512i {
+    let rows = w.get(first..first + 16).unwrap_or(&[[0; 4]; 16]);
+    // SAFETY: the slice is 16 quads of 4 bytes.
+    unsafe { _mm512_loadu_si512(rows.as_ptr().cast()) }
+}
+
+/// `-bias . sums` in every lane.
+#[inline(always)]
+fn offset(sums: [i16; 2], bias: [i16; 2]) -> __m512i {
+    let [[b0, b1], [s0, s1]] = [bias, sums].map(|pair| pair.map(i32::from));
+    vnni!(_mm512_set1_epi32(-(b0 * s0 + b1 * s1)))
 }
