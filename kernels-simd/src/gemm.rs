@@ -1,6 +1,7 @@
 //! Matrix products: the table every instruction set fills, and the loop they share.
 
 use crate::block::{BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, F32};
+use crate::float_panel::{FloatPanelIsa, drive_float_panels};
 use crate::input::InputBlock;
 use crate::output::Output;
 use crate::pack::Pack;
@@ -174,6 +175,26 @@ pub(crate) fn product<D: ChunkDot, P: Pack<Block = D::Block>, A: PanelIsa>(
         drive_rows(g, Chunked(rows));
     } else {
         drive_panels::<P, A>(isa, g);
+    }
+}
+
+/// From this many tokens on, float panels pay.
+const FLOAT_PANEL_TOKENS: usize = 32;
+
+/// [`product`] of float weights; for `V` and `T` see [`drive_float_panels`].
+#[inline(always)]
+pub(crate) fn float_product<A, D, W: Copy, const V: usize, const T: usize>(
+    isa: A,
+    rows: D,
+    g: Gemm<'_, W, f32>,
+) where
+    A: FloatPanelIsa<W>,
+    D: RowDot<W, f32>,
+{
+    if g.out.tokens() < FLOAT_PANEL_TOKENS {
+        drive_rows(g, rows);
+    } else {
+        drive_float_panels::<A, W, V, T>(isa, g);
     }
 }
 

@@ -138,7 +138,7 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::AvxVnni => (&avx2::activation::TABLE, &avx_vnni::gemm::TABLE),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => (&avx512::activation::TABLE, &avx2::gemm::TABLE),
+            Isa::Avx512 => (&avx512::activation::TABLE, &avx512::gemm::TABLE),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => (&avx512::activation::TABLE, &avx512_vnni::gemm::TABLE),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]

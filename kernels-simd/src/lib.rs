@@ -17,6 +17,7 @@ mod activation;
 #[cfg(test)]
 mod activation_tests;
 mod block;
+mod float_panel;
 mod formulas;
 mod fused;
 mod gemm;

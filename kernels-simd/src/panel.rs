@@ -116,10 +116,7 @@ pub(crate) fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
         }
         for (totals, sums) in totals.iter().zip(&mut sums) {
             for (v, total) in totals.iter().enumerate() {
-                if let Some(part) = sums.get_mut(first + v * count..first + (v + 1) * count) {
-                    // SAFETY: `part` holds `COUNT` values.
-                    unsafe { isa.lanes().store_f32(*total, part.as_mut_ptr()) };
-                }
+                store(isa.lanes(), *total, sums, first + v * count);
             }
         }
     }
@@ -127,11 +124,20 @@ pub(crate) fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
 
 /// One vector of a panel's row, from `first` on.
 #[inline(always)]
-fn load<L: Lanes>(l: L, row: &[f32; ROWS], first: usize) -> L::F32 {
+pub(crate) fn load<L: Lanes>(l: L, row: &[f32; ROWS], first: usize) -> L::F32 {
     match row.get(first..first + L::COUNT) {
         // SAFETY: the slice holds `COUNT` values.
         Some(part) => unsafe { l.load_f32(part.as_ptr()) },
         None => l.splat(0.0),
+    }
+}
+
+/// The reverse of [`load`].
+#[inline(always)]
+pub(crate) fn store<L: Lanes>(l: L, v: L::F32, row: &mut [f32; ROWS], first: usize) {
+    if let Some(part) = row.get_mut(first..first + L::COUNT) {
+        // SAFETY: the slice holds `COUNT` values.
+        unsafe { l.store_f32(v, part.as_mut_ptr()) };
     }
 }
 
@@ -209,7 +215,7 @@ pub(crate) fn drive_panels<P: Pack, I: PanelIsa>(isa: I, mut g: Gemm<'_, P::Bloc
 }
 
 #[inline(always)]
-fn zeroed(memory: &mut [MaybeUninit<Sums>]) -> &mut [Sums] {
+pub(crate) fn zeroed(memory: &mut [MaybeUninit<Sums>]) -> &mut [Sums] {
     for sums in memory.iter_mut() {
         sums.write([0.0; ROWS]);
     }
@@ -259,7 +265,12 @@ fn all_tokens<P: Pack, I: PanelIsa>(
 
 /// Takes sums to where they belong.
 #[inline(always)]
-fn write<W>(g: &mut Gemm<'_, W, InputBlock>, first_row: usize, first_token: usize, sums: &[Sums]) {
+pub(crate) fn write<W, X>(
+    g: &mut Gemm<'_, W, X>,
+    first_row: usize,
+    first_token: usize,
+    sums: &[Sums],
+) {
     for (t, sums) in sums.iter().enumerate() {
         let Some(out) = g.out.token(first_token + t) else { return };
         let rows = out.iter_mut().skip(first_row).zip(sums);

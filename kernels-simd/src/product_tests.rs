@@ -87,14 +87,15 @@ fn products_match_f64_on_every_isa() {
     for k in all_kernels() {
         for dtype in DType::ALL {
             for (rows, cols, tokens) in
-                [(1, 32, 1), (7, 96, 3), (33, 672, 2), (5, 1024, 1), (40, 288, 9), (3, 512, 261)]
+                [(1, 32, 1), (7, 96, 3), (33, 672, 2), (5, 1024, 1), (40, 288, 17), (3, 512, 261)]
             {
                 let cols = usize::next_multiple_of(cols, dtype.block_len());
                 check_product(&k, dtype, rows, cols, tokens);
             }
             if !dtype.is_quantized() {
-                for cols in [1, 7, 8, 9, 31, 33, 45] {
+                for cols in [1, 7, 8, 9, 31, 33, 45, 129] {
                     check_product(&k, dtype, 3, cols, 2);
+                    check_product(&k, dtype, 35, cols, 37);
                 }
             }
         }

@@ -3,8 +3,11 @@
 
 use core::arch::x86_64::*;
 
+use super::activation::Avx2;
 use super::unpack::avx2;
 use crate::block::{BF16, F16, F32, QK};
+use crate::float_panel::{FloatPanelIsa, WIDE};
+use crate::gemm::RowDot;
 use crate::input::{GROUPS, InputBlock};
 use crate::x86::prefetch;
 
@@ -146,24 +149,86 @@ impl LoadF32 for BF16 {
     }
 }
 
-/// Float weights of any storage against f32: four chains of fused multiply-adds.
+/// [`FloatPanelIsa::widen`] for every set with AVX2.
 #[inline(always)]
-pub(in crate::x86) fn dot_float<W: LoadF32>(w: &[W], x: &[f32]) -> f32 {
-    let (w_chunks, w_rest) = w.as_chunks::<LANES>();
-    let (x_chunks, x_rest) = x.as_chunks::<LANES>();
-    let mut sums = [avx2!(_mm256_setzero_ps()); 4];
-    let (w_quads, w_chunks_rest) = w_chunks.as_chunks::<4>();
-    let (x_quads, x_chunks_rest) = x_chunks.as_chunks::<4>();
-    for (w, x) in w_quads.iter().zip(x_quads) {
-        prefetch(w);
-        for ((sum, w), x) in sums.iter_mut().zip(w).zip(x) {
-            *sum = avx2!(_mm256_fmadd_ps(W::load8(w), load_f32(x), *sum));
+pub(in crate::x86) fn widen<W: LoadF32>(w: &[W; WIDE]) -> [f32; WIDE] {
+    let mut out = [0.0; WIDE];
+    for (w, out) in w.as_chunks().0.iter().zip(out.as_chunks_mut::<LANES>().0) {
+        let v = W::load8(w);
+        // SAFETY: the array holds the 32 bytes that are written.
+        unsafe { _mm256_storeu_ps(out.as_mut_ptr(), v) };
+    }
+    out
+}
+
+impl<W: LoadF32> FloatPanelIsa<W> for Avx2 {
+    type Lanes = Avx2;
+    #[inline(always)]
+    fn lanes(self) -> Avx2 {
+        self
+    }
+    #[inline(always)]
+    fn widen(self, w: &[W; WIDE]) -> [f32; WIDE] {
+        widen(w)
+    }
+    #[inline(always)]
+    fn get(w: W) -> f32 {
+        w.get()
+    }
+}
+
+/// Float weights of any storage against f32.
+#[derive(Clone, Copy)]
+pub(in crate::x86) struct FloatRows(pub Avx2);
+
+/// Steps side by side: enough chains of fused multiply-adds with four rows or tokens.
+const UNROLL: usize = 2;
+
+impl<W: LoadF32> RowDot<W, f32> for FloatRows {
+    #[inline(always)]
+    fn dot<const R: usize, const T: usize>(&self, w: [&[W]; R], x: [&[f32]; T]) -> [[f32; T]; R] {
+        let mut sums = [[[avx2!(_mm256_setzero_ps()); UNROLL]; T]; R];
+        let rows = w.map(|w| w.as_chunks::<{ UNROLL * LANES }>());
+        let inputs = x.map(|x| x.as_chunks::<{ UNROLL * LANES }>());
+        let whole = rows.iter().map(|(chunks, _)| chunks.len());
+        let whole = whole.chain(inputs.iter().map(|(chunks, _)| chunks.len())).min().unwrap_or(0);
+        for i in 0..whole {
+            for ((w, _), sums) in rows.iter().zip(&mut sums) {
+                // SAFETY: `whole` is the length of the shortest of these slices.
+                let w = unsafe { w.get_unchecked(i) };
+                prefetch(w);
+                let w = w.as_chunks().0;
+                for ((x, _), sums) in inputs.iter().zip(sums) {
+                    // SAFETY: as above.
+                    let x = unsafe { x.get_unchecked(i) }.as_chunks().0;
+                    for ((w, x), sum) in w.iter().zip(x).zip(sums) {
+                        *sum = avx2!(_mm256_fmadd_ps(W::load8(w), load_f32(x), *sum));
+                    }
+                }
+            }
         }
+        let mut totals = [[0.0; T]; R];
+        for (((_, w), sums), totals) in rows.iter().zip(&sums).zip(&mut totals) {
+            for (((_, x), [a, b]), total) in inputs.iter().zip(sums).zip(totals) {
+                *total = horizontal_sum(avx2!(_mm256_add_ps(*a, *b))) + dot_rest(w, x);
+            }
+        }
+        totals
     }
-    let [mut a, b, c, d] = sums;
-    for (w, x) in w_chunks_rest.iter().zip(x_chunks_rest) {
-        a = avx2!(_mm256_fmadd_ps(W::load8(w), load_f32(x), a));
+}
+
+/// Less than a step.
+#[inline(always)]
+fn dot_rest<W: LoadF32>(w: &[W], x: &[f32]) -> f32 {
+    let (w, w_rest) = w.as_chunks::<LANES>();
+    let (x, x_rest) = x.as_chunks::<LANES>();
+    let mut sum = avx2!(_mm256_setzero_ps());
+    for (w, x) in w.iter().zip(x) {
+        sum = avx2!(_mm256_fmadd_ps(W::load8(w), load_f32(x), sum));
     }
-    let rest: f32 = w_rest.iter().zip(x_rest).map(|(&w, &x)| w.get() * x).sum();
-    horizontal_sum(avx2!(_mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d)))) + rest
+    let mut total = horizontal_sum(sum);
+    for (&w, &x) in w_rest.iter().zip(x_rest) {
+        total += w.get() * x;
+    }
+    total
 }

@@ -3,11 +3,11 @@
 use core::arch::x86_64::*;
 
 use super::activation::Avx2;
-use super::dot::{ByteDot, LoadF32, dot_float};
+use super::dot::{ByteDot, FloatRows, LoadF32};
 use super::requant::{quantize_groups, quantize_q8_0};
 use super::unpack;
 use crate::block::{BF16, F16, F32};
-use crate::gemm::{Gemm, Table, drive, drive_row_sum, product};
+use crate::gemm::{Gemm, Table, drive_row_sum, float_product, product};
 use crate::input::InputBlock;
 use crate::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 
@@ -39,9 +39,13 @@ impl ByteDot for Avx2 {
     }
 }
 
+/// # Safety
+/// The machine runs AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn float<W: LoadF32>(g: Gemm<'_, W, f32>) {
-    drive(g, |w, x| dot_float(w, x));
+unsafe fn float<W: LoadF32>(g: Gemm<'_, W, f32>) {
+    // SAFETY: the caller's promise.
+    let isa = unsafe { Avx2::new() };
+    float_product::<_, _, _, 2, 6>(isa, FloatRows(isa), g);
 }
 
 /// Defines a product kernel of these features.

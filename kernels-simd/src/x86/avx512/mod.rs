@@ -1,3 +1,4 @@
-//! AVX-512 (F, BW, DQ, VL). Products still run on the AVX2 kernels.
+//! AVX-512 (F, BW, DQ, VL).
 
 pub(crate) mod activation;
+pub(crate) mod gemm;

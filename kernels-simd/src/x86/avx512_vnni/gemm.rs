@@ -5,7 +5,7 @@ use super::{Avx512Vnni, unpack};
 use crate::gemm::{Gemm, Table, product};
 use crate::input::InputBlock;
 use crate::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
-use crate::x86::avx2;
+use crate::x86::avx512;
 
 /// Defines a product kernel of these features.
 macro_rules! kernel {
@@ -27,4 +27,4 @@ kernel!(q4_k, unpack::Q4_K, PackQ4_K);
 kernel!(q5_k, unpack::Q5_K, PackQ5_K);
 kernel!(q6_k, unpack::Q6_K, PackQ6_K);
 
-pub(crate) const TABLE: Table = Table { q8_0, q4_0, q4_k, q5_k, q6_k, ..avx2::gemm::TABLE };
+pub(crate) const TABLE: Table = Table { q8_0, q4_0, q4_k, q5_k, q6_k, ..avx512::gemm::TABLE };

@@ -1,0 +1,37 @@
+//! AVX-512 matrix products: floats and many tokens; the rest are AVX2's.
+
+use super::activation::Avx512;
+use crate::block::{BF16, F16, F32};
+use crate::float_panel::{FloatPanelIsa, WIDE};
+use crate::gemm::{Gemm, Table, float_product};
+use crate::x86::avx2;
+use crate::x86::avx2::activation::Avx2;
+use crate::x86::avx2::dot::{FloatRows, LoadF32, widen};
+
+pub(crate) const TABLE: Table =
+    Table { f32: float::<F32>, f16: float::<F16>, bf16: float::<BF16>, ..avx2::gemm::TABLE };
+
+impl<W: LoadF32> FloatPanelIsa<W> for Avx512 {
+    type Lanes = Avx512;
+    #[inline(always)]
+    fn lanes(self) -> Avx512 {
+        self
+    }
+    #[inline(always)]
+    fn widen(self, w: &[W; WIDE]) -> [f32; WIDE] {
+        widen(w)
+    }
+    #[inline(always)]
+    fn get(w: W) -> f32 {
+        w.get()
+    }
+}
+
+/// # Safety
+/// The machine runs AVX-512 F, BW, DQ and VL, and AVX2, FMA and F16C.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn float<W: LoadF32>(g: Gemm<'_, W, f32>) {
+    // SAFETY: the caller's promise.
+    let (isa, rows) = unsafe { (Avx512::new(), FloatRows(Avx2::new())) };
+    float_product::<_, _, _, 2, 12>(isa, rows, g);
+}
