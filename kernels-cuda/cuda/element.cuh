@@ -80,62 +80,94 @@ FN bool aligned(Pointers... pointers) {
     return ((reinterpret_cast<uintptr_t>(pointers) | ... | 0) & 15) == 0;
 }
 
-// The elements of thread t in the step that starts at `start`, so that the packs of a block lie
-// side by side, from OPERANDS buffers. `whole`: all of the step exists and is aligned. What does
-// not exist is 0.
+// One element.
+template <class T>
+FN float get(const void* from, uint64_t i) {
+    return T::widen(static_cast<const typename T::Bits*>(from)[i]);
+}
+template <class T>
+FN void put(void* to, uint64_t i, float x) {
+    static_cast<typename T::Bits*>(to)[i] = T::narrow(x);
+}
+
+// Element j of thread t in the step that starts at `start`: the packs of a block lie side by side.
+template <class T>
+FN uint64_t index_of(uint64_t start, unsigned t, unsigned j) {
+    return start + (j / LANES<T> * THREADS + t) * LANES<T> + j % LANES<T>;
+}
+
+// Thread t's elements of a step that exists completely, from OPERANDS aligned buffers.
 template <class T, unsigned OPERANDS>
-FN void load(const void* const (&from)[OPERANDS], uint64_t start, uint64_t n, bool whole, unsigned t,
-             Chunk (&out)[OPERANDS]) {
+FN void load_whole(const void* const (&from)[OPERANDS], uint64_t start, unsigned t,
+                   Chunk (&out)[OPERANDS]) {
     using Bits = typename T::Bits;
-    constexpr unsigned PACKS = CHUNK / LANES<T>;
-    const uint64_t first = start + t * LANES<T>;
-    if (whole) {
-        // All accesses before the first use, so that their latencies overlap.
-        Pack packs[OPERANDS][PACKS];
-        UNROLL for (unsigned k = 0; k < OPERANDS; ++k) {
-            const Bits* p = static_cast<const Bits*>(from[k]) + first;
-            UNROLL for (unsigned pack = 0; pack < PACKS; ++pack) {
-                packs[k][pack] = *reinterpret_cast<const Pack*>(p + pack * THREADS * LANES<T>);
-            }
+    constexpr unsigned PER_WORD = LANES<T> / 4;
+    // All accesses before the first use, so that their latencies overlap.
+    Pack packs[OPERANDS][CHUNK / LANES<T>];
+    UNROLL for (unsigned k = 0; k < OPERANDS; ++k) {
+        const Bits* p = static_cast<const Bits*>(from[k]);
+        UNROLL for (unsigned j = 0; j < CHUNK; j += LANES<T>) {
+            packs[k][j / LANES<T>] = *reinterpret_cast<const Pack*>(p + index_of<T>(start, t, j));
         }
-        UNROLL for (unsigned k = 0; k < OPERANDS; ++k) {
-            UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
-                constexpr unsigned PER_WORD = LANES<T> / 4;
-                const uint32_t* words = packs[k][j / LANES<T>].words;
-                const uint32_t word = words[j % LANES<T> / PER_WORD];
-                out[k].v[j] = T::widen(static_cast<Bits>(word >> (j % PER_WORD * 16)));
-            }
-        }
-        return;
     }
-    UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
-        const uint64_t i = first + j / LANES<T> * THREADS * LANES<T> + j % LANES<T>;
-        UNROLL for (unsigned k = 0; k < OPERANDS; ++k) {
-            out[k].v[j] = i < n ? T::widen(static_cast<const Bits*>(from[k])[i]) : 0.0f;
+    UNROLL for (unsigned k = 0; k < OPERANDS; ++k) {
+        UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
+            const uint32_t word = packs[k][j / LANES<T>].words[j % LANES<T> / PER_WORD];
+            out[k].v[j] = T::widen(static_cast<Bits>(word >> (j % PER_WORD * 16)));
         }
     }
 }
 
-// The reverse of load.
+// The same of any step and any buffers; what does not exist is 0.
+template <class T, unsigned OPERANDS>
+FN void load_part(const void* const (&from)[OPERANDS], uint64_t start, uint64_t n, unsigned t,
+                  Chunk (&out)[OPERANDS]) {
+    UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
+        const uint64_t i = index_of<T>(start, t, j);
+        UNROLL for (unsigned k = 0; k < OPERANDS; ++k) {
+            out[k].v[j] = i < n ? get<T>(from[k], i) : 0.0f;
+        }
+    }
+}
+
+// The reverse of load_whole.
 template <class T>
-FN void store(void* to, uint64_t start, uint64_t n, bool whole, unsigned t, const Chunk& in) {
+FN void store_whole(void* to, uint64_t start, unsigned t, const Chunk& in) {
     using Bits = typename T::Bits;
+    constexpr unsigned PER_WORD = LANES<T> / 4;
     Bits* p = static_cast<Bits*>(to);
-    UNROLL for (unsigned pack = 0; pack < CHUNK / LANES<T>; ++pack) {
-        const uint64_t i = start + (pack * THREADS + t) * LANES<T>;
-        const float* v = in.v + pack * LANES<T>;
-        if (whole) {
-            Pack packed = {};
-            UNROLL for (unsigned j = 0; j < LANES<T>; ++j) {
-                constexpr unsigned per_word = LANES<T> / 4;
-                packed.words[j / per_word] |= static_cast<uint32_t>(T::narrow(v[j]))
-                                              << (j % per_word * 16);
-            }
-            *reinterpret_cast<Pack*>(p + i) = packed;
-        } else {
-            UNROLL for (unsigned j = 0; j < LANES<T>; ++j) {
-                if (i + j < n) p[i + j] = T::narrow(v[j]);
-            }
+    UNROLL for (unsigned first = 0; first < CHUNK; first += LANES<T>) {
+        Pack packed = {};
+        UNROLL for (unsigned j = 0; j < LANES<T>; ++j) {
+            packed.words[j / PER_WORD] |= static_cast<uint32_t>(T::narrow(in.v[first + j]))
+                                          << (j % PER_WORD * 16);
+        }
+        *reinterpret_cast<Pack*>(p + index_of<T>(start, t, first)) = packed;
+    }
+}
+
+// The reverse of load_part.
+template <class T>
+FN void store_part(void* to, uint64_t start, uint64_t n, unsigned t, const Chunk& in) {
+    UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
+        const uint64_t i = index_of<T>(start, t, j);
+        if (i < n) put<T>(to, i, in.v[j]);
+    }
+}
+
+// Calls `whole(start, t)` for the whole steps of n elements if the buffers are aligned, and
+// `one(i)` for every element of the rest. That is the last blocks' work: the first ones may have
+// had a step more.
+template <class Whole, class One>
+FN void elementwise(const Grid& grid, uint64_t n, bool aligned, Whole whole, One one) {
+    const uint64_t steps = aligned ? n / STEP : 0;
+    for (uint64_t step = grid.block; step < steps; step += grid.blocks) {
+        EACH_THREAD(t) { whole(step * STEP, t); }
+    }
+    uint64_t start = steps * STEP + (grid.blocks - 1 - grid.block) * THREADS;
+    for (; start < n; start += grid.blocks * THREADS) {
+        EACH_THREAD(t) {
+            if (start + t < n) one(start + t);
         }
     }
 }

@@ -21,8 +21,16 @@ struct SwigluArgs {
     uint64_t n;
 };
 
-// What becomes of the elements of one thread.
+// A function of one value, and of a thread's elements.
+template <class F>
+struct Unary {
+    static FN void apply(const Layer& c, Chunk& x) {
+        UNROLL for (unsigned j = 0; j < CHUNK; ++j) x.v[j] = F::one(c, x.v[j]);
+    }
+};
+
 struct Xielu {
+    static FN float one(const Layer& c, float x) { return xielu(c, x); }
     static FN void apply(const Layer& c, Chunk& x) {
         if (is_ideal<CHUNK>(c, x.v)) {
             UNROLL for (unsigned j = 0; j < CHUNK; ++j) x.v[j] = xielu_ideal(c, x.v[j]);
@@ -31,51 +39,41 @@ struct Xielu {
         }
     }
 };
-struct Xiprelu {
-    static FN void apply(const Layer& c, Chunk& x) {
-        UNROLL for (unsigned j = 0; j < CHUNK; ++j) x.v[j] = xiprelu(c, x.v[j]);
-    }
+struct Xiprelu : Unary<Xiprelu> {
+    static FN float one(const Layer& c, float x) { return xiprelu(c, x); }
 };
-struct Relu2 {
-    static FN void apply(const Layer&, Chunk& x) {
-        UNROLL for (unsigned j = 0; j < CHUNK; ++j) x.v[j] = relu2(x.v[j]);
-    }
+struct Relu2 : Unary<Relu2> {
+    static FN float one(const Layer&, float x) { return relu2(x); }
 };
 
 template <class F, class T>
 FN void forward(const Grid& grid, const ForwardArgs& args) {
     const Layer c = choose(args.device, args.value);
-    const bool vectors = aligned(args.x, args.y);
-    for (uint64_t start = grid.block * STEP; start < args.n; start += grid.blocks * STEP) {
-        const bool whole = vectors && args.n - start >= STEP;
-        EACH_THREAD(t) {
+    elementwise(
+        grid, args.n, aligned(args.x, args.y),
+        [&](uint64_t start, unsigned t) {
             Chunk x[1];
-            load<T>({args.x}, start, args.n, whole, t, x);
+            load_whole<T>({args.x}, start, t, x);
             F::apply(c, x[0]);
-            store<T>(args.y, start, args.n, whole, t, x[0]);
-        }
-    }
-}
-
-// silu(gate)*up of thread t's elements.
-template <class T>
-FN Chunk load_swiglu(const SwigluArgs& args, uint64_t start, bool whole, unsigned t) {
-    Chunk in[2];
-    load<T>({args.gate, args.up}, start, args.n, whole, t, in);
-    auto& [gate, up] = in;
-    UNROLL for (unsigned j = 0; j < CHUNK; ++j) up.v[j] = swiglu(gate.v[j], up.v[j]);
-    return up;
+            store_whole<T>(args.y, start, t, x[0]);
+        },
+        [&](uint64_t i) { put<T>(args.y, i, F::one(c, get<T>(args.x, i))); });
 }
 
 template <class T>
 FN void forward_swiglu(const Grid& grid, const SwigluArgs& args) {
-    const bool vectors = aligned(args.gate, args.up, args.y);
-    for (uint64_t start = grid.block * STEP; start < args.n; start += grid.blocks * STEP) {
-        const bool whole = vectors && args.n - start >= STEP;
-        EACH_THREAD(t) {
-            store<T>(args.y, start, args.n, whole, t, load_swiglu<T>(args, start, whole, t));
-        }
-    }
+    elementwise(
+        grid, args.n, aligned(args.gate, args.up, args.y),
+        [&](uint64_t start, unsigned t) {
+            Chunk in[2];
+            load_whole<T>({args.gate, args.up}, start, t, in);
+            Chunk& y = in[1];
+            UNROLL for (unsigned j = 0; j < CHUNK; ++j) y.v[j] = swiglu(in[0].v[j], y.v[j]);
+            store_whole<T>(args.y, start, t, y);
+        },
+        [&](uint64_t i) {
+            put<T>(args.y, i, swiglu(get<T>(args.gate, i), get<T>(args.up, i)));
+        });
 }
 
 }  // namespace xielu_cuda

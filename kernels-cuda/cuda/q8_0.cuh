@@ -122,36 +122,38 @@ FN void forward_q8_0(const Grid& grid, void* y, uint64_t n, bool vectors, Values
     }
 }
 
+// Thread t's elements of each operand.
+template <class T, unsigned OPERANDS>
+FN void load(const void* const (&from)[OPERANDS], uint64_t start, uint64_t n, bool whole, unsigned t,
+             Chunk (&out)[OPERANDS]) {
+    if (whole) {
+        load_whole<T>(from, start, t, out);
+    } else {
+        load_part<T>(from, start, n, t, out);
+    }
+}
+
 template <class F, class T>
-struct UnaryValues {
-    const ForwardArgs& args;
-    const Layer c;
-    FN Chunk operator()(uint64_t start, bool whole, unsigned t) const {
+FN void unary_q8_0(const Grid& grid, const ForwardArgs& args) {
+    const Layer c = choose(args.device, args.value);
+    const auto values = [&](uint64_t start, bool whole, unsigned t) {
         Chunk x[1];
         load<T>({args.x}, start, args.n, whole, t, x);
         F::apply(c, x[0]);
         return x[0];
-    }
-};
-
-template <class T>
-struct SwigluValues {
-    const SwigluArgs& args;
-    FN Chunk operator()(uint64_t start, bool whole, unsigned t) const {
-        return load_swiglu<T>(args, start, whole, t);
-    }
-};
-
-template <class F, class T>
-FN void unary_q8_0(const Grid& grid, const ForwardArgs& args) {
-    const UnaryValues<F, T> values{args, choose(args.device, args.value)};
+    };
     forward_q8_0<T>(grid, args.y, args.n, aligned(args.x), values);
 }
 
 template <class T>
 FN void swiglu_q8_0(const Grid& grid, const SwigluArgs& args) {
-    const bool vectors = aligned(args.gate, args.up);
-    forward_q8_0<T>(grid, args.y, args.n, vectors, SwigluValues<T>{args});
+    const auto values = [&](uint64_t start, bool whole, unsigned t) {
+        Chunk in[2];
+        load<T>({args.gate, args.up}, start, args.n, whole, t, in);
+        UNROLL for (unsigned j = 0; j < CHUNK; ++j) in[1].v[j] = swiglu(in[0].v[j], in[1].v[j]);
+        return in[1];
+    };
+    forward_q8_0<T>(grid, args.y, args.n, aligned(args.gate, args.up), values);
 }
 
 }  // namespace xielu_cuda

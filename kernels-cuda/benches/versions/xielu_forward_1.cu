@@ -3,10 +3,8 @@
 
 namespace xielu_cuda {
 
-struct XieluGeneral {
-    static FN void apply(const Layer& c, Chunk& x) {
-        UNROLL for (unsigned j = 0; j < CHUNK; ++j) x.v[j] = xielu(c, x.v[j]);
-    }
+struct XieluGeneral : Unary<XieluGeneral> {
+    static FN float one(const Layer& c, float x) { return xielu(c, x); }
 };
 
 KERNEL(xielu_forward_1_f32, ForwardArgs, (forward<XieluGeneral, F32>))
