@@ -32,9 +32,9 @@ FN void alpha_gradients_of(const Grid&, const AlphaGradientsArgs& args) {
     add_up(sums, [&](unsigned t, double sum) {
         float* out = t == 0 ? args.draw_p : args.draw_n;
         if (!out) return;
-        const double gradient = mul(sum, t == 0 ? c.sigmoid_p : c.sigmoid_n);
-        *out = static_cast<float>(args.accumulate ? add(static_cast<double>(*out), gradient)
-                                                  : gradient);
+        double gradient = mul(sum, t == 0 ? c.sigmoid_p : c.sigmoid_n);
+        if (args.accumulate) gradient = add(static_cast<double>(*out), gradient);
+        *out = canonical(static_cast<float>(gradient));
     });
 }
 

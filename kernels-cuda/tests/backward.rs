@@ -4,6 +4,7 @@ mod support;
 
 use half::{bf16, f16};
 use serde_json::Value as Json;
+use support::calls::{Layout, forward};
 use support::gradients::{Call, Gradients, truth, ulp_error};
 use support::*;
 use xielu::RawXielu;

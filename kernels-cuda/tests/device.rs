@@ -17,7 +17,7 @@ use xielu_kernels_cuda::{Activation, Cuda, Error, Gradients};
 fn device() -> Option<(Box<Cuda>, Arc<CudaStream>)> {
     machines().into_iter().find_map(|machine| match machine {
         Machine::Device(cuda, stream) => Some((cuda, stream)),
-        Machine::Host => None,
+        Machine::Host | Machine::Ptx(_) => None,
     })
 }
 

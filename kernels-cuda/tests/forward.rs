@@ -3,6 +3,7 @@
 mod support;
 
 use half::{bf16, f16};
+use support::calls::{Layout, forward, swiglu};
 use support::*;
 use xielu::kernels::Kernels;
 use xielu_kernels_cuda::{Activation, Coefficients, DType, Scalars};
@@ -51,23 +52,6 @@ fn f32_every_encoding() {
             }
         }
     }
-}
-
-fn swiglu<T: Value>(
-    machine: &Machine,
-    blocks: u64,
-    gate: &[T],
-    up: &[T],
-    at: [usize; 3],
-) -> Vec<T> {
-    let [g, u, y] = at.map(|offset| offset * size_of::<T>());
-    let gate = machine.copy(gate, g);
-    let up_memory = machine.copy(up, u);
-    let y = machine.copy(&vec![T::from_f32(7.0); up.len()], y);
-    let addresses = [gate.address(), up_memory.address(), y.address()];
-    // SAFETY: the three buffers hold as many elements and outlive `read`, which waits.
-    unsafe { machine.raw(blocks).swiglu(T::DTYPE, addresses, up.len() as u64) }.unwrap();
-    y.read()
 }
 
 /// Every gate with some `up` of every magnitude.

@@ -3,6 +3,7 @@
 mod support;
 
 use half::{bf16, f16};
+use support::calls::{Layout, fused};
 use support::*;
 use xielu::kernels::{BlockQ8_0, Kernels};
 use xielu_kernels_cuda::{Activation, Coefficients, Error, Scalars};
@@ -15,36 +16,6 @@ fn quantized(values: &[f32]) -> Vec<u8> {
 
 fn widened<T: Value>(x: &[T]) -> Vec<f32> {
     x.iter().map(|v| v.to_f32()).collect()
-}
-
-/// With `gate`, SwiGLU; else `f`.
-fn fused<T: Value>(
-    machine: &Machine,
-    blocks: u64,
-    f: Option<&Activation>,
-    x: &[T],
-    at: Layout,
-) -> Vec<u8> {
-    let n = x.len() as u64;
-    let src = machine.copy(x, at.src * size_of::<T>());
-    let dst = machine.copy(&vec![0xffu8; x.len() / 32 * 34], at.dst);
-    let raw = machine.raw(blocks);
-    // SAFETY: the buffers hold `n` elements and `n / 32` blocks, and outlive `read`, which waits.
-    unsafe {
-        match f {
-            Some(f) => {
-                let scalars = Scalars::Value(*f.coefficients());
-                let addresses = [src.address(), dst.address()];
-                raw.forward_q8_0(f.function(), scalars, T::DTYPE, addresses, n)
-            }
-            None => {
-                let addresses = [src.address(), src.address(), dst.address()];
-                raw.swiglu_q8_0(T::DTYPE, addresses, n)
-            }
-        }
-    }
-    .unwrap();
-    dst.read()
 }
 
 fn expected<T: Value>(f: Option<&Activation>, x: &[T]) -> Vec<u8> {

@@ -1,9 +1,12 @@
 //! Where the kernels are tested: on the host always, on device 0 too if there is one.
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+pub mod calls;
 pub mod gradients;
+pub mod ptx;
 
 use std::ffi::c_void;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::Pod;
@@ -12,7 +15,7 @@ use xielu::kernels::{self, Kernels, XieluCoefficients};
 use xielu_kernels_cuda::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use xielu_kernels_cuda::host::HostTwin;
 use xielu_kernels_cuda::{
-    Activation, Coefficients, Cuda, Element, Error, Function, Kernel, Launch, Raw, Scalars,
+    Activation, Coefficients, Cuda, Element, Error, Function, Kernel, Launch, Raw,
 };
 
 /// Set where a device must be there.
@@ -21,12 +24,17 @@ pub const REQUIRED: &str = "XIELU_CUDA_REQUIRED";
 /// Somewhere kernels run.
 pub enum Machine {
     Host,
+    /// The PTX, interpreted.
+    Ptx(ptx::Buffers),
     Device(Box<Cuda>, Arc<CudaStream>),
 }
 
-/// The machines there are.
+/// The machines there are; the interpreter, which is slow, if `XIELU_PTX` is set.
 pub fn machines() -> Vec<Machine> {
     let mut all = vec![Machine::Host];
+    if std::env::var_os("XIELU_PTX").is_some() {
+        all.push(Machine::Ptx(ptx::Buffers::default()));
+    }
     match Cuda::new(0) {
         Ok(cuda) => {
             let stream = cuda.context().new_stream().unwrap();
@@ -79,6 +87,7 @@ impl Machine {
     pub fn name(&self) -> &'static str {
         match self {
             Machine::Host => "host",
+            Machine::Ptx(_) => "interpreter",
             Machine::Device(..) => "device",
         }
     }
@@ -87,6 +96,7 @@ impl Machine {
     pub fn raw(&self, blocks: u64) -> Raw<WithBlocks<'_>> {
         let launch: Box<dyn Launch + '_> = match self {
             Machine::Host => Box::new(HostTwin::new(blocks).unwrap().0),
+            Machine::Ptx(buffers) => Box::new(ptx::Interpreter { buffers, blocks }),
             Machine::Device(cuda, stream) => Box::new(cuda.raw(stream).0),
         };
         Raw(WithBlocks(launch, blocks))
@@ -99,23 +109,40 @@ impl Machine {
         let mut all = vec![GUARD_BYTE; start + bytes.len() + GUARD];
         all[start..][..bytes.len()].copy_from_slice(bytes);
         let place = match self {
-            Machine::Host => {
+            Machine::Host | Machine::Ptx(_) => {
                 let mut words = vec![0u128; all.len().div_ceil(16)];
                 bytemuck::cast_slice_mut(&mut words)[..all.len()].copy_from_slice(&all);
                 Place::Host(words)
             }
             Machine::Device(_, stream) => Place::Device(stream.clone_htod(&all).unwrap()),
         };
-        Memory { machine: self, place, start, len: bytes.len() }
+        let memory = Memory { machine: self, place, start, len: bytes.len() };
+        if let Machine::Ptx(buffers) = self {
+            buffers.add(memory.range());
+        }
+        memory
+    }
+}
+
+impl Drop for Memory<'_> {
+    fn drop(&mut self) {
+        if let Machine::Ptx(buffers) = self.machine {
+            buffers.remove(&self.range());
+        }
     }
 }
 
 impl Memory<'_> {
+    fn range(&self) -> Range<u64> {
+        let start = self.address();
+        start..start + self.len as u64
+    }
+
     pub fn address(&self) -> u64 {
         let base = match (&self.place, self.machine) {
             (Place::Host(words), _) => words.as_ptr() as u64,
             (Place::Device(slice), Machine::Device(_, stream)) => slice.device_ptr(stream).0,
-            (Place::Device(_), Machine::Host) => unreachable!("device memory of the host"),
+            (Place::Device(_), _) => unreachable!("device memory of the host"),
         };
         assert_eq!(base % 16, 0);
         base + self.start as u64
@@ -126,7 +153,7 @@ impl Memory<'_> {
         let all = match (&self.place, self.machine) {
             (Place::Host(words), _) => bytemuck::cast_slice(words).to_vec(),
             (Place::Device(slice), Machine::Device(_, stream)) => stream.clone_dtoh(slice).unwrap(),
-            (Place::Device(_), Machine::Host) => unreachable!("device memory of the host"),
+            (Place::Device(_), _) => unreachable!("device memory of the host"),
         };
         let (before, rest) = all.split_at(self.start);
         let (bytes, after) = rest.split_at(self.len);
@@ -202,33 +229,6 @@ pub fn functions() -> Vec<Activation> {
         all.push(Activation::xiprelu(Coefficients::new(p, n, 0.5)));
     }
     all
-}
-
-/// Where a call's operands lie: offsets from a 16-byte boundary in elements.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Layout {
-    pub src: usize,
-    pub dst: usize,
-}
-
-/// `f` of every element.
-pub fn forward<T: Value>(
-    machine: &Machine,
-    blocks: u64,
-    f: &Activation,
-    x: &[T],
-    at: Layout,
-) -> Vec<T> {
-    let size = size_of::<T>();
-    let src = machine.copy(x, at.src * size);
-    let dst = machine.copy(&vec![T::from_f32(7.0); x.len()], at.dst * size);
-    let scalars = Scalars::Value(*f.coefficients());
-    let n = x.len() as u64;
-    let addresses = [src.address(), dst.address()];
-    // SAFETY: both buffers hold `n` elements and outlive `read`, which waits.
-    unsafe { machine.raw(blocks).forward(f.function(), scalars, T::DTYPE, addresses, n) }.unwrap();
-    assert_eq!(bits(&src.read::<T>()), bits(x), "the input was written to");
-    dst.read()
 }
 
 pub fn bits<T: Value>(values: &[T]) -> Vec<u32> {

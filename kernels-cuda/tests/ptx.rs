@@ -1,0 +1,136 @@
+//! The committed PTX, interpreted, gives the bits of the host twins.
+
+mod support;
+
+use half::{bf16, f16};
+use support::calls::{Layout, forward, fused, swiglu};
+use support::gradients::{Call, Gradients};
+use support::ptx::Buffers;
+use support::*;
+
+/// Moderate values and, rarer, everything else: whole steps, then a rest.
+fn inputs<T: Value>(seed: u64) -> Vec<T> {
+    let mut x = pre_activations(8192 + 2048 + 77, seed);
+    x.iter_mut().skip(8192).step_by(3).zip(sweep(33_554_393)).for_each(|(x, s)| *x = s);
+    x.into_iter().map(T::from_f32).collect()
+}
+
+fn interpreter() -> Machine {
+    Machine::Ptx(Buffers::default())
+}
+
+/// One of each function, with and without eps.
+fn some_functions() -> Vec<xielu_kernels_cuda::Activation> {
+    functions().into_iter().take(4).collect()
+}
+
+fn forwards<T: Value>() {
+    let (host, ptx) = (Machine::Host, interpreter());
+    let [x, up] = [1, 2].map(inputs::<T>);
+    for f in some_functions() {
+        for at in [Layout::default(), Layout { src: 1, dst: 2 }] {
+            let expected = forward(&host, 3, &f, &x, at);
+            same_bits("forward", &x, &forward(&ptx, 3, &f, &x, at), &expected);
+        }
+    }
+    for at in [[0; 3], [1, 2, 3]] {
+        let expected = swiglu(&host, 3, &x, &up, at);
+        same_bits("SwiGLU", &x, &swiglu(&ptx, 3, &x, &up, at), &expected);
+    }
+}
+
+#[test]
+fn forwards_of_every_type() {
+    forwards::<f32>();
+    forwards::<bf16>();
+    forwards::<f16>();
+}
+
+fn blocks<T: Value>() {
+    let (host, ptx) = (Machine::Host, interpreter());
+    let x = inputs::<T>(3);
+    let x = &x[..x.len() / 32 * 32];
+    let functions = some_functions();
+    for f in functions.iter().map(Some).chain([None]) {
+        for at in [Layout::default(), Layout { src: 1, dst: 7 }] {
+            assert!(fused(&ptx, 2, f, x, at) == fused(&host, 2, f, x, at), "{f:?}, {at:?}");
+        }
+    }
+}
+
+#[test]
+fn blocks_of_every_type() {
+    blocks::<f32>();
+    blocks::<bf16>();
+    blocks::<f16>();
+}
+
+/// With NaNs, which leave NaN gradients of the alphas, and without.
+fn backwards<T: Value>() {
+    let (host, ptx) = (Machine::Host, interpreter());
+    let all: [Vec<T>; 2] = [1, 2].map(inputs);
+    let tame = all.each_ref().map(|v| &v[..8192]);
+    for f in some_functions() {
+        for [x, dy] in [tame, all.each_ref().map(|v| &v[..])] {
+            for (at, add_to) in [([0; 3], None), ([0; 3], Some(0.5)), ([1, 0, 3], Some(0.5))] {
+                let call = |machine| Call { machine, blocks: 2, at, add_to }.run(&f, x, dy);
+                let (Gradients { dx, alphas }, expected) = (call(&ptx), call(&host));
+                same_bits("dx", x, &dx, &expected.dx);
+                assert_eq!(alphas.map(f32::to_bits), expected.alphas.map(f32::to_bits), "{f:?}");
+            }
+        }
+    }
+    let [x, dy] = all;
+    let up = inputs::<T>(5);
+    for (at, add_to) in [([0; 3], None), ([0; 3], Some(0.5)), ([1, 0, 3], None)] {
+        let call = |machine| Call { machine, blocks: 2, at, add_to }.swiglu(&x, &up, &dy);
+        for (found, expected) in call(&ptx).iter().zip(call(&host)) {
+            same_bits("SwiGLU's gradients", &x, found, &expected);
+        }
+    }
+}
+
+#[test]
+fn backwards_f32() {
+    backwards::<f32>();
+}
+
+#[test]
+fn backwards_bf16() {
+    backwards::<bf16>();
+}
+
+#[test]
+fn backwards_f16() {
+    backwards::<f16>();
+}
+
+/// The interpreter itself: it notices what it is there to notice.
+mod mistakes {
+    use super::*;
+    use xielu_kernels_cuda::{Coefficients, DType, Function, Scalars};
+
+    fn run(elements: u64, x_and_y: [u64; 2], machine: &Machine) {
+        let scalars = Scalars::Value(Coefficients::new(0.8, 0.8, 0.5));
+        // SAFETY: the interpreter refuses what is not in a buffer.
+        unsafe { machine.raw(1).forward(Function::Xielu, scalars, DType::F32, x_and_y, elements) }
+            .unwrap();
+    }
+
+    #[test]
+    #[should_panic(expected = "outside of every buffer")]
+    fn too_many_elements() {
+        let machine = interpreter();
+        let [x, y] = [1, 2].map(|seed| machine.copy(&pre_activations(100, seed), 0));
+        run(101, [x.address(), y.address()], &machine);
+    }
+
+    #[test]
+    #[should_panic(expected = "outside of every buffer")]
+    fn a_buffer_that_is_gone() {
+        let machine = interpreter();
+        let y = machine.copy(&[0.0f32; 8], 0);
+        let gone = machine.copy(&[0.0f32; 8], 0).address();
+        run(8, [gone, y.address()], &machine);
+    }
+}
