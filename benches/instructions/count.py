@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Instructions per value of each kernel, on every instruction set this machine can count.
+"""Instructions per value (activations) or multiply-accumulate (products, `TYPExTOKENS`) of each
+kernel, on every instruction set this machine can count.
 
     python3 benches/instructions/count.py [--aarch64 BINARY] [KERNEL ...]
 
@@ -16,11 +17,15 @@ import subprocess
 import sys
 
 VALUES = 2048
+TYPES = ["q8_0", "q4_0", "q4_k", "q5_k", "q6_k", "f16", "bf16", "f32"]
+# Weights, in 32 rows, that a product of so many tokens is counted with.
+WEIGHTS = {1: 32768, 4: 32768, 240: 8192}
 KERNELS = [
     "relu2-f32", "xiprelu-f32", "silu-f32", "swiglu-f32",
     "xielu-f32", "xielu-bf16", "xielu-f16", "xielu-q8_0",
-]
-NATIVE = ["scalar", "avx2", "avx512"]
+] + [f"{dtype}x{tokens}" for tokens in WEIGHTS for dtype in TYPES]
+NATIVE = ["scalar", "avx2", "avx-vnni", "avx512", "avx512-vnni"]
+AARCH64 = ["neon", "dotprod", "i8mm"]
 PTRACE_TRACEME, PTRACE_SINGLESTEP = 0, 9
 
 
@@ -57,8 +62,11 @@ def count_aarch64(command):
 
 
 def per_value(count, binary, kernel, isa):
-    runs = [count([binary, kernel, isa, str(VALUES), str(repeats)]) for repeats in (1, 3)]
-    return None if None in runs else (runs[1] - runs[0]) / (2 * VALUES)
+    dtype, _, tokens = kernel.partition("x")
+    tokens = int(tokens) if dtype in TYPES else 1
+    n = WEIGHTS[tokens] if dtype in TYPES else VALUES
+    runs = [count([binary, kernel, isa, str(n), str(repeats)]) for repeats in (1, 2)]
+    return None if None in runs else (runs[1] - runs[0]) / (n * tokens)
 
 
 def main():
@@ -72,12 +80,12 @@ def main():
     native = os.path.abspath(os.path.join(target, "release/examples/kernel"))
     columns = [(isa, count_native, native) for isa in NATIVE]
     if options.aarch64:
-        columns.append(("neon", count_aarch64, options.aarch64))
-    print("| instructions per value | " + " | ".join(isa for isa, *_ in columns) + " |")
+        columns += [(isa, count_aarch64, options.aarch64) for isa in AARCH64]
+    print("| instructions | " + " | ".join(isa for isa, *_ in columns) + " |")
     print("|---|" + "---|" * len(columns))
     for kernel in options.kernels:
         cells = (per_value(count, binary, kernel, isa) for isa, count, binary in columns)
-        texts = ["-" if cell is None else f"{cell:.2f}" for cell in cells]
+        texts = ["-" if cell is None else f"{cell:.3f}" for cell in cells]
         print(f"| {kernel} | " + " | ".join(texts) + " |", flush=True)
 
 

@@ -1,5 +1,6 @@
 //! Runs one kernel and nothing else, for tools that count instructions:
-//! `kernel NAME ISA N REPEATS`, for example `kernel xielu-f32 avx2 4096 3`.
+//! `kernel NAME ISA N REPEATS`, for example `kernel xielu-f32 avx2 4096 3`, or, for the product of
+//! N weights in 32 rows with 240 tokens, `kernel q8_0x240 avx2 8192 3`.
 //!
 //! `benches/instructions/count.py` subtracts runs of different REPEATS, so what happens before the
 //! kernel is not counted.
@@ -7,7 +8,9 @@
 use std::hint::black_box;
 
 use half::{bf16, f16};
-use xielu_kernels_simd::{Activation, BlockQ8_0, Kernels, QK, XieluCoefficients};
+use xielu_kernels_simd::{
+    Activation, BlockQ8_0, DType, Input, InputBlock, Kernels, Matrix, Output, QK, XieluCoefficients,
+};
 
 const USAGE: &str = "usage: kernel NAME ISA N REPEATS";
 
@@ -29,6 +32,9 @@ fn activation(name: &str) -> Option<Activation> {
 
 /// A closure that runs the kernel once on `n` values; `None` if there is no such kernel.
 fn kernel(name: &str, kernels: Kernels, n: usize) -> Option<Box<dyn FnMut()>> {
+    if let Some((dtype, tokens)) = name.split_once('x').filter(|(dtype, _)| !dtype.is_empty()) {
+        return product(dtype, tokens.parse().ok()?, kernels, n);
+    }
     let x = pre_activations(n);
     let (function, dtype) = name.rsplit_once('-')?;
     if function == "swiglu" {
@@ -56,6 +62,25 @@ fn kernel(name: &str, kernels: Kernels, n: usize) -> Option<Box<dyn FnMut()>> {
         }
         _ => return None,
     })
+}
+
+/// `n` weights in 32 rows, times the inputs of some tokens.
+fn product(dtype: &str, tokens: usize, kernels: Kernels, n: usize) -> Option<Box<dyn FnMut()>> {
+    const ROWS: usize = 32;
+    let cols = n / ROWS;
+    let dtype = DType::ALL.into_iter().find(|d| d.name().eq_ignore_ascii_case(dtype))?;
+    // All zeros: the work does not depend on the values.
+    let weights = vec![0; ROWS * dtype.row_bytes(cols)?];
+    let x = pre_activations(tokens * cols);
+    let mut blocks = vec![InputBlock::ZERO; tokens * InputBlock::per_row(cols)];
+    kernels.quantize_input(&x, cols, &mut blocks).expect("whole rows");
+    let mut out = vec![0.0; tokens * ROWS];
+    Some(Box::new(move || {
+        let w = Matrix::new(dtype, ROWS, cols, &weights).expect("as many bytes");
+        let out = Output::new(&mut out, ROWS).expect("whole tokens");
+        let x = if dtype.is_quantized() { Input::Quantized(&blocks) } else { Input::F32(&x) };
+        kernels.matmul(&w, x, out).expect("shapes that fit");
+    }))
 }
 
 fn swiglu(dtype: &str, kernels: Kernels, gate: &[f32]) -> Option<Box<dyn FnMut()>> {
