@@ -14,10 +14,35 @@ pub(super) trait ByteDot: Copy {
     fn halves(self, largest: u8, w: [int8x16_t; 4], x: [int8x16_t; 4]) -> int32x4_t;
 }
 
+/// The sums of neighbours in `a`, then `b`: for the intrinsic the compiler may put three others.
+#[inline(always)]
+pub(super) fn add_neighbours(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+    let sum;
+    // SAFETY: the target has NEON; the instruction touches registers only.
+    unsafe {
+        asm!("addp {sum:v}.4s, {a:v}.4s, {b:v}.4s", sum = lateout(vreg) sum, a = in(vreg) a,
+            b = in(vreg) b, options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
+}
+
+/// Adds the products of the upper eight bytes. With the intrinsic, the compiler takes the upper
+/// halves apart, and out of the loop.
+#[inline(always)]
+pub(super) fn add_upper_products(sum: int16x8_t, w: int8x16_t, x: int8x16_t) -> int16x8_t {
+    let mut sum = sum;
+    // SAFETY: the target has NEON; the instruction touches registers only.
+    unsafe {
+        asm!("smlal2 {sum:v}.8h, {w:v}.16b, {x:v}.16b", sum = inout(vreg) sum, w = in(vreg) w,
+            x = in(vreg) x, options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
+}
+
 /// The sums of four vectors.
 #[inline(always)]
 pub(super) fn sums([a, b, c, d]: [int32x4_t; 4]) -> int32x4_t {
-    simd!(vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)))
+    add_neighbours(add_neighbours(a, b), add_neighbours(c, d))
 }
 
 /// The conversion is part of NEON, its intrinsic is not in every compiler we support.
@@ -72,7 +97,13 @@ impl<D: ByteDot> Vec128 for D {
     }
     #[inline(always)]
     fn select(self, mask: uint8x16_t, a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
-        simd!(vbslq_u8(mask, a, b))
+        let mut b = b;
+        // SAFETY: the target has NEON; the instruction touches registers only.
+        unsafe {
+            asm!("bit {b:v}.16b, {a:v}.16b, {mask:v}.16b", b = inout(vreg) b, a = in(vreg) a,
+                mask = in(vreg) mask, options(pure, nomem, nostack, preserves_flags));
+        }
+        b
     }
     #[inline(always)]
     fn shl<const N: i32>(self, a: uint8x16_t) -> uint8x16_t {
@@ -170,8 +201,15 @@ impl<D: ByteDot> Vec128 for D {
         widen_halves(simd!(vdup_n_u16(u16::from_le_bytes(x))))
     }
     #[inline(always)]
-    fn widen_bf16(self, x: [[u8; 2]; 4]) -> float32x4_t {
-        simd!(vreinterpretq_f32_u32(vshll_n_u16::<16>(words(x))))
+    unsafe fn load_f16_from(self, p: *const u8) -> float32x4_t {
+        // SAFETY: the caller's promise.
+        widen_halves(unsafe { vreinterpret_u16_u8(vld1_u8(p)) })
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_from(self, p: *const u8) -> float32x4_t {
+        // SAFETY: the caller's promise.
+        let words = unsafe { vreinterpret_u16_u8(vld1_u8(p)) };
+        simd!(vreinterpretq_f32_u32(vshll_n_u16::<16>(words)))
     }
 }
 

@@ -27,7 +27,8 @@ impl FloatWeight for F32 {
 impl FloatWeight for F16 {
     #[inline(always)]
     fn load4<A: Vec128>(a: A, w: &[Self; 4]) -> A::F32 {
-        a.widen_f16(w.map(|w| w.0))
+        // SAFETY: the array holds the 8 bytes that are read.
+        unsafe { a.load_f16_from(w.as_ptr().cast()) }
     }
     #[inline(always)]
     fn get(self) -> f32 {
@@ -38,13 +39,17 @@ impl FloatWeight for F16 {
 impl FloatWeight for BF16 {
     #[inline(always)]
     fn load4<A: Vec128>(a: A, w: &[Self; 4]) -> A::F32 {
-        a.widen_bf16(w.map(|w| w.0))
+        // SAFETY: the array holds the 8 bytes that are read.
+        unsafe { a.load_bf16_from(w.as_ptr().cast()) }
     }
     #[inline(always)]
     fn get(self) -> f32 {
         BF16::get(self)
     }
 }
+
+/// Values that one step of the loop takes from each row.
+const STEP: usize = 16;
 
 /// Float weights of any storage against f32.
 #[derive(Clone, Copy)]
@@ -55,18 +60,22 @@ impl<A: Vec128, W: FloatWeight> RowDot<W, f32> for Float<A> {
     fn dot<const R: usize, const T: usize>(&self, w: [&[W]; R], x: [&[f32]; T]) -> [[f32; T]; R] {
         let a = self.0;
         let mut sums = [[a.splat(0.0); T]; R];
-        let rows = w.map(|w| w.as_chunks::<4>());
-        let inputs = x.map(|x| x.as_chunks::<4>());
-        let whole = rows.iter().map(|(chunks, _)| chunks.len());
-        let whole = whole.chain(inputs.iter().map(|(chunks, _)| chunks.len())).min().unwrap_or(0);
+        let rows = w.map(|w| w.as_chunks::<STEP>());
+        let inputs = x.map(|x| x.as_chunks::<STEP>());
+        let whole = rows.iter().map(|(steps, _)| steps.len());
+        let whole = whole.chain(inputs.iter().map(|(steps, _)| steps.len())).min().unwrap_or(0);
         for i in 0..whole {
             // SAFETY: `whole` is the length of the shortest of these slices.
-            let x = inputs.map(|(x, _)| a.load_f32(unsafe { x.get_unchecked(i) }));
-            for ((w, _), sums) in rows.iter().zip(&mut sums) {
-                // SAFETY: as above.
-                let w = W::load4(a, unsafe { w.get_unchecked(i) });
-                for (x, sum) in x.iter().zip(sums) {
-                    *sum = a.mul_add(w, *x, *sum);
+            let x = inputs.map(|(x, _)| unsafe { x.get_unchecked(i) }.as_chunks::<4>().0);
+            // SAFETY: as above.
+            let w = rows.map(|(w, _)| unsafe { w.get_unchecked(i) }.as_chunks::<4>().0);
+            for v in 0..STEP / 4 {
+                let x = x.map(|x| a.load_f32(&x[v]));
+                for (w, sums) in w.iter().zip(&mut sums) {
+                    let w = W::load4(a, &w[v]);
+                    for (x, sum) in x.iter().zip(sums) {
+                        *sum = a.mul_add(w, *x, *sum);
+                    }
                 }
             }
         }

@@ -67,8 +67,16 @@ pub(crate) trait Vec128: Copy {
     fn widen_f16(self, x: [[u8; 2]; 4]) -> Self::F32;
     /// A little-endian f16, exactly, four times.
     fn splat_f16(self, x: [u8; 2]) -> Self::F32;
+    /// Four little-endian f16, exactly.
+    ///
+    /// # Safety
+    /// `p` is readable for 8 bytes; any alignment.
+    unsafe fn load_f16_from(self, p: *const u8) -> Self::F32;
     /// Four little-endian bf16, exactly.
-    fn widen_bf16(self, x: [[u8; 2]; 4]) -> Self::F32;
+    ///
+    /// # Safety
+    /// `p` is readable for 8 bytes; any alignment.
+    unsafe fn load_bf16_from(self, p: *const u8) -> Self::F32;
 
     #[inline(always)]
     fn load_f32(self, x: &[f32; 4]) -> Self::F32 {

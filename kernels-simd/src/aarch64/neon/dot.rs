@@ -5,17 +5,17 @@ use core::arch::aarch64::*;
 
 use super::activation::Neon;
 use crate::aarch64::simd;
-use crate::aarch64::vectors::{ByteDot, sums};
+use crate::aarch64::vectors::{ByteDot, add_neighbours, add_upper_products, sums};
 
 /// The 16 products in eight lanes.
 #[inline(always)]
 fn products(w: int8x16_t, x: int8x16_t) -> int16x8_t {
-    simd!(vmlal_high_s8(vmull_s8(vget_low_s8(w), vget_low_s8(x)), w, x))
+    add_upper_products(simd!(vmull_s8(vget_low_s8(w), vget_low_s8(x))), w, x)
 }
 
 #[inline(always)]
 fn add_products(sum: int16x8_t, w: int8x16_t, x: int8x16_t) -> int16x8_t {
-    simd!(vmlal_high_s8(vmlal_s8(sum, vget_low_s8(w), vget_low_s8(x)), w, x))
+    add_upper_products(simd!(vmlal_s8(sum, vget_low_s8(w), vget_low_s8(x))), w, x)
 }
 
 /// The sums of four vectors, the sums of neighbours of which fit 16 bits.
@@ -23,7 +23,7 @@ fn add_products(sum: int16x8_t, w: int8x16_t, x: int8x16_t) -> int16x8_t {
 fn sums_of_words([a, b, c, d]: [int16x8_t; 4]) -> int32x4_t {
     simd!({
         let (ab, cd) = (vpaddlq_s16(vpaddq_s16(a, b)), vpaddlq_s16(vpaddq_s16(c, d)));
-        vpaddq_s32(ab, cd)
+        add_neighbours(ab, cd)
     })
 }
 

@@ -5,6 +5,7 @@ use core::arch::aarch64::*;
 use super::activation::Neon;
 use crate::aarch64::panel::{load, load_input, subtract_bias};
 use crate::aarch64::simd;
+use crate::aarch64::vectors::{add_neighbours, add_upper_products};
 use crate::input::InputBlock;
 use crate::pack::Pack;
 use crate::panel::{Panel, PanelIsa, Products, Quad, Sums, tile};
@@ -78,13 +79,13 @@ impl PanelIsa for Neon {
             for v in 0..V {
                 q[t][v] = if magnitude::<P>() > 32 {
                     let [low, high] = wide[t][v];
-                    simd!(vpaddq_s32(low, high))
+                    add_neighbours(low, high)
                 } else {
                     let [low, high] = narrow[t][v];
                     if magnitude::<P>() as usize * 127 * 2 * Q <= i16::MAX as usize {
                         simd!(vpaddlq_s16(vpaddq_s16(low, high)))
                     } else {
-                        simd!(vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)))
+                        add_neighbours(simd!(vpaddlq_s16(low)), simd!(vpaddlq_s16(high)))
                     }
                 };
             }
@@ -119,7 +120,7 @@ fn products_of_pairs([w0, w1]: [int8x16_t; 2], [x0, x1]: [int8x16_t; 2]) -> [int
     simd!({
         let low = vmull_s8(vget_low_s8(w0), vget_low_s8(x0));
         let high = vmull_high_s8(w0, x0);
-        [vmlal_s8(low, vget_low_s8(w1), vget_low_s8(x1)), vmlal_high_s8(high, w1, x1)]
+        [vmlal_s8(low, vget_low_s8(w1), vget_low_s8(x1)), add_upper_products(high, w1, x1)]
     })
 }
 
@@ -132,7 +133,7 @@ fn add_products(
 ) -> [int16x8_t; 2] {
     simd!({
         let low = vmlal_s8(low, vget_low_s8(w0), vget_low_s8(x0));
-        let high = vmlal_high_s8(high, w0, x0);
-        [vmlal_s8(low, vget_low_s8(w1), vget_low_s8(x1)), vmlal_high_s8(high, w1, x1)]
+        let high = add_upper_products(high, w0, x0);
+        [vmlal_s8(low, vget_low_s8(w1), vget_low_s8(x1)), add_upper_products(high, w1, x1)]
     })
 }
