@@ -148,7 +148,7 @@ impl Kernels {
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Isa::I8mm => (&neon::activation::TABLE, &i8mm::gemm::TABLE),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Isa::Simd128 => (&simd128::activation::TABLE, &scalar::gemm::TABLE),
+            Isa::Simd128 => (&simd128::activation::TABLE, &simd128::gemm::TABLE),
             #[allow(unreachable_patterns)]
             _ => return None,
         };

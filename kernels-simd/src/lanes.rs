@@ -34,6 +34,11 @@ pub(crate) trait Lanes: Copy {
     fn neg_abs(self, a: Self::F32) -> Self::F32;
     /// `a * b + c`, rounded once.
     fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// `a * b + c`, rounded once or twice, whichever is fast.
+    #[inline(always)]
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        self.fma(a, b, c)
+    }
     /// `a < b ? a : b`, so `b` when either is NaN.
     fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a > b ? a : b`, so `b` when either is NaN.

@@ -166,7 +166,7 @@ fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usiz
         let scales = load(l, scales, first + v * A::Lanes::COUNT);
         for ((q, x), totals) in q.iter().zip(x).zip(totals.iter_mut()) {
             let scale = l.mul(scales, l.splat(x.d[g % GROUPS]));
-            totals[v] = l.fma(isa.to_f32(q[v]), scale, totals[v]);
+            totals[v] = l.mul_add(isa.to_f32(q[v]), scale, totals[v]);
         }
     }
 }
@@ -187,7 +187,7 @@ fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
         for (x, totals) in x.iter().zip(totals.iter_mut()) {
             let [s0, s1] = x.half_sums(g);
             let sum = -x.d[g % GROUPS] * f32::from(s0 + s1);
-            totals[v] = l.fma(mins, l.splat(sum), totals[v]);
+            totals[v] = l.mul_add(mins, l.splat(sum), totals[v]);
         }
     }
 }

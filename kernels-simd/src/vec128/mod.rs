@@ -3,9 +3,11 @@
 
 mod float;
 mod formats;
+mod requant;
 
 pub(crate) use float::{Float, FloatWeight};
 pub(crate) use formats::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0};
+pub(crate) use requant::{Quantize, quantize_groups, quantize_q8_0};
 
 /// An instruction set with vectors of 16 bytes, as a value that proves the machine runs it.
 pub(crate) trait Vec128: Copy {

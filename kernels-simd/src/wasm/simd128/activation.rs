@@ -35,7 +35,7 @@ unsafe fn run_swiglu<T: Element>(gate: *const T, up: *const T, dst: *mut T, n: u
 
 /// simd128, which the target has: without it this file is not compiled.
 #[derive(Clone, Copy)]
-struct Simd128;
+pub(super) struct Simd128;
 
 /// `a * b + c` of the low two lanes, in f64: the product is exact, the sum is rounded once.
 #[inline(always)]
@@ -92,6 +92,19 @@ fn exact_fma(a: v128, b: v128, c: v128) -> v128 {
     narrow(wide_fma_to_odd(a, b, c), wide_fma_to_odd(upper(a), upper(b), upper(c)))
 }
 
+/// The lower four halves as f32. Exponent and mantissa move to their places, and a multiplication
+/// by 2^112 corrects the bias of the exponent, subnormals included. Infinities and NaNs would come
+/// out as 2^16 and more; their exponent is set.
+#[inline(always)]
+pub(super) fn widen_f16(halves: v128) -> v128 {
+    let halves = u32x4_extend_low_u16x8(halves);
+    let magnitude = i32x4_shl(v128_and(halves, i32x4_splat(0x7fff)), 13);
+    let sign = i32x4_shl(v128_and(halves, i32x4_splat(0x8000)), 16);
+    let value = f32x4_mul(magnitude, f32x4_splat(f32::from_bits((127 + 112) << 23)));
+    let beyond = f32x4_ge(value, f32x4_splat(65536.0));
+    v128_or(v128_or(value, v128_and(beyond, i32x4_splat(0x7f80_0000))), sign)
+}
+
 impl Lanes for Simd128 {
     type F32 = v128;
     type Mask = v128;
@@ -128,6 +141,10 @@ impl Lanes for Simd128 {
     #[inline(always)]
     fn fma(self, a: v128, b: v128, c: v128) -> v128 {
         fma(a, b, c)
+    }
+    #[inline(always)]
+    fn mul_add(self, a: v128, b: v128, c: v128) -> v128 {
+        f32x4_add(f32x4_mul(a, b), c)
     }
     /// `pmin(b, a)` is `a < b ? a : b`.
     #[inline(always)]
@@ -171,18 +188,10 @@ impl Lanes for Simd128 {
         let halves = unsafe { v128_load64_zero(p.cast()) };
         i32x4_shl(u32x4_extend_low_u16x8(halves), 16)
     }
-    /// Exponent and mantissa move to their places, and a multiplication by 2^112 corrects the
-    /// bias of the exponent, subnormals included. Infinities and NaNs would come out as 2^16 and
-    /// more; their exponent is set.
     #[inline(always)]
     unsafe fn load_f16(self, p: *const f16) -> v128 {
         // SAFETY: the caller vouches for 4 elements.
-        let halves = u32x4_extend_low_u16x8(unsafe { v128_load64_zero(p.cast()) });
-        let magnitude = i32x4_shl(v128_and(halves, i32x4_splat(0x7fff)), 13);
-        let sign = i32x4_shl(v128_and(halves, i32x4_splat(0x8000)), 16);
-        let value = f32x4_mul(magnitude, f32x4_splat(f32::from_bits((127 + 112) << 23)));
-        let beyond = f32x4_ge(value, f32x4_splat(65536.0));
-        v128_or(v128_or(value, v128_and(beyond, i32x4_splat(0x7f80_0000))), sign)
+        widen_f16(unsafe { v128_load64_zero(p.cast()) })
     }
     #[inline(always)]
     unsafe fn store_f32(self, v: v128, p: *mut f32) {

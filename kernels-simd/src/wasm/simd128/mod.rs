@@ -1,3 +1,7 @@
 //! The 128-bit vectors of WebAssembly.
 
 pub(crate) mod activation;
+mod dot;
+pub(crate) mod gemm;
+mod panel;
+mod requant;
