@@ -181,8 +181,9 @@ FN void backward_swiglu(const Grid& grid, const SwigluBackwardArgs& args) {
             Chunk d_up = load_sum<T>(args.d_up, start, t, args.accumulate);
             UNROLL for (unsigned j = 0; j < CHUNK; ++j) {
                 const float gate = in[0].v[j], up = in[1].v[j], dy = in[2].v[j];
-                d_gate.v[j] = gradient(mul(dy, up), silu_slope(gate), d_gate.v[j]);
-                d_up.v[j] = gradient(dy, silu(gate), d_up.v[j]);
+                const Silu f = silu_and_slope(gate);
+                d_gate.v[j] = gradient(mul(dy, up), f.slope, d_gate.v[j]);
+                d_up.v[j] = gradient(dy, f.value, d_up.v[j]);
             }
             store_whole<T>(args.d_gate, start, t, d_gate);
             store_whole<T>(args.d_up, start, t, d_up);
@@ -192,8 +193,9 @@ FN void backward_swiglu(const Grid& grid, const SwigluBackwardArgs& args) {
             const float dy = get<T>(args.dy, i);
             const float gate_sum = get_sum<T>(args.d_gate, i, args.accumulate);
             const float up_sum = get_sum<T>(args.d_up, i, args.accumulate);
-            put<T>(args.d_gate, i, gradient(mul(dy, up), silu_slope(gate), gate_sum));
-            put<T>(args.d_up, i, gradient(dy, silu(gate), up_sum));
+            const Silu f = silu_and_slope(gate);
+            put<T>(args.d_gate, i, gradient(mul(dy, up), f.slope, gate_sum));
+            put<T>(args.d_up, i, gradient(dy, f.value, up_sum));
         });
 }
 

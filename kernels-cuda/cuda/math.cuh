@@ -179,15 +179,53 @@ FN float relu2(float x) {
     return is_nan(x) ? float_of(NAN_BITS) : mul(positive, positive);
 }
 
-FN float silu(float x) {
-    // Beside 1 e^x is nothing.
-    if (x < -87.0f) {
-        const float near = max(-120.0f, x);
-        const Exp e = exp_of(near);
-        return mul(mul(mul(near, e.mantissa), e.scale_a), e.scale_b);
-    }
+// 1 + e^-x for x >= -87, e^-x = power*mantissa. Beyond 87 nothing comes of it but 1.
+struct Denominator {
+    float power, mantissa, value;
+};
+
+FN Denominator sigmoid_denominator(float x) {
     const Negated e = negated(min(87.0f, x));
-    return div(x, fma(exp2_of_magic(e.magic_k), exp_of_minus(e.v), 1.0f));
+    const float power = exp2_of_magic(e.magic_k), mantissa = exp_of_minus(e.v);
+    return Denominator{power, mantissa, fma(power, mantissa, 1.0f)};
+}
+
+// Where 1 is nothing beside e^-x: x*e^x, and where x*e^x rounds to 0.
+constexpr float SILU_FAR = -87.0f;
+constexpr float SILU_LOWEST = -120.0f;
+
+FN float far_silu(float x, const Exp& e) {
+    return mul(mul(mul(x, e.mantissa), e.scale_a), e.scale_b);
+}
+
+// x*sigmoid(x).
+FN float silu(float x) {
+    if (x < SILU_FAR) {
+        const float near = max(SILU_LOWEST, x);
+        return far_silu(near, exp_of(near));
+    }
+    return div(x, sigmoid_denominator(x).value);
+}
+
+struct Silu {
+    float value, slope;
+};
+
+// silu and its derivative s + x*s*(1 - s), s = sigmoid(x).
+FN Silu silu_and_slope(float x) {
+    if (x < SILU_FAR) {
+        const float near = max(SILU_LOWEST, x);
+        const Exp e = exp_of(near);
+        const float s = mul(mul(e.mantissa, e.scale_a), e.scale_b);
+        return Silu{far_silu(near, e), fma(near, s, s)};
+    }
+    const Denominator d = sigmoid_denominator(x);
+    const float s = div(1.0f, d.value);
+    // 1 - s, without cancellation.
+    const float rest = x < 0.0f ? sub(1.0f, s) : mul(mul(d.power, d.mantissa), s);
+    // An infinity must not meet a rest of 0.
+    const float slope = fma(mul(min(87.0f, x), s), rest, s);
+    return Silu{div(x, d.value), is_nan(x) ? x : slope};
 }
 
 FN float swiglu(float gate, float up) { return canonical(mul(silu(gate), up)); }
@@ -233,18 +271,5 @@ FN Slopes xiprelu_slopes(const Coefficients& c, float x) {
 }
 
 FN float relu2_slope(float x) { return is_nan(x) ? x : mul(2.0f, max(0.0f, x)); }
-
-// s + x*s*(1 - s), s = sigmoid(x). Beyond 120 the second term is 0 and x must not be infinite.
-FN float silu_slope(float x) {
-    const Exp e = exp_of(max(-120.0f, neg_abs(x)));
-    const float exponential = mul(mul(e.mantissa, e.scale_a), e.scale_b);
-    const float denominator = add(1.0f, exponential);
-    const bool negative = x < 0.0f;
-    const float sigmoid = div(negative ? exponential : 1.0f, denominator);
-    const float rest = div(negative ? 1.0f : exponential, denominator);
-    const float near = max(-120.0f, min(120.0f, x));
-    const float slope = fma(mul(near, sigmoid), rest, sigmoid);
-    return is_nan(x) ? x : slope;
-}
 
 }  // namespace xielu_cuda

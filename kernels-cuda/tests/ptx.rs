@@ -7,6 +7,7 @@ use support::calls::{Layout, forward, fused, swiglu};
 use support::gradients::{Call, Gradients};
 use support::ptx::Buffers;
 use support::*;
+use xielu_kernels_cuda::{Activation, Function};
 
 /// Moderate values and, rarer, everything else: whole steps, then a rest.
 fn inputs<T: Value>(seed: u64) -> Vec<T> {
@@ -20,7 +21,7 @@ fn interpreter() -> Machine {
 }
 
 /// One of each function, with and without eps.
-fn some_functions() -> Vec<xielu_kernels_cuda::Activation> {
+fn some_functions() -> Vec<Activation> {
     functions().into_iter().take(4).collect()
 }
 
@@ -105,10 +106,59 @@ fn backwards_f16() {
     backwards::<f16>();
 }
 
+/// Instructions that one element of a whole step costs, with values as they are in a model.
+fn instructions<T: Value>(f: Option<&Activation>, backward: bool) -> f64 {
+    const N: usize = 8 * 8192;
+    let [x, dy] = [1, 2]
+        .map(|seed| pre_activations(N, seed).into_iter().map(T::from_f32).collect::<Vec<T>>());
+    let machine = interpreter();
+    match f {
+        Some(f) if backward => drop(Call { blocks: 1, ..Call::on(&machine) }.run(f, &x, &dy)),
+        Some(f) => drop(forward(&machine, 1, f, &x, Layout::default())),
+        None if backward => {
+            drop(Call { blocks: 1, ..Call::on(&machine) }.swiglu(&x, &dy, &dy));
+        }
+        None => drop(swiglu(&machine, 1, &x, &dy, [0; 3])),
+    }
+    let Machine::Ptx(buffers) = &machine else { unreachable!("an interpreter") };
+    buffers.executed.get() as f64 / N as f64
+}
+
+/// What makes kernels as fast as memory: few instructions. Each is a lane of a multiprocessor for
+/// a cycle, or a little more or less once the driver has assembled it.
+#[test]
+fn instructions_an_element() {
+    let all = functions();
+    let f = |function| all.iter().find(|f| f.function() == function);
+    // The most there may be in bf16, forward and backward.
+    let kernels = [
+        ("xielu", f(Function::Xielu), [46.0, 57.0]),
+        ("xiprelu", f(Function::Xiprelu), [18.5, 30.5]),
+        ("relu2", f(Function::Relu2), [16.5, 24.0]),
+        ("swiglu", None, [47.0, 76.0]),
+    ];
+    println!("instructions an element: {:>6} {:>6} {:>6}", "f32", "bf16", "f16");
+    for (name, f, most) in kernels {
+        for (backward, most) in [false, true].into_iter().zip(most) {
+            let counts = [
+                instructions::<f32>(f, backward),
+                instructions::<bf16>(f, backward),
+                instructions::<f16>(f, backward),
+            ];
+            let direction = if backward { "backward" } else { "forward" };
+            println!(
+                "{name:14} {direction:9} {:>6.1} {:>6.1} {:>6.1}",
+                counts[0], counts[1], counts[2]
+            );
+            assert!(counts[1] <= most, "{name} {direction}: {} of {most}", counts[1]);
+        }
+    }
+}
+
 /// The interpreter itself: it notices what it is there to notice.
 mod mistakes {
     use super::*;
-    use xielu_kernels_cuda::{Coefficients, DType, Function, Scalars};
+    use xielu_kernels_cuda::{Coefficients, DType, Scalars};
 
     fn run(elements: u64, x_and_y: [u64; 2], machine: &Machine) {
         let scalars = Scalars::Value(Coefficients::new(0.8, 0.8, 0.5));

@@ -1,6 +1,6 @@
 //! Memory that knows who may touch it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -23,15 +23,19 @@ impl Access {
 
 /// The buffers that kernels may use.
 #[derive(Debug, Default)]
-pub struct Buffers(RefCell<Vec<Range<u64>>>);
+pub struct Buffers {
+    all: RefCell<Vec<Range<u64>>>,
+    /// Instructions that were executed on them, of all threads.
+    pub executed: Cell<u64>,
+}
 
 impl Buffers {
     pub fn add(&self, range: Range<u64>) {
-        self.0.borrow_mut().push(range);
+        self.all.borrow_mut().push(range);
     }
 
     pub fn remove(&self, range: &Range<u64>) {
-        let mut all = self.0.borrow_mut();
+        let mut all = self.all.borrow_mut();
         let at = all.iter().position(|r| r == range).expect("a buffer that was added");
         all.swap_remove(at);
     }
@@ -42,7 +46,7 @@ type Who = (u32, usize);
 
 /// Global memory during one launch: the host's, where buffers are.
 pub struct Global<'a> {
-    buffers: &'a Buffers,
+    pub buffers: &'a Buffers,
     written: HashMap<u64, Who>,
 }
 
@@ -54,7 +58,7 @@ impl<'a> Global<'a> {
     fn check(&self, address: u64, bytes: usize) {
         let end = address + bytes as u64;
         let inside = |r: &Range<u64>| r.start <= address && end <= r.end;
-        assert!(self.buffers.0.borrow().iter().any(inside), "access outside of every buffer");
+        assert!(self.buffers.all.borrow().iter().any(inside), "access outside of every buffer");
     }
 
     pub fn load(&self, address: u64, bytes: usize, who: Who) -> u64 {

@@ -97,10 +97,12 @@ impl Block<'_, '_> {
 
     /// Up to the next barrier or the end.
     fn run_thread(&mut self, index: usize, thread: &mut Thread, shared: &mut Shared) -> Stop {
+        let executed = &self.global.buffers.executed;
         loop {
             let at = thread.next;
             let instruction = &self.program.instructions[at];
             thread.next += 1;
+            executed.set(executed.get() + 1);
             if let Some((register, expected)) = instruction.guard
                 && (thread.registers[register] & 1 != 0) != expected
             {
