@@ -9,8 +9,10 @@ use crate::panel::{PanelIsa, drive_panels};
 
 /// `out[t][r] (+)= dot(w[r], x[t])`: one product with its operands as typed blocks.
 pub(crate) struct Gemm<'a, W, X> {
-    /// Row `r` is `w[r * row_stride..][..row_blocks]`.
+    /// Row `r` is `w[r * row_stride..][..row_blocks]`, unless `packed`.
     pub w: &'a [W],
+    /// Whether `w` holds tiles ([`crate::pack`]): those of 32 rows from `w[32 * p * row_stride]` on.
+    pub packed: bool,
     pub row_stride: usize,
     pub row_blocks: usize,
     /// Token `t` is `x[t * x_stride..][..x_stride]`.
@@ -171,7 +173,7 @@ pub(crate) fn product<D: ChunkDot, P: Pack<Block = D::Block>, A: PanelIsa>(
     rows: D,
     g: Gemm<'_, D::Block, InputBlock>,
 ) {
-    if g.out.tokens() < PANEL_TOKENS {
+    if g.out.tokens() < PANEL_TOKENS && !g.packed {
         drive_rows(g, Chunked(rows));
     } else {
         drive_panels::<P, A>(isa, g);

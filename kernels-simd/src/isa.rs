@@ -85,6 +85,11 @@ impl Isa {
         best
     }
 
+    /// Whether products of many tokens, and of packed weights, use panels.
+    pub(crate) const fn has_panels(self) -> bool {
+        !matches!(self, Isa::Scalar | Isa::Simd128)
+    }
+
     /// The name that [`FromStr`] reads.
     pub const fn name(self) -> &'static str {
         match self {

@@ -31,6 +31,7 @@ mod math;
 mod matrix;
 mod output;
 mod pack;
+mod packed;
 mod panel;
 mod product;
 #[cfg(test)]

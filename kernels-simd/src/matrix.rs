@@ -4,7 +4,8 @@ use core::fmt;
 use core::ops::Range;
 
 use crate::block::{Blocks, DType};
-use crate::input::InputBlock;
+use crate::input::{INPUT_BLOCK, InputBlock};
+use crate::panel::ROWS;
 
 /// Weights `[rows, cols]`, row by row, borrowed at any alignment. A range of columns is a
 /// `Matrix` too: its rows keep their distance.
@@ -16,6 +17,8 @@ pub struct Matrix<'w> {
     cols: usize,
     /// Blocks from one row to the next.
     pub(crate) row_stride: usize,
+    /// Whether the blocks are tiles; see [`crate::Kernels::pack`].
+    packed: bool,
 }
 
 /// Shapes, types or lengths that do not fit together.
@@ -52,6 +55,8 @@ pub enum ShapeError {
     },
     /// Quantized weights take quantized inputs, float weights take f32.
     InputType(DType),
+    /// These weights cannot be packed, or these kernels cannot use packed ones.
+    Packing(DType),
 }
 
 impl fmt::Display for ShapeError {
@@ -68,6 +73,9 @@ impl fmt::Display for ShapeError {
             }
             ShapeError::Rows { expected, found } => {
                 write!(f, "output has {found} rows, the matrix {expected}")
+            }
+            ShapeError::Packing(dtype) => {
+                write!(f, "these {dtype} weights cannot be packed, or not for these kernels")
             }
             ShapeError::InputType(dtype) => {
                 let want = if dtype.is_quantized() { "quantized" } else { "f32" };
@@ -110,7 +118,7 @@ impl Input<'_> {
 impl<'w> Matrix<'w> {
     /// Nothing: 0 rows of 0 columns.
     pub const EMPTY: Matrix<'static> =
-        Matrix { blocks: Blocks::F32(&[]), rows: 0, cols: 0, row_stride: 0 };
+        Matrix { blocks: Blocks::F32(&[]), rows: 0, cols: 0, row_stride: 0, packed: false };
 
     /// Views `data` as `[rows, cols]` of `dtype`.
     ///
@@ -128,7 +136,24 @@ impl<'w> Matrix<'w> {
             return Err(mismatch);
         }
         let blocks = Blocks::new(dtype, data).ok_or(mismatch)?;
-        Ok(Matrix { blocks, rows, cols, row_stride: cols / block_len })
+        Ok(Matrix { blocks, rows, cols, row_stride: cols / block_len, packed: false })
+    }
+
+    /// As [`Matrix::new`], `data` being tiles.
+    pub(crate) fn packed(dtype: DType, rows: usize, cols: usize, data: &'w [u8]) -> Option<Self> {
+        Some(Matrix { packed: true, ..Matrix::new(dtype, rows, cols, data).ok()? })
+    }
+
+    /// Whether it was made by [`crate::Kernels::pack`]: rows and columns are then taken by tiles
+    /// of 32 and 256.
+    pub const fn is_packed(&self) -> bool {
+        self.packed
+    }
+
+    /// Bytes of the weights, packed or not.
+    pub const fn bytes(&self) -> usize {
+        // No overflow: the data is in memory.
+        self.rows.saturating_mul(self.row_blocks()).saturating_mul(self.dtype().block_bytes())
     }
 
     /// The element type.
@@ -151,30 +176,33 @@ impl<'w> Matrix<'w> {
         self.cols / self.dtype().block_len()
     }
 
-    /// Some of the rows; `None` if the range is not inside.
+    /// Some of the rows; `None` if the range is not inside or cuts a tile.
     pub fn rows_range(&self, rows: Range<usize>) -> Option<Matrix<'w>> {
-        if rows.start > rows.end || rows.end > self.rows {
+        let whole = rows.start.is_multiple_of(ROWS) && rows.end.is_multiple_of(ROWS);
+        if rows.start > rows.end || rows.end > self.rows || self.packed && !whole {
             return None;
         }
         let blocks = self.blocks.skip(rows.start * self.row_stride);
         Some(Matrix { blocks, rows: rows.end - rows.start, ..*self })
     }
 
-    /// Some of the columns; `None` if the range is not inside or cuts a block.
+    /// Some of the columns; `None` if the range is not inside or cuts a block or a tile.
     pub fn columns(&self, cols: Range<usize>) -> Option<Matrix<'w>> {
         let block_len = self.dtype().block_len();
+        let unit = if self.packed { INPUT_BLOCK } else { block_len };
         let inside = cols.start <= cols.end && cols.end <= self.cols;
-        let whole = cols.start.is_multiple_of(block_len) && cols.end.is_multiple_of(block_len);
+        let whole = cols.start.is_multiple_of(unit) && cols.end.is_multiple_of(unit);
         if !(inside && whole) {
             return None;
         }
-        let blocks = self.blocks.skip(cols.start / block_len);
+        let rows = if self.packed { ROWS } else { 1 };
+        let blocks = self.blocks.skip(rows * (cols.start / block_len));
         Some(Matrix { blocks, cols: cols.end - cols.start, ..*self })
     }
 
-    /// One row's values; `None` if there is no such row.
+    /// One row's values; `None` if there is no such row, or it is packed.
     pub fn row(&self, row: usize) -> Option<Blocks<'w>> {
-        if row >= self.rows {
+        if row >= self.rows || self.packed {
             return None;
         }
         self.blocks.skip(row * self.row_stride).take(self.row_blocks())

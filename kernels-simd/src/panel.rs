@@ -1,11 +1,13 @@
 //! Products of quantized weights with many tokens.
 //!
-//! 32 weight rows are unpacked to a panel, 256 columns at a time, and the panel meets every
-//! token: a weight is unpacked once for up to [`TOKENS`] tokens. Inside a panel, four bytes of
+//! 32 weight rows are unpacked to a panel, 256 columns at a time ([`crate::pack`]), and the panel
+//! meets every token: a weight is unpacked once for up to [`TOKENS`] tokens. Inside a panel, four bytes of
 //! each row lie side by side, so that a vector holds rows, a byte dot product takes four columns
 //! of each, and nothing is ever summed across a vector.
 
 use core::mem::MaybeUninit;
+
+use bytemuck::Zeroable as _;
 
 use crate::block::QK;
 use crate::gemm::Gemm;
@@ -196,6 +198,7 @@ fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
 #[inline(always)]
 pub(crate) fn drive_panels<P: Pack, I: PanelIsa>(isa: I, mut g: Gemm<'_, P::Block, InputBlock>) {
     let mut panel = Panel::ZERO;
+    let mut tile = P::Tile::zeroed();
     // 32 KiB that only the tokens at hand initialise.
     let mut memory = [const { MaybeUninit::<Sums>::uninit() }; TOKENS];
     let (rows, tokens) = (g.out.rows(), g.out.tokens());
@@ -205,7 +208,7 @@ pub(crate) fn drive_panels<P: Pack, I: PanelIsa>(isa: I, mut g: Gemm<'_, P::Bloc
             let Some(memory) = memory.get_mut(..count) else { return };
             let sums = zeroed(memory);
             for chunk in 0..g.x_stride {
-                pack_panel::<P>(&g, first_row, chunk, &mut panel);
+                fill::<P>(&g, first_row, chunk, &mut tile, &mut panel);
                 isa.arrange::<P>(&mut panel);
                 all_tokens::<P, I>(isa, &g, &panel, first_token, chunk, sums);
             }
@@ -224,21 +227,31 @@ pub(crate) fn zeroed(memory: &mut [MaybeUninit<Sums>]) -> &mut [Sums] {
 }
 
 /// Columns `256 * chunk ..` of the rows from `first_row` on; rows and columns that do not exist
-/// are zero.
+/// are zero. `tile` is memory for weights that are not packed.
 #[inline(always)]
-fn pack_panel<P: Pack>(
+fn fill<P: Pack>(
     g: &Gemm<'_, P::Block, InputBlock>,
     first_row: usize,
     chunk: usize,
+    tile: &mut P::Tile,
     panel: &mut Panel,
 ) {
+    if g.packed {
+        let first = first_row * g.row_stride + chunk * P::CHUNK * ROWS;
+        let blocks = g.w.get(first..first + P::CHUNK * ROWS).unwrap_or_default();
+        if let Ok([tile]) = bytemuck::try_cast_slice(blocks) {
+            P::expand(tile, panel);
+        }
+        return;
+    }
     for r in 0..ROWS {
         let row = first_row + r;
         let first = row * g.row_stride + chunk * P::CHUNK;
         let end = row * g.row_stride + g.row_blocks.min((chunk + 1) * P::CHUNK);
         let blocks = if row < g.out.rows() { g.w.get(first..end) } else { None };
-        P::pack(blocks.unwrap_or_default(), panel, r);
+        P::interleave(blocks.unwrap_or_default(), tile, r);
     }
+    P::expand(tile, panel);
 }
 
 #[inline(always)]

@@ -45,6 +45,9 @@ impl Kernels {
             return Err(ShapeError::Rows { expected: w.rows(), found: out.rows() });
         }
         let (t, dtype) = (self.gemm, w.dtype());
+        if w.is_packed() && !self.isa().has_panels() {
+            return Err(ShapeError::Packing(dtype));
+        }
         let call = Call { w, x_stride: x.stride(w), out, accumulate };
         match (w.blocks, x) {
             (Blocks::F32(b), Input::F32(x)) => call.run(t.f32, b, x),
@@ -153,7 +156,8 @@ impl Call<'_> {
             return Err(ShapeError::Input { expected, found: x.len() });
         }
         let (row_stride, row_blocks) = (w.row_stride, w.row_blocks());
-        let g = Gemm { w: blocks, row_stride, row_blocks, x, x_stride, out, accumulate };
+        let packed = w.is_packed();
+        let g = Gemm { w: blocks, packed, row_stride, row_blocks, x, x_stride, out, accumulate };
         // SAFETY: the table was chosen for this machine (checked when `Kernels` was made).
         unsafe { kernel(g) };
         Ok(())

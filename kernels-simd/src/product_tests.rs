@@ -264,3 +264,61 @@ fn shapes_that_do_not_fit_are_errors() {
     assert!(k.quantize_q8_0(&[0.0; 33], &mut [BlockQ8_0::ZERO]).is_err());
     assert!(k.add_weighted_rows(&w, &[0.0; 2], &mut [0.0; 64]).is_err());
 }
+
+/// Packed weights give a prompt's results for any number of tokens, in parts too.
+#[test]
+fn packed_weights_match_f64() {
+    for k in all_kernels() {
+        for dtype in DType::ALL {
+            let (rows, cols) = (96, 768);
+            let bytes = weights(dtype, rows * cols, 5);
+            let w = Matrix::new(dtype, rows, cols, &bytes).unwrap();
+            let mut memory = std::vec![0; w.bytes()];
+            let packed = match k.pack(&w, &mut memory) {
+                Ok(packed) => packed,
+                Err(error) => {
+                    assert!(!k.isa().has_panels() || !dtype.is_quantized());
+                    assert_eq!(error, ShapeError::Packing(dtype));
+                    continue;
+                }
+            };
+            assert!(packed.is_packed() && packed.bytes() == w.bytes() && packed.row(0).is_none());
+            for tokens in [1, 2, 5, 13] {
+                let x = noise(tokens * cols, 11);
+                let blocks = input_blocks(&k, &x, cols);
+                let mut w_values = std::vec![0.0; rows * cols];
+                assert!(w.blocks.dequantize(&mut w_values));
+                let expected = truth(&w_values, &input_values(&blocks, cols), rows, cols);
+                let mut out = std::vec![0.0f32; tokens * rows];
+                let input = Input::Quantized(&blocks);
+                k.matmul(&packed, input, Output::new(&mut out, rows).unwrap()).unwrap();
+                for (o, (sum, magnitude)) in out.iter().zip(&expected) {
+                    assert!((f64::from(*o) - sum).abs() <= 1e-6 * magnitude, "{dtype} {}", k.isa());
+                }
+            }
+            parts_add_up(&k, &packed, cols);
+            assert!(packed.rows_range(8..40).is_none() && packed.columns(32..288).is_none());
+            assert_eq!(k.pack(&packed, &mut []).unwrap_err(), ShapeError::Packing(dtype));
+            assert!(matches!(k.pack(&w, &mut []), Err(ShapeError::Bytes { found: 0, .. })));
+            let scalar = Kernels::scalar();
+            let (blocks, mut out) = (input_blocks(&k, &noise(cols, 1), cols), [0.0; 96]);
+            let out = Output::new(&mut out, rows).unwrap();
+            let error = scalar.matmul(&packed, Input::Quantized(&blocks), out);
+            assert_eq!(error, Err(ShapeError::Packing(dtype)));
+        }
+    }
+}
+
+/// Rows 32 .. 96, columns in two parts.
+fn parts_add_up(k: &Kernels, packed: &Matrix<'_>, cols: usize) {
+    let x = noise(cols, 4);
+    let (mut whole, mut parts) = ([0.0; 96], [0.0; 64]);
+    add_product(k, packed, &x, &mut whole);
+    let rows = packed.rows_range(32..96).unwrap();
+    for range in [0..256, 256..cols] {
+        add_product(k, &rows.columns(range.clone()).unwrap(), &x[range], &mut parts);
+    }
+    for (a, b) in whole[32..].iter().zip(&parts) {
+        assert!((a - b).abs() <= 1e-4 * a.abs().max(1.0));
+    }
+}
