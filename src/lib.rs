@@ -66,6 +66,7 @@ pub mod config;
 mod error;
 pub mod llama;
 pub mod mlp;
+mod packing;
 pub mod quant;
 mod rows;
 mod scratch;

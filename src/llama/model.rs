@@ -2,7 +2,8 @@
 
 use super::norm::RmsNorm;
 use crate::checkpoint::{Checkpoint, LayerRole, Role, matrix, optional_matrix};
-use crate::kernels::Matrix;
+use crate::kernels::{Kernels, Matrix};
+use crate::packing::{Packer, packed_bytes};
 use crate::{Config, Error, Mlp};
 
 /// The weights of one layer: a handful of views, `Copy`.
@@ -35,6 +36,22 @@ impl<'w> Layer<'w> {
     /// The layer's MLP, usable alone.
     pub const fn mlp(&self) -> &Mlp<'w> {
         &self.mlp
+    }
+
+    /// The matrices, without norms.
+    fn matrices(&self) -> impl Iterator<Item = &Matrix<'w>> {
+        [&self.q, &self.k, &self.v, &self.o].into_iter().chain(self.mlp.matrices())
+    }
+
+    fn pack_with(&self, packer: &mut Packer<'_, 'w>) -> Result<Self, Error> {
+        Ok(Layer {
+            q: packer.pack(&self.q)?,
+            k: packer.pack(&self.k)?,
+            v: packer.pack(&self.v)?,
+            o: packer.pack(&self.o)?,
+            mlp: self.mlp.pack_with(packer)?,
+            ..*self
+        })
     }
 
     fn load<C>(checkpoint: &C, config: &Config, layer: usize) -> Result<Self, Error>
@@ -115,6 +132,36 @@ impl<'m, 'w> Model<'m, 'w> {
                 false => matrix(checkpoint, Role::Output, vocab, hidden)?,
             },
         })
+    }
+
+    /// Bytes that [`Model::pack`] takes: those of the weights that `kernels` can pack.
+    pub fn packed_bytes(&self, kernels: &Kernels) -> usize {
+        packed_bytes(kernels, self.layers.iter().flat_map(Layer::matrices).chain([&self.output]))
+    }
+
+    /// The same model with the weights of its layers and its output copied to `memory` in the
+    /// order of [`Kernels::pack`]; those that cannot be packed stay where they are. `layers` is as
+    /// for [`Model::load`].
+    ///
+    /// # Errors
+    /// If `memory` is smaller than [`Model::packed_bytes`] or `layers` has another length than the
+    /// model's.
+    pub fn pack<'n>(
+        &self,
+        kernels: &Kernels,
+        layers: &'n mut [Layer<'w>],
+        memory: &'w mut [u8],
+    ) -> Result<Model<'n, 'w>, Error> {
+        let (needed, found) = (self.layers.len(), layers.len());
+        if needed != found {
+            return Err(Error::Memory { what: "the array of layers", needed, found });
+        }
+        let mut packer = Packer::new(kernels, memory, self.packed_bytes(kernels))?;
+        for (packed, layer) in layers.iter_mut().zip(self.layers) {
+            *packed = layer.pack_with(&mut packer)?;
+        }
+        let output = packer.pack(&self.output)?;
+        Ok(Model { layers, output, ..*self })
     }
 
     /// The model's shape.

@@ -18,7 +18,10 @@ use core::ops::Range;
 
 use crate::Error;
 use crate::backend::Backend;
-use crate::kernels::{Activation, Epilogue, INPUT_BLOCK, Input, InputBlock, Matrix, Output, QK};
+use crate::kernels::{
+    Activation, Epilogue, INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, Output, QK,
+};
+use crate::packing::{Packer, packed_bytes};
 use crate::scratch::{Scratch, input_len};
 
 /// What stands between the projections.
@@ -74,6 +77,38 @@ impl<'w> Mlp<'w> {
     fn check(self) -> Result<Self, Error> {
         same_shape("down_proj", [self.up.cols(), self.up.rows()], &self.down)?;
         Ok(self)
+    }
+
+    /// The weights.
+    pub(crate) fn matrices(&self) -> impl Iterator<Item = &Matrix<'w>> {
+        let gate = match &self.form {
+            Form::Plain(_) => None,
+            Form::Gated(gate) => Some(gate),
+        };
+        [&self.up, &self.down].into_iter().chain(gate)
+    }
+
+    /// Bytes that [`Mlp::pack`] takes: those of the weights that `kernels` can pack.
+    pub fn packed_bytes(&self, kernels: &Kernels) -> usize {
+        packed_bytes(kernels, self.matrices())
+    }
+
+    /// The same layer with its weights copied to `memory` in the order of [`Kernels::pack`];
+    /// those that cannot be packed stay where they are. Tiles of [`Mlp::forward_tiled`] are then
+    /// multiples of 256.
+    ///
+    /// # Errors
+    /// If `memory` is smaller than [`Mlp::packed_bytes`].
+    pub fn pack(&self, kernels: &Kernels, memory: &'w mut [u8]) -> Result<Mlp<'w>, Error> {
+        self.pack_with(&mut Packer::new(kernels, memory, self.packed_bytes(kernels))?)
+    }
+
+    pub(crate) fn pack_with(&self, packer: &mut Packer<'_, 'w>) -> Result<Mlp<'w>, Error> {
+        let form = match &self.form {
+            Form::Plain(act) => Form::Plain(*act),
+            Form::Gated(gate) => Form::Gated(packer.pack(gate)?),
+        };
+        Ok(Mlp { form, up: packer.pack(&self.up)?, down: packer.pack(&self.down)? })
     }
 
     /// Width of the input and output.

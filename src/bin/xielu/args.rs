@@ -56,6 +56,10 @@ pub struct ModelArgs {
     /// Run the MLP in tiles that never hold the whole hidden vector: less memory, same result
     #[arg(long)]
     pub tiled_mlp: bool,
+    /// Copy the weights to an order that is faster for a few tokens at a time; says what the copy
+    /// takes
+    #[arg(long)]
+    pub pack: bool,
     #[command(flatten)]
     pub compute: ComputeArgs,
 }

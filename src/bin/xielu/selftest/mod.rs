@@ -69,7 +69,13 @@ fn greedy_run(path: &std::path::Path, kernels: Kernels) -> anyhow::Result<String
     let view = file.view()?;
     let greedy = |kernels| {
         let compute = ComputeArgs { isa: None, threads: None };
-        let args = ModelArgs { model: path.into(), kv_type: KvArg::F32, tiled_mlp: false, compute };
+        let args = ModelArgs {
+            model: path.into(),
+            kv_type: KvArg::F32,
+            tiled_mlp: false,
+            pack: false,
+            compute,
+        };
         let backend = Backend::new(kernels, &Serial);
         with_decoder_on(backend, &view, path, &args, TOKENS, 1, |decoder, config| {
             let mut logits = vec![0.0; config.vocab_size];
