@@ -15,6 +15,7 @@
 //! - [`Mlp`]: one quantized MLP layer, whole or in tiles.
 //! - [`llama`]: the decoder around it, its KV cache and sampler.
 //! - [`quant`]: encoders of the block formats, and conversion to GGUF.
+//! - [`selftest()`]: whether this machine computes what it should.
 //! - [`kernels`]: the SIMD kernels under all of it, one table per instruction set.
 //!
 //! # One layer of a real model on your own vectors
@@ -70,6 +71,7 @@ mod packing;
 pub mod quant;
 mod rows;
 mod scratch;
+mod selftest;
 
 pub use activation::{RawXielu, Xielu};
 #[cfg(feature = "rayon")]
@@ -78,6 +80,7 @@ pub use backend::{Backend, Executor, Serial};
 pub use config::Config;
 pub use error::{ElementType, Error, Key, ShortName};
 pub use mlp::Mlp;
+pub use selftest::{SelftestError, selftest};
 #[cfg(feature = "cuda")]
 pub use xielu_kernels_cuda as cuda;
 pub use xielu_kernels_simd as kernels;

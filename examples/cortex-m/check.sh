@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Builds the firmware for every board, runs it under qemu, and checks:
+#   - the log is the snapshot in expected/ (ids, text, self-test), and the ids are this machine's;
+#   - no allocator, no panic and no core::fmt among its symbols;
+#   - flash, RAM and stack are within their limits.
+# Prints the tables of docs/EMBEDDED.md.  `check.sh --bless` writes the snapshots anew.
+#
+# Needs qemu-system-arm and qemu-system-riscv32, defmt-print, and the targets; a compiler without
+# them builds their library from source: `RUSTC_BOOTSTRAP=1 CARGOFLAGS=-Zbuild-std=core check.sh`.
+set -euo pipefail
+cd "$(dirname "$0")"
+root=../..
+target_dir=$(realpath -m "${CARGO_TARGET_DIR:-$root/target/firmware}")
+export CARGO_TARGET_DIR=$target_dir
+read -ra flags <<< "${CARGOFLAGS:-}"
+decode=${DEFMT_PRINT:-defmt-print}
+nm=${NM:-nm}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+boards=(
+    'mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     Cortex-M4F'
+    'mps3-an547   thumbv8m.main-none-eabihf     qemu-system-arm     Cortex-M55'
+    'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 RV32IMAC,~no~FPU'
+)
+
+# What must not be in the firmware.
+forbidden='__rust_alloc|__rg_alloc|__rdl_|alloc::|rust_begin_unwind|core::panicking|core::fmt|a_panic'
+
+# run BOARD TARGET QEMU ELF: the decoded log.
+run() {
+    local machine=$1
+    [ "$1" = riscv-virt ] && machine='virt -bios none'
+    # shellcheck disable=SC2086
+    timeout 300 "$3" -M $machine -nographic -icount shift=0 \
+        -semihosting-config enable=on,target=native -kernel "$4" > "$work/$1.defmt" < /dev/null
+    "$decode" -e "$4" --log-format '{s}' < "$work/$1.defmt" > "$work/$1.log"
+}
+
+# measured BOARD WHAT: a number of the log.
+measured() { sed -n "s/^measured: $2 //p" "$work/$1.log"; }
+
+kib() { awk -v n="$1" 'BEGIN { printf "%.1f KiB", n / 1024 }'; }
+
+# Only what was just built: the linker says what is reachable, the symbols what was linked.
+symbols() {
+    "$nm" -C "$1" > "$work/symbols"
+    if grep -E "$forbidden" "$work/symbols"; then
+        echo "$1: the symbols above must not be there" >&2
+        return 1
+    fi
+}
+
+cargo run -q --release --bin host > "$work/host.log"
+rows=''
+for line in "${boards[@]}"; do
+    read -r board target qemu cpu <<< "$line"
+    cargo build -q --release --target "$target" --bin firmware "${flags[@]}"
+    elf=$target_dir/$target/release/firmware
+    symbols "$elf"
+    run "$board" "$target" "$qemu" "$elf"
+    grep -v '^measured: ' "$work/$board.log" > "$work/$board.out"
+    [ "${1:-}" = --bless ] && cp "$work/$board.out" "expected/$board.out"
+    diff "expected/$board.out" "$work/$board.out"
+    diff "$work/host.log" <(grep -vE '^(board|selftest|generated|measured): |^\(HOST' "$work/$board.log")
+    ram=$(measured "$board" ram) stack=$(measured "$board" stack)
+    if [ $((ram + stack)) -gt $((96 * 1024)) ]; then
+        echo "$board: $ram bytes of static memory and $stack of stack, more than 96 KiB" >&2
+        exit 1
+    fi
+    rows+="| $board | ${cpu//\~/ } | $(kib "$(measured "$board" flash)") | $(kib "$ram") | "
+    rows+="$(kib "$stack") | $(measured "$board" instructions) |"$'\n'
+    echo "$board: ids as on this machine" >&2
+done
+echo '| board | CPU | flash | static RAM | stack | instructions per token |'
+echo '|---|---|---|---|---|---|'
+printf '%s' "$rows"
