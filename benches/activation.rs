@@ -1,23 +1,58 @@
-//! Activations beside a copy of the same f32 buffers, in L1, L2, L3 and main memory.
+//! Activations beside a copy of the same buffers, in L1, L2 and main memory.
 //!
-//! `cargo bench --bench activation`; `XIELU_ISA=scalar` chooses the instruction set.
+//! `cargo bench --bench activation` runs every instruction set of this machine that has
+//! activations of its own, or the one that `XIELU_ISA` names; `-- 'avx2 xielu'` runs some.
 
 #[path = "support/estimates.rs"]
 mod estimates;
+#[path = "support/isa.rs"]
+mod isa;
 #[path = "support/ratios.rs"]
 mod ratios;
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use half::{bf16, f16};
-use xielu::kernels::{Activation, Kernels};
+use xielu::kernels::{Activation, Isa, Kernels};
 use xielu::{RawXielu, Xielu};
 
-/// L1, L2, L3, main memory.
-const SIZES: [usize; 4] = [4096, 21504, 1 << 20, 1 << 24];
-const COPY: &str = "copy f32";
+/// L1, L2 (the hidden vector of the 8B model), main memory.
+const SIZES: [usize; 3] = [2048, 21504, 1 << 24];
+/// Those whose activations are not another's.
+const ISAS: [Isa; 5] = [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Neon, Isa::Simd128];
+const TYPES: [&str; 3] = [f32::NAME, bf16::NAME, f16::NAME];
+
+/// A type that values are stored as, and its kernels.
+trait Storage: Copy {
+    const NAME: &str;
+    fn of(value: f32) -> Self;
+    fn activate(kernels: &Kernels, f: &Activation, x: &[Self], y: &mut [Self]);
+    fn swiglu(kernels: &Kernels, gate: &[Self], up: &[Self], y: &mut [Self]);
+}
+
+macro_rules! storage {
+    ($t:ty, $name:literal, $of:expr, $activate:ident, $swiglu:ident) => {
+        impl Storage for $t {
+            const NAME: &str = $name;
+            fn of(value: f32) -> Self {
+                $of(value)
+            }
+            fn activate(kernels: &Kernels, f: &Activation, x: &[Self], y: &mut [Self]) {
+                kernels.$activate(f, x, y).expect("equal lengths");
+            }
+            fn swiglu(kernels: &Kernels, gate: &[Self], up: &[Self], y: &mut [Self]) {
+                kernels.$swiglu(gate, up, y).expect("equal lengths");
+            }
+        }
+    };
+}
+
+storage!(f32, "f32", |v| v, activate_f32, swiglu_f32);
+storage!(bf16, "bf16", bf16::from_f32, activate_bf16, swiglu_bf16);
+storage!(f16, "f16", f16::from_f32, activate_f16, swiglu_f16);
 
 fn functions() -> [(&'static str, Activation); 4] {
     let raw = RawXielu { alpha_p: 0.97, alpha_n: -0.62, beta: 0.5, eps: -1e-6 };
@@ -29,34 +64,6 @@ fn functions() -> [(&'static str, Activation); 4] {
         ("relu2", Activation::Relu2),
         ("silu", Activation::Silu),
     ]
-}
-
-/// Benchmarks every function on buffers of one storage type.
-macro_rules! bench_type {
-    ($group:expr, $ids:expr, $kernels:expr, $x:expr, $t:ty, $name:literal, $convert:expr,
-     $activate:ident, $swiglu:ident) => {{
-        let x: Vec<$t> = $x.iter().map(|&v| $convert(v)).collect();
-        let mut y = x.clone();
-        for (function, f) in functions() {
-            bench(&mut $group, &mut $ids, format!("{function} {}", $name), || {
-                $kernels.$activate(&f, &x, &mut y).expect("equal lengths")
-            });
-        }
-        let gate: Vec<$t> = x.iter().rev().copied().collect();
-        bench(&mut $group, &mut $ids, format!("swiglu {}", $name), || {
-            $kernels.$swiglu(&gate, &x, &mut y).expect("equal lengths")
-        });
-    }};
-}
-
-fn bench(
-    group: &mut BenchmarkGroup<'_, WallTime>,
-    ids: &mut Vec<String>,
-    id: String,
-    mut f: impl FnMut(),
-) {
-    group.bench_function(&id, |b| b.iter(&mut f));
-    ids.push(id);
 }
 
 /// About nine in ten negative, as in trained layers.
@@ -71,45 +78,52 @@ fn pre_activations(n: usize) -> Vec<f32> {
     uniform.map(|u| 4.0 * u - 3.6).take(n).collect()
 }
 
-fn main() {
-    let isa = std::env::var("XIELU_ISA").ok().map(|name| name.parse().expect("XIELU_ISA"));
-    let kernels = isa.map_or_else(Kernels::detect, |isa| {
-        Kernels::for_isa(isa).expect("this machine does not run XIELU_ISA")
-    });
-    println!("instruction set: {}", kernels.isa());
-    let mut criterion = Criterion::default().configure_from_args().without_plots();
-    let mut tables = Vec::new();
-    for n in SIZES {
-        let name = format!("activation-{n}");
-        let mut ids = Vec::new();
-        let mut group = criterion.benchmark_group(&name);
-        group.throughput(Throughput::Elements(n as u64));
-        group.sample_size(20).warm_up_time(Duration::from_millis(300));
-        group.measurement_time(Duration::from_secs(1));
-        let x = pre_activations(n);
-        let mut y = x.clone();
-        bench(&mut group, &mut ids, COPY.into(), || {
-            y.copy_from_slice(std::hint::black_box(&x));
-            std::hint::black_box(&mut y);
+/// Every function on buffers of one storage type, and a copy of them.
+fn bench<T: Storage>(group: &mut BenchmarkGroup<'_, WallTime>, kernels: &[Kernels], x: &[f32]) {
+    let x: Vec<T> = x.iter().map(|&v| T::of(v)).collect();
+    let mut y = x.clone();
+    group.bench_function(format!("copy {}", T::NAME), |b| {
+        b.iter(|| {
+            y.copy_from_slice(black_box(&x));
+            black_box(&mut y);
         });
-        bench_type!(group, ids, kernels, x, f32, "f32", |v| v, activate_f32, swiglu_f32);
-        bench_type!(
-            group,
-            ids,
-            kernels,
-            x,
-            bf16,
-            "bf16",
-            bf16::from_f32,
-            activate_bf16,
-            swiglu_bf16
-        );
-        bench_type!(group, ids, kernels, x, f16, "f16", f16::from_f32, activate_f16, swiglu_f16);
+    });
+    let gate: Vec<T> = x.iter().rev().copied().collect();
+    for kernels in kernels {
+        let id = |function| format!("{} {function} {}", kernels.isa(), T::NAME);
+        for (function, f) in functions() {
+            group.bench_function(id(function), |b| b.iter(|| T::activate(kernels, &f, &x, &mut y)));
+        }
+        group.bench_function(id("swiglu"), |b| b.iter(|| T::swiglu(kernels, &gate, &x, &mut y)));
+    }
+}
+
+fn main() {
+    let kernels = match std::env::var("XIELU_ISA") {
+        Ok(_) => vec![isa::kernels()],
+        Err(_) => ISAS.into_iter().filter_map(Kernels::for_isa).collect(),
+    };
+    let mut criterion = Criterion::default().configure_from_args().without_plots();
+    let group_name = |n| format!("activation-{n}");
+    for n in SIZES {
+        let mut group = criterion.benchmark_group(group_name(n));
+        group.throughput(Throughput::Elements(n as u64));
+        group.sample_size(10).nresamples(1000).warm_up_time(Duration::from_millis(50));
+        group.measurement_time(Duration::from_millis(200));
+        let x = pre_activations(n);
+        bench::<f32>(&mut group, &kernels, &x);
+        bench::<bf16>(&mut group, &kernels, &x);
+        bench::<f16>(&mut group, &kernels, &x);
         group.finish();
-        tables.push((name, ids, n));
     }
     criterion.final_summary();
-    for (name, ids, n) in &tables {
-        ratios::print(name, ids, COPY, *n);
+    let mut rows = vec![];
+    for kernels in &kernels {
+        for function in functions().map(|f| f.0).into_iter().chain(["swiglu"]) {
+            rows.push(format!("{} {function}", kernels.isa()));
+        }
+    }
+    for n in SIZES {
+        ratios::print(&group_name(n), n, &rows, &TYPES);
     }
 }

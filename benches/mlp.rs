@@ -1,8 +1,9 @@
 //! The MLP with xIELU, ReLU² and SwiGLU at the same number of parameters, beside what the machine
 //! allows.
 //!
-//! `cargo bench --bench mlp --features rayon -- Q8_0/1/` measures one type at one batch;
-//! `XIELU_ISA` chooses the instruction set, `RAYON_NUM_THREADS` the threads.
+//! `cargo bench --bench mlp --features rayon -- 'Q8_0/1/|activation'` measures one type at one
+//! batch; `XIELU_ISA` chooses the instruction set, `RAYON_NUM_THREADS` the threads. The tables
+//! also hold what earlier runs with the same choices measured.
 
 #[path = "../kernels-simd/benches/support/bandwidth.rs"]
 mod bandwidth;
@@ -19,13 +20,13 @@ use std::cell::LazyCell;
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::Criterion;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion};
 use layer::rand::{Bits, normal};
 use layer::{Form, HIDDEN, Layers, Run};
 use xielu::kernels::{DType, Kernels};
 
-const GROUP: &str = "mlp";
-const TOKENS: [usize; 4] = [1, 8, 32, 512];
+const TOKENS: [usize; 5] = [1, 8, 32, 128, 512];
 /// Layers of one type together: too many for a cache.
 const OUT_OF_CACHE: usize = 768 << 20;
 
@@ -37,27 +38,44 @@ fn run(kernels: Kernels) {
     let threads = rayon::current_num_threads();
     println!("instruction set: {}, threads: {threads}", kernels.isa());
     let mut criterion = Criterion::default().configure_from_args().without_plots();
+    let group_name = format!("mlp-{}-{threads}", kernels.isa());
+    let mut group = criterion.benchmark_group(&group_name);
+    group.sample_size(10).nresamples(1000).warm_up_time(Duration::from_millis(100));
+    group.measurement_time(Duration::from_millis(500));
+    for tokens in TOKENS {
+        bench_activation(&mut group, kernels, tokens);
+    }
     for dtype in DType::ALL {
         for form in Form::ALL {
-            bench(&mut criterion, kernels, form, dtype);
+            bench(&mut group, kernels, form, dtype);
         }
     }
+    group.finish();
     criterion.final_summary();
-    print_table(kernels, threads);
+    print_table(&group_name, kernels, threads);
 }
 
 fn id(dtype: DType, tokens: usize, form: Form) -> String {
     format!("{dtype}/{tokens}/{}", form.name())
 }
 
-fn bench(criterion: &mut Criterion, kernels: Kernels, form: Form, dtype: DType) {
+fn activation_id(tokens: usize) -> String {
+    format!("activation/{tokens}")
+}
+
+fn bench_activation(group: &mut BenchmarkGroup<'_, WallTime>, kernels: Kernels, tokens: usize) {
+    let x = normal(&mut Bits::new(4), Form::Xielu.ffn());
+    let mut y = x.clone();
+    group.bench_function(activation_id(tokens), |b| {
+        b.iter(|| layer::activate(kernels, tokens, &x, &mut y));
+    });
+}
+
+fn bench(group: &mut BenchmarkGroup<'_, WallTime>, kernels: Kernels, form: Form, dtype: DType) {
     // Made only if a filter lets a benchmark through.
     let layers = LazyCell::new(|| {
         Layers::new(form, dtype, OUT_OF_CACHE).expect("the library encodes every type")
     });
-    let mut group = criterion.benchmark_group(GROUP);
-    group.sample_size(10).warm_up_time(Duration::from_millis(200));
-    group.measurement_time(Duration::from_secs(1));
     for tokens in TOKENS {
         let x = || normal(&mut Bits::new(3), tokens * HIDDEN);
         let mut run = None;
@@ -68,7 +86,7 @@ fn bench(criterion: &mut Criterion, kernels: Kernels, form: Form, dtype: DType) 
     }
 }
 
-fn print_table(kernels: Kernels, threads: usize) {
+fn print_table(group: &str, kernels: Kernels, threads: usize) {
     let read = bandwidth::read(threads).best();
     let peaks = peaks::measure(kernels.isa(), threads);
     println!("\nread bandwidth {read:.1} GB/s");
@@ -77,26 +95,33 @@ fn print_table(kernels: Kernels, threads: usize) {
         println!("peak {fma:.0} GFLOP/s (f32), {dot:.0} GOP/s (8-bit products)");
     }
     println!(
-        "\n{:<6}{:>7} {:<8}{:>11}{:>9}{:>10}{:>11}{:>9}{:>12}",
-        "type", "tokens", "form", "ms", "GB/s", "of read", "GFLOP/s", "of peak", "x xielu"
+        "\n| type | tokens | form | ms | GB/s | of read | GFLOP/s | of peak | x xielu | activation |"
     );
-    for dtype in DType::ALL {
-        for tokens in TOKENS {
-            let time = |form| estimates::median(GROUP, &id(dtype, tokens, form));
-            for form in Form::ALL {
-                let Some(ns) = time(form) else { continue };
-                let bytes = layer::bytes(dtype);
-                let (gb, gflop) = (bytes / ns, layer::operations(tokens) / ns);
-                let peak = peaks.map(|p| if dtype.is_quantized() { p.dot_i8 } else { p.fma_f32 });
-                let share = peak.map_or(f64::NAN, |p| 100.0 * gflop * 1e9 / p);
-                let ratio = time(Form::Xielu).map_or(f64::NAN, |xielu| ns / xielu);
-                println!(
-                    "{dtype:<6}{tokens:>7} {:<8}{:>11.3}{gb:>9.2}{:>9.0}%{gflop:>11.1}{share:>8.0}%{ratio:>12.2}",
-                    form.name(),
-                    ns / 1e6,
-                    100.0 * gb / read
-                );
-            }
+    println!("|---{}|", "|---".repeat(9));
+    for (dtype, tokens) in DType::ALL.into_iter().flat_map(|d| TOKENS.map(|t| (d, t))) {
+        let time = |form| estimates::median(group, &id(dtype, tokens, form));
+        for form in Form::ALL {
+            let Some(ns) = time(form) else { continue };
+            let (gb, gflop) = (layer::bytes(dtype) / ns, layer::operations(tokens) / ns);
+            let peak = peaks.map(|p| if dtype.is_quantized() { p.dot_i8 } else { p.fma_f32 });
+            let of_peak = peak.map_or("-".into(), |p| percent(gflop * 1e9 / p, 0));
+            let ratio = time(Form::Xielu).map_or(f64::NAN, |xielu| ns / xielu);
+            let alone = estimates::median(group, &activation_id(tokens));
+            let share = match (form, alone) {
+                (Form::Xielu, Some(alone)) => percent(alone / ns, 2),
+                _ => "-".into(),
+            };
+            println!(
+                "| {dtype} | {tokens} | {} | {:.2} | {gb:.1} | {} | {gflop:.0} | {of_peak} \
+                 | {ratio:.2} | {share} |",
+                form.name(),
+                ns / 1e6,
+                percent(gb / read, 0),
+            );
         }
     }
+}
+
+fn percent(share: f64, digits: usize) -> String {
+    format!("{:.digits$} %", 100.0 * share)
 }

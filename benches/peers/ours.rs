@@ -112,6 +112,12 @@ fn mlp(form: Form, dtype: DType, tokens: usize) -> Result<()> {
         black_box(run.forward());
     });
     println!("ms {:.5}", 1e3 * seconds);
+    if form == Form::Xielu {
+        let h = normal(&mut Bits::new(4), form.ffn());
+        let mut a = h.clone();
+        let alone = median_seconds(|| layer::activate(kernels, tokens, &h, &mut a));
+        println!("activation_ms {:.5}", 1e3 * alone);
+    }
     println!("gb_s {:.4}", layer::bytes(dtype) / seconds / 1e9);
     println!("gflop_s {:.3}", layer::operations(tokens) / seconds / 1e9);
     Ok(())

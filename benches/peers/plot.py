@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Draws what compare.py measured: the MLP's rates, one bar a contestant, as SVG.
+"""Draws what compare.py measured, one bar a contestant, as SVG: the MLP's rates, and the time of
+the activations.
 
     benches/peers/plot.py target/peers/results.json docs
 """
 
 import json
+import math
 import sys
 from html import escape
 from pathlib import Path
@@ -24,15 +26,25 @@ def ticks(top):
     return [i * step for i in range(int(top / step) + 2)]
 
 
-def chart(title, unit, groups, line=None):
+def decades(values):
+    """Powers of ten around the values."""
+    low, high = (math.log10(f(values)) for f in (min, max))
+    return [10.0**e for e in range(math.floor(low), math.ceil(high) + 1)]
+
+
+def chart(title, unit, groups, line=None, logarithmic=False):
     """`groups` is [(label, {contestant: value})]; `line` is (label, value) across all."""
     names = list(dict.fromkeys(name for _, values in groups for name in values))
-    marks = ticks(max([v for _, values in groups for v in values.values()]
-                      + ([line[1]] if line else [])))
+    every = [v for _, values in groups for v in values.values()] + ([line[1]] if line else [])
+    marks = decades(every) if logarithmic else ticks(max(every))
     width = LEFT + len(groups) * (len(names) * BAR + GAP) + 200
 
     def y(value):
-        return TOP + HEIGHT * (1 - value / marks[-1])
+        if logarithmic:
+            share = math.log10(value / marks[0]) / math.log10(marks[-1] / marks[0])
+        else:
+            share = value / marks[-1]
+        return TOP + HEIGHT * (1 - share)
 
     out = [text(LEFT, 24, title, "start", 15), text(LEFT, 44, unit, "start")]
     for mark in marks:
@@ -68,6 +80,23 @@ def groups(rows, tokens, unit):
             if key.startswith("mlp/") and key.endswith(f"/{tokens}/1") and row]
 
 
+def activations(rows, n):
+    """ns per element of each operation."""
+    found = []
+    for key, row in rows.items():
+        if key.startswith("elementwise/") and key.endswith(f"/{n}/1"):
+            found.append((key.split("/")[1], {name: cell["ns"] for name, cell in row.items()}))
+    return found
+
+
+def save(folder, name, svg):
+    path = Path(folder) / f"{name}.svg"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(svg)
+    temporary.rename(path)
+    print(path)
+
+
 def main():
     results, folder = sys.argv[1:]
     rows = json.loads(Path(results).read_text())
@@ -78,12 +107,12 @@ def main():
             continue
         what = "GB/s of weights" if unit == "gb_s" else "GFLOP/s"
         line = ("read bandwidth", read) if unit == "gb_s" and read else None
-        svg = chart(f"MLP 4096 to 21504 to 4096, {tokens} token(s), one thread", what, found, line)
-        path = Path(folder) / f"{name}.svg"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(svg)
-        temporary.rename(path)
-        print(path)
+        title = f"MLP 4096 to 21504 to 4096, {tokens} token(s), one thread"
+        save(folder, name, chart(title, what, found, line))
+    for n, name in [(21504, "activations-l2"), (1 << 24, "activations-memory")]:
+        if found := activations(rows, n):
+            title = f"{n} f32 values, one thread (logarithmic)"
+            save(folder, name, chart(title, "ns per element", found, logarithmic=True))
 
 
 if len(sys.argv) != 3:

@@ -1,6 +1,9 @@
 //! MLP layers with random weights, as many as do not fit a cache together.
 
+use std::hint::black_box;
+
 use rand::{Bits, normal};
+use rayon::prelude::*;
 use xielu::kernels::{Activation, DType, Kernels, Matrix};
 use xielu::{Backend, Mlp, RawXielu, Rayon, Xielu};
 
@@ -60,6 +63,18 @@ pub fn operations(tokens: usize) -> f64 {
 /// xIELU with alphas as trained models have them.
 pub fn xielu() -> Xielu {
     RawXielu { alpha_p: 0.97, alpha_n: -0.62, beta: 0.5, eps: -1e-6 }.freeze()
+}
+
+/// xIELU alone on one hidden vector for each token, from the cache as in the layer, on the threads
+/// of the current rayon pool. `x` and `y` are one vector.
+pub fn activate(kernels: Kernels, tokens: usize, x: &[f32], y: &mut [f32]) {
+    let part = x.len().div_ceil(rayon::current_num_threads());
+    let f = xielu().into();
+    x.par_chunks(part).zip(y.par_chunks_mut(part)).for_each(|(x, y)| {
+        for _ in 0..tokens {
+            kernels.activate_f32(&f, black_box(x), y).expect("equal lengths");
+        }
+    });
 }
 
 /// Layers of one form and type.
