@@ -145,6 +145,38 @@ fn mlp_layers_give_the_golden_outputs() {
     }
 }
 
+#[test]
+fn observed_mlp_inputs_are_the_golden_ones() {
+    let goldens = Goldens::open();
+    let ids = goldens.ids("eval_ids");
+    let bytes = read("tests/data/tiny-bf16.gguf");
+    let gguf = Gguf::parse(&bytes).unwrap();
+    for batch in [32, 5] {
+        let options = DecoderOptions { batch, ..Default::default() };
+        let mut seen = vec![Vec::new(); 4];
+        let logits = with_decoder(&gguf, KvType::F32, options, |d| {
+            for ids in ids[..32].chunks(batch) {
+                d.batch_observed(ids, |layer, x| seen[layer].extend_from_slice(x)).unwrap();
+            }
+            let mut logits = vec![0.0; VOCAB];
+            d.logits(&mut logits).unwrap();
+            logits
+        });
+        for (layer, x) in seen.iter().enumerate() {
+            let error = relative_error(x, &goldens.f32(&format!("layer{layer}.mlp_in")));
+            assert!(error < 1e-4, "layer {layer}, batch {batch}: {error:e}");
+        }
+        // Looking changes nothing.
+        let blind = with_decoder(&gguf, KvType::F32, options, |d| {
+            let mut logits = vec![0.0; VOCAB];
+            d.prompt(&ids[..32]).unwrap();
+            d.logits(&mut logits).unwrap();
+            logits
+        });
+        assert_eq!(logits, blind);
+    }
+}
+
 /// bf16 as transformers and llama.cpp have it; Q8_0 and Q4_0 as llama.cpp has them. Whole and
 /// tiled.
 #[test]

@@ -142,10 +142,11 @@ fn the_reader_sees_the_same_model() {
 #[test]
 fn parts_have_types_of_their_own() {
     let types = Types {
-        mlp: DType::Q4_0,
         rest: DType::Q8_0,
+        attn_v: DType::Q8_0,
         embeddings: Some(DType::F16),
         output: Some(DType::BF16),
+        ..Types::uniform(DType::Q4_0)
     };
     let (bytes, report) = from_hf(&fixture(), &types);
     let gguf = Gguf::parse(&bytes).unwrap();

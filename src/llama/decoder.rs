@@ -119,6 +119,19 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     /// # Errors
     /// As [`Decoder::prompt`], and [`Error::Length`] if they are too many.
     pub fn batch(&mut self, tokens: &[u32]) -> Result<(), Error> {
+        self.batch_observed(tokens, |_, _| ())
+    }
+
+    /// As [`Decoder::batch`], showing `observe` the input of every layer's MLP: the layer's
+    /// number and the normalised states, `[tokens, hidden_size]`.
+    ///
+    /// # Errors
+    /// As [`Decoder::batch`].
+    pub fn batch_observed(
+        &mut self,
+        tokens: &[u32],
+        mut observe: impl FnMut(usize, &[f32]),
+    ) -> Result<(), Error> {
         if tokens.len() > self.options.batch {
             return Err(LengthError { expected: self.options.batch, found: tokens.len() }.into());
         }
@@ -133,6 +146,7 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
             let pass = Pass { config, backend: &self.backend, layer, index };
             pass.attention(self.position, &mut self.cache, &mut b)?;
             pass.mlp(self.options.mlp_tile, &mut b)?;
+            observe(index, b.h);
         }
         self.position += tokens.len();
         self.last_batch = tokens.len();

@@ -22,13 +22,15 @@ pub struct ComputeArgs {
 impl ComputeArgs {
     /// The kernels asked for, and the threads made.
     pub fn backend(&self) -> anyhow::Result<Backend<'static>> {
-        if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(threads.into())
-                .build_global()
-                .context("the threads cannot be started")?;
-        }
+        self.start_threads()?;
         Ok(Backend::new(self.kernels()?, &Rayon))
+    }
+
+    /// Makes the threads asked for; once in a process.
+    pub fn start_threads(&self) -> anyhow::Result<()> {
+        let Some(threads) = self.threads else { return Ok(()) };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+        pool.build_global().context("the threads cannot be started")
     }
 
     /// The kernels asked for.

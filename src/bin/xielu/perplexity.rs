@@ -1,6 +1,6 @@
 //! `xielu perplexity`: how well a model predicts a text, measured as llama.cpp measures it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,7 +10,7 @@ use crate::args::ModelArgs;
 use crate::interrupt;
 use crate::model::ModelFile;
 use crate::session::with_decoder;
-use crate::tokenizer::Special;
+use crate::tokenizer::{Special, Tokenizer};
 
 /// Measure a model's perplexity on a text.
 ///
@@ -65,25 +65,9 @@ impl Score {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    if args.window < 4 {
-        bail!("--window {} is too small to score anything; give 4 or more", args.window);
-    }
-    let text = std::fs::read_to_string(&args.text)
-        .with_context(|| format!("cannot read the text {}", args.text.display()))?;
     let file = ModelFile::open(&args.model.model)?;
     let view = file.view()?;
-    let tokenizer = view.tokenizer()?;
-    let mut ids: Vec<u32> = tokenizer.bos().into_iter().collect();
-    ids.extend(tokenizer.encode(&text, Special::Plain)?);
-    let windows = (ids.len() / args.window).min(args.windows.unwrap_or(usize::MAX));
-    if windows == 0 {
-        bail!(
-            "{} has {} tokens, less than one window of {}; give more text or a smaller --window",
-            args.text.display(),
-            ids.len(),
-            args.window
-        );
-    }
+    let windows = read_windows(&args.text, &view.tokenizer()?, args.window, args.windows)?;
     interrupt::catch()?;
     let batch = args.window / 2;
     let score = with_decoder(&view, file.path(), &args.model, args.window, batch, |d, config| {
@@ -91,26 +75,21 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             let trained = config.context_length;
             eprintln!("warning: the model was trained for a context of {trained}");
         }
-        let bar = progress_bar(windows)?;
+        let bar = progress_bar(windows.len())?;
         let mut score = Score::default();
-        let mut logits = vec![0.0; config.vocab_size * batch];
-        for window in ids.chunks_exact(args.window).take(windows) {
-            interrupt::check()?;
-            let mut window = window.to_vec();
-            if let (Some(bos), Some(first)) = (tokenizer.bos(), window.first_mut()) {
-                *first = bos;
-            }
-            score_window(d, &window, config.vocab_size, &mut logits, &mut score)?;
+        score_windows(d, config.vocab_size, &windows, |nlls| {
+            nlls.iter().for_each(|&nll| score.add(nll));
             bar.inc(1);
             bar.set_message(format!("{:.4}", score.perplexity()));
-        }
+        })?;
         bar.finish_and_clear();
         Ok(score)
     })?;
     say!(
-        "perplexity {:.4} +/- {:.4} ({windows} windows of {}, {} predictions)",
+        "perplexity {:.4} +/- {:.4} ({} windows of {}, {} predictions)",
         score.perplexity(),
         score.standard_error(),
+        windows.len(),
         args.window,
         score.predictions
     );
@@ -122,29 +101,63 @@ fn progress_bar(windows: usize) -> anyhow::Result<ProgressBar> {
     Ok(ProgressBar::new(windows as u64).with_style(ProgressStyle::with_template(style)?))
 }
 
-/// Adds the predictions made at positions `n/2 .. n-1` of one window. `logits` holds as many
-/// rows as the decoder's batch.
-fn score_window(
+/// The tokens of a text, cut into windows; each starts with the model's BOS token, if it has one.
+pub fn read_windows(
+    path: &Path,
+    tokenizer: &Tokenizer,
+    window: usize,
+    limit: Option<usize>,
+) -> anyhow::Result<Vec<Vec<u32>>> {
+    if window < 4 {
+        bail!("--window {window} is too small to score anything; give 4 or more");
+    }
+    let shown = path.display();
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read the text {shown}"))?;
+    let mut ids: Vec<u32> = tokenizer.bos().into_iter().collect();
+    ids.extend(tokenizer.encode(&text, Special::Plain)?);
+    let cut = ids.chunks_exact(window).take(limit.unwrap_or(usize::MAX));
+    let mut windows: Vec<_> = cut.map(<[u32]>::to_vec).collect();
+    if windows.is_empty() {
+        bail!(
+            "{shown} has {} tokens, less than one window of {window}; \
+             give more text or a smaller --window",
+            ids.len()
+        );
+    }
+    if let Some(bos) = tokenizer.bos() {
+        windows.iter_mut().filter_map(|window| window.first_mut()).for_each(|id| *id = bos);
+    }
+    Ok(windows)
+}
+
+/// Hands `-ln p` of the predictions made at positions `n/2 .. n-1` of every window to `scored`,
+/// window by window. The decoder's batch is `n/2`.
+pub fn score_windows(
     decoder: &mut Decoder<'_, '_, '_>,
-    window: &[u32],
     vocab_size: usize,
-    logits: &mut [f32],
-    score: &mut Score,
+    windows: &[Vec<u32>],
+    mut scored: impl FnMut(&[f64]),
 ) -> anyhow::Result<()> {
-    decoder.rewind(0);
-    let first = window.len() / 2;
-    // The last token predicts nothing that is known.
-    let scored = window.len() - 1;
-    decoder.prompt(&window[..first])?;
-    let mut position = first;
-    for batch in window[first..scored].chunks(logits.len() / vocab_size) {
-        decoder.batch(batch)?;
-        let logits = &mut logits[..batch.len() * vocab_size];
-        decoder.logits(logits)?;
-        for row in logits.chunks_exact(vocab_size) {
-            position += 1;
-            score.add(negative_log_likelihood(row, window[position]));
+    let mut logits = Vec::new();
+    for window in windows {
+        interrupt::check()?;
+        decoder.rewind(0);
+        let first = window.len() / 2;
+        // The last token predicts nothing that is known.
+        let last = window.len() - 1;
+        decoder.prompt(&window[..first])?;
+        let mut nlls = Vec::with_capacity(last - first);
+        for (batch, targets) in
+            window[first..last].chunks(first).zip(window[first + 1..].chunks(first))
+        {
+            decoder.batch(batch)?;
+            logits.resize(batch.len() * vocab_size, 0.0);
+            decoder.logits(&mut logits)?;
+            let rows = logits.chunks_exact(vocab_size).zip(targets);
+            nlls.extend(rows.map(|(row, &target)| negative_log_likelihood(row, target)));
         }
+        scored(&nlls);
     }
     Ok(())
 }

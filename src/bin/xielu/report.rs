@@ -36,7 +36,7 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
                 "use a model of the architecture apertus (xIELU), llama (SwiGLU) or xielu-llama",
             ),
             Error::UnsupportedType { .. } => Some(
-                "make a file of types F32, F16, BF16, Q8_0 or Q4_0, \
+                "make a file of types F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q4_K or Q4_0, \
                  for example with `xielu quantize` from the original model",
             ),
             Error::Gguf(_) | Error::MissingTensor(_) | Error::MissingKey(_) => {

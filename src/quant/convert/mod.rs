@@ -46,8 +46,8 @@ pub struct TensorReport {
     pub from: DType,
     /// Its type now.
     pub to: DType,
-    /// Whether `to` is F16 only because a row is not a whole number of the wanted blocks.
-    pub fell_back: bool,
+    /// The type asked for; `to` is another one where a row is not a whole number of its blocks.
+    pub wanted: DType,
     /// Its size before, in bytes.
     pub bytes_before: u64,
     /// Its size now, in bytes.
@@ -120,7 +120,8 @@ pub fn convert_hf(
 
 /// The tensors of a conversion, and the types they are to have.
 struct Plan<'w> {
-    tensors: Vec<(SourceTensor<'w>, DType, bool)>,
+    /// Each with the type it gets and the one asked for.
+    tensors: Vec<(SourceTensor<'w>, DType, DType)>,
 }
 
 impl<'w> Plan<'w> {
@@ -128,7 +129,7 @@ impl<'w> Plan<'w> {
         let typed = |tensor: SourceTensor<'w>| {
             let wanted = types.of(tensor.role, tied);
             let dtype = types::fitting(wanted, tensor.cols);
-            (tensor, dtype, dtype != wanted)
+            (tensor, dtype, wanted)
         };
         Plan { tensors: tensors.into_iter().map(typed).collect() }
     }
@@ -149,7 +150,7 @@ impl<'w> Plan<'w> {
         let mut done = 0;
         let mut data = writer.begin(AtomicFile::create(output).map_err(io)?).map_err(io)?;
         let mut reports = Vec::new();
-        for (tensor, to, fell_back) in &self.tensors {
+        for (tensor, to, wanted) in &self.tensors {
             let name = tensor.name();
             let mut bytes_after = 0;
             let error = recode::recode(tensor, *to, |chunk| {
@@ -166,7 +167,7 @@ impl<'w> Plan<'w> {
                 shape: [tensor.rows, tensor.cols],
                 from: tensor.dtype,
                 to: *to,
-                fell_back: *fell_back,
+                wanted: *wanted,
                 bytes_before: tensor.data.len() as u64,
                 bytes_after,
                 error,

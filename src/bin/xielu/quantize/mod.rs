@@ -1,0 +1,124 @@
+//! `xielu quantize`: a model in smaller types.
+
+mod report;
+mod summary;
+mod types;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+use xielu::quant::convert::{
+    ConvertError, Progress, TensorReport, Types, convert_gguf, convert_hf,
+};
+
+use crate::args::ComputeArgs;
+use crate::interrupt;
+use crate::model::{ModelFile, ModelView};
+use types::TypeArgs;
+
+/// Write a model as a GGUF file with other types.
+///
+/// Norms and RoPE factors stay F32. The result appears at OUTPUT when it is complete, or not at
+/// all. With --report nothing is written: the model is measured in every type, on a text.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+q4_k_m is q4_k with q5_k in down and attention, q6_k in attention's v and the embedding; q5_k_m is \
+q5_k with q6_k in attention and the embedding. The output head of a model of 4 or 5 bits is q6_k \
+unless --output-type says otherwise, as llama.cpp's quantizer does it. Where a row is not a \
+multiple of 256 values, q4_k, q5_k and q6_k become q8_0; where it is not a multiple of 32, f16.
+
+Examples:
+  xielu quantize ./Apertus-8B apertus-q4_k_m.gguf --type q4_k_m
+  xielu quantize model-bf16.gguf model-q4_0.gguf --type q4_0 --embeddings q8_0
+  xielu quantize model-bf16.gguf small.gguf --up q4_k --down q5_k --rest q8_0 --force
+  xielu quantize ./Apertus-8B --report --text wiki.test.raw --windows 8")]
+pub struct Args {
+    /// GGUF file or Hugging Face directory to read
+    input: PathBuf,
+    /// GGUF file to write
+    #[arg(required_unless_present = "report", conflicts_with = "report")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    types: TypeArgs,
+    #[command(flatten)]
+    report: report::ReportArgs,
+    #[command(flatten)]
+    compute: ComputeArgs,
+    /// Replace OUTPUT if it exists
+    #[arg(long)]
+    force: bool,
+    /// Name of the pre-tokenizer (tokenizer.ggml.pre) to store for a Hugging Face directory;
+    /// recognised from tokenizer.json when not given
+    #[arg(long, value_name = "NAME")]
+    pre: Option<String>,
+    /// Show what became of every tensor
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let Some(output) = &args.output else {
+        let file = ModelFile::open(&args.input)?;
+        interrupt::catch()?;
+        return report::run(&args.report, &args.compute, &file, &file.view()?);
+    };
+    if args.report.text.is_some() {
+        bail!("--text goes with --report and without an output");
+    }
+    let types = args.types.types()?;
+    let shown = output.display();
+    if output.is_dir() {
+        bail!("{shown} is a directory; give the name of the GGUF file to write");
+    }
+    if output.is_file() && !args.force {
+        bail!("{shown} exists; give --force to replace it");
+    }
+    let file = ModelFile::open(&args.input)?;
+    let view = file.view()?;
+    args.compute.start_threads()?;
+    interrupt::catch()?;
+    let reports = convert_or_explain(&view, output, &types, args.pre.as_deref())?;
+    summary::print(&reports, args.verbose)?;
+    say!("wrote {shown}");
+    Ok(())
+}
+
+/// As [`convert`], its errors in words.
+fn convert_or_explain(
+    view: &ModelView<'_>,
+    output: &Path,
+    types: &Types,
+    pre: Option<&str>,
+) -> anyhow::Result<Vec<TensorReport>> {
+    match convert(view, output, types, pre) {
+        Ok(reports) => Ok(reports),
+        Err(ConvertError::Cancelled) => bail!("interrupted; nothing was written"),
+        // These texts name their causes themselves.
+        Err(e @ ConvertError::Io { .. }) => bail!("{e}"),
+        Err(e) => bail!("cannot convert the model: {e}"),
+    }
+}
+
+fn convert(
+    view: &ModelView<'_>,
+    output: &Path,
+    types: &Types,
+    pre: Option<&str>,
+) -> Result<Vec<TensorReport>, ConvertError> {
+    let style = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}, {eta} left, {msg}");
+    let bar = ProgressBar::new(0).with_style(style.unwrap_or(ProgressStyle::default_bar()));
+    let progress = |p: Progress<'_>| {
+        bar.set_length(p.total);
+        bar.set_position(p.done);
+        bar.set_message(p.tensor.to_owned());
+        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let reports = match view {
+        ModelView::Gguf(gguf) => convert_gguf(gguf, output, types, progress),
+        ModelView::Hf(dir) => convert_hf(dir, output, types, pre, progress),
+    };
+    bar.finish_and_clear();
+    reports
+}

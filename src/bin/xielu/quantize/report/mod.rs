@@ -1,0 +1,223 @@
+//! `xielu quantize --report`: what each type would do to a model, measured on a text.
+
+mod mlp;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use xielu::checkpoint::{LayerRole, Role};
+use xielu::kernels::DType;
+use xielu::quant::convert::{TensorReport, Types};
+use xielu::{Backend, Config};
+
+use super::types::RECIPES;
+use super::{convert_or_explain, summary};
+use crate::args::{ComputeArgs, KvArg, ModelArgs};
+use crate::model::{ModelFile, ModelView};
+use crate::perplexity::{read_windows, score_windows};
+use crate::session::with_decoder_on;
+
+/// What to measure on.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// Text to measure on, for --report
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+    /// Tokens of a window of that text, as in `xielu perplexity`
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    window: usize,
+    /// Windows of that text to measure; all when not given
+    #[arg(long, value_name = "N")]
+    windows: Option<usize>,
+}
+
+/// Quantized types, most bits first.
+const TYPES: [(&str, DType); 5] = [
+    ("q8_0", DType::Q8_0),
+    ("q6_k", DType::Q6_K),
+    ("q5_k", DType::Q5_K),
+    ("q4_k", DType::Q4_K),
+    ("q4_0", DType::Q4_0),
+];
+
+/// A model to measure, and on what.
+struct Measure<'a> {
+    backend: Backend<'static>,
+    windows: &'a [Vec<u32>],
+    folder: &'a Path,
+}
+
+pub fn run(
+    args: &ReportArgs,
+    compute: &ComputeArgs,
+    file: &ModelFile,
+    view: &ModelView<'_>,
+) -> anyhow::Result<()> {
+    let text = args.text.as_deref().context("--report needs a text; give --text FILE")?;
+    let windows = read_windows(text, &view.tokenizer()?, args.window, args.windows)?;
+    let folder = tempfile::tempdir().context("there is no temporary folder to work in")?;
+    let measure = Measure { backend: compute.backend()?, windows: &windows, folder: folder.path() };
+    let config = view.checkpoint().config()?;
+
+    let (truth, inputs) = measure.source(file.path(), view, &config)?;
+    let tokens = windows.first().map_or(0, Vec::len);
+    say!("{}, {tokens} tokens of {}\n", file.path().display(), text.display());
+    mlp::print(&measure.backend, view.checkpoint(), &config, &inputs)?;
+    drop(inputs);
+
+    let (count, predictions) = (windows.len(), truth.len());
+    say!("\nperplexity: {count} windows of {}, {predictions} predictions", args.window);
+    measure.compare(view, &truth, &everything())?;
+    say!("\none part in q4_k, the others as in the source");
+    measure.compare(view, &truth, &one_part(view)?)
+}
+
+/// Every type and recipe for the whole model, most bits first.
+fn everything() -> Vec<(String, Types)> {
+    let uniform = TYPES.iter().map(|&(name, dtype)| (name.to_owned(), Types::uniform(dtype)));
+    let mut all: Vec<_> = uniform.collect();
+    for (name, types) in RECIPES {
+        let before = all.iter().position(|(other, _)| name.starts_with(other.as_str()));
+        all.insert(before.unwrap_or(all.len()), (name.to_owned(), types));
+    }
+    all
+}
+
+/// The types with only one part in Q4_K.
+fn one_part(view: &ModelView<'_>) -> anyhow::Result<Vec<(String, Types)>> {
+    let dtype = |role| -> anyhow::Result<Option<DType>> {
+        Ok(view.checkpoint().tensor(role)?.map(|tensor| tensor.dtype))
+    };
+    let layer = |role| -> anyhow::Result<DType> {
+        dtype(Role::Layer(0, role))?.context("the first layer lacks a tensor")
+    };
+    let source = Types {
+        up: layer(LayerRole::FfnUp)?,
+        down: layer(LayerRole::FfnDown)?,
+        attn_v: layer(LayerRole::AttnV)?,
+        rest: layer(LayerRole::AttnQ)?,
+        embeddings: dtype(Role::TokenEmbd)?,
+        output: dtype(Role::Output)?.or(dtype(Role::TokenEmbd)?),
+    };
+    let q4 = DType::Q4_K;
+    let mut parts = vec![
+        ("up", Types { up: q4, ..source }),
+        ("down", Types { down: q4, ..source }),
+        ("attention: v", Types { attn_v: q4, ..source }),
+        ("attention: q, k, o", Types { rest: q4, ..source }),
+        ("embedding", Types { embeddings: Some(q4), ..source }),
+    ];
+    if dtype(Role::Output)?.is_some() {
+        parts.push(("output head", Types { output: Some(q4), ..source }));
+    }
+    Ok(parts.into_iter().map(|(name, types)| (name.to_owned(), types)).collect())
+}
+
+impl Measure<'_> {
+    /// `-ln p` of every prediction of the source, and the inputs of its MLPs in the first window.
+    fn source(
+        &self,
+        path: &Path,
+        view: &ModelView<'_>,
+        config: &Config,
+    ) -> anyhow::Result<(Vec<f64>, Vec<Vec<f32>>)> {
+        let first = self.windows.first().context("the text is empty")?;
+        let mut inputs = Vec::new();
+        let truth = self.scores(path, view, |decoder| {
+            inputs = mlp::inputs(decoder, config, first)?;
+            Ok(())
+        })?;
+        Ok((truth, inputs))
+    }
+
+    /// `-ln p` of every prediction, after `before`.
+    fn scores(
+        &self,
+        path: &Path,
+        view: &ModelView<'_>,
+        before: impl FnOnce(&mut xielu::llama::Decoder<'_, '_, '_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Vec<f64>> {
+        let window = self.windows.first().map_or(0, Vec::len);
+        let compute = ComputeArgs { isa: None, threads: None };
+        let args = ModelArgs { model: path.into(), kv_type: KvArg::F16, tiled_mlp: false, compute };
+        // The batch that `score_windows` uses; one more where a window is odd.
+        let batch = window.div_ceil(2);
+        with_decoder_on(self.backend, view, path, &args, window, batch, |decoder, config| {
+            before(decoder)?;
+            let mut scores = Vec::new();
+            score_windows(decoder, config.vocab_size, self.windows, |nlls| {
+                scores.extend_from_slice(nlls);
+            })?;
+            Ok(scores)
+        })
+    }
+
+    /// Converts the model to each of `candidates` and prints what that costs in perplexity.
+    fn compare(
+        &self,
+        view: &ModelView<'_>,
+        truth: &[f64],
+        candidates: &[(String, Types)],
+    ) -> anyhow::Result<()> {
+        let path = self.folder.join("candidate.gguf");
+        let mut notes = Vec::new();
+        say!(
+            "{:<20} {:>12} {:>12} {:>10} {:>10} {:>7}",
+            "",
+            "bytes",
+            "bits/weight",
+            "perplexity",
+            "increase %",
+            "+/-"
+        );
+        say!("{:<20} {:>12} {:>12} {:>10.4}", "source", "", "", mean(truth).exp());
+        for (name, types) in candidates {
+            let reports = convert_or_explain(view, &path, types, None)?;
+            let candidate = ModelFile::open(&path)?;
+            let scores = self.scores(&path, &candidate.view()?, |_| Ok(()))?;
+            let mark = if reports.iter().any(|r| r.wanted != r.to) { "*" } else { "" };
+            for note in summary::fallbacks(&reports) {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+            print_row(&format!("{name}{mark}"), &reports, truth, &scores)?;
+        }
+        for note in notes {
+            say!("* {note}");
+        }
+        Ok(())
+    }
+}
+
+fn print_row(
+    name: &str,
+    reports: &[TensorReport],
+    truth: &[f64],
+    scores: &[f64],
+) -> anyhow::Result<()> {
+    let bytes: u64 = reports.iter().map(|r| r.bytes_after).sum();
+    let weights: usize = reports.iter().map(|r| r.shape.iter().product::<usize>()).sum();
+    // Of each prediction: what the texts' difficulty adds to both goes away.
+    let differences: Vec<f64> = scores.iter().zip(truth).map(|(a, b)| a - b).collect();
+    let ratio = mean(&differences).exp();
+    say!(
+        "{name:<20} {bytes:>12} {:>12.2} {:>10.4} {:>10.2} {:>7.2}",
+        8.0 * bytes as f64 / weights as f64,
+        mean(scores).exp(),
+        100.0 * (ratio - 1.0),
+        100.0 * ratio * standard_error(&differences)
+    );
+    Ok(())
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// One standard error of the mean.
+fn standard_error(values: &[f64]) -> f64 {
+    let (n, mean) = (values.len() as f64, mean(values));
+    let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+    (squares / (n - 1.0).max(1.0) / n).sqrt()
+}

@@ -1,0 +1,91 @@
+//! Types on the command line.
+
+use anyhow::Context as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use xielu::kernels::DType;
+use xielu::quant::convert::Types;
+
+/// Types by name, smallest first.
+pub const DTYPES: [(&str, DType); 8] = [
+    ("q4_0", DType::Q4_0),
+    ("q4_k", DType::Q4_K),
+    ("q5_k", DType::Q5_K),
+    ("q6_k", DType::Q6_K),
+    ("q8_0", DType::Q8_0),
+    ("f16", DType::F16),
+    ("bf16", DType::BF16),
+    ("f32", DType::F32),
+];
+
+/// Mixtures of types.
+pub const RECIPES: [(&str, Types); 2] = [("q4_k_m", Types::Q4_K_M), ("q5_k_m", Types::Q5_K_M)];
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub struct TypeArgs {
+    /// Type (or mixture) of everything that the options below do not name
+    #[arg(long = "type", value_parser = all_parser(), value_name = "TYPE", ignore_case = true)]
+    all: Option<Types>,
+    /// Type of the MLP's matrices (up, down, gate)
+    #[arg(long, value_parser = parser(), value_name = "TYPE", ignore_case = true)]
+    mlp: Option<DType>,
+    /// Type of the MLP's up (and gate) projections
+    #[arg(long, value_parser = parser(), value_name = "TYPE", ignore_case = true)]
+    up: Option<DType>,
+    /// Type of the MLP's down projections
+    #[arg(long, value_parser = parser(), value_name = "TYPE", ignore_case = true)]
+    down: Option<DType>,
+    /// Type of the value projections of attention
+    #[arg(long, value_parser = parser(), value_name = "TYPE", ignore_case = true)]
+    attn_v: Option<DType>,
+    /// Type of every other matrix
+    #[arg(long, value_parser = parser(), value_name = "TYPE", ignore_case = true)]
+    rest: Option<DType>,
+    /// Type of the token embedding
+    #[arg(long, value_parser = parser(), value_name = "TYPE", ignore_case = true)]
+    embeddings: Option<DType>,
+    /// Type of the output head
+    #[arg(long, value_parser = parser(), value_name = "TYPE", ignore_case = true)]
+    output_type: Option<DType>,
+    /// Write nothing; measure instead what each type does to the output of every MLP and to the
+    /// perplexity on --text. Each candidate lies in the folder for temporary files for a while
+    #[arg(long)]
+    pub report: bool,
+}
+
+fn parser() -> impl TypedValueParser<Value = DType> {
+    PossibleValuesParser::new(DTYPES.map(|(name, _)| name)).try_map(|name| find(&DTYPES, &name))
+}
+
+fn all_parser() -> impl TypedValueParser<Value = Types> {
+    let all = DTYPES.map(|(name, dtype)| (name, Types::uniform(dtype)));
+    let all: Vec<_> = all.into_iter().chain(RECIPES).collect();
+    let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
+    PossibleValuesParser::new(names).try_map(move |name| find(&all, &name))
+}
+
+fn find<T: Copy>(table: &[(&str, T)], name: &str) -> Result<T, &'static str> {
+    let found = table.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| *value).ok_or("unknown type")
+}
+
+impl TypeArgs {
+    pub fn types(&self) -> anyhow::Result<Types> {
+        let part = |one: Option<DType>, all: fn(&Types) -> DType, flag: &str| {
+            let dtype = one.or(self.all.as_ref().map(all));
+            dtype.with_context(|| {
+                format!("nothing says what type the {flag} part gets; give --type or --{flag}")
+            })
+        };
+        let whole = |all: fn(&Types) -> Option<DType>| self.all.as_ref().and_then(all);
+        let rest = part(self.rest, |t| t.rest, "rest")?;
+        Ok(Types {
+            up: part(self.up.or(self.mlp), |t| t.up, "up")?,
+            down: part(self.down.or(self.mlp), |t| t.down, "down")?,
+            attn_v: part(self.attn_v.or(self.rest), |t| t.attn_v, "attn-v")?,
+            rest,
+            embeddings: self.embeddings.or(whole(|t| t.embeddings)),
+            output: self.output_type.or(whole(|t| t.output)),
+        })
+    }
+}
