@@ -139,7 +139,13 @@ impl Measure<'_> {
     ) -> anyhow::Result<Vec<f64>> {
         let window = self.windows.first().map_or(0, Vec::len);
         let compute = ComputeArgs { isa: None, threads: None };
-        let args = ModelArgs { model: path.into(), kv_type: KvArg::F16, tiled_mlp: false, compute };
+        let args = ModelArgs {
+            model: path.into(),
+            kv_type: KvArg::F16,
+            tiled_mlp: false,
+            pack: false,
+            compute,
+        };
         // The batch that `score_windows` uses; one more where a window is odd.
         let batch = window.div_ceil(2);
         with_decoder_on(self.backend, view, path, &args, window, batch, |decoder, config| {
