@@ -34,7 +34,7 @@ fn f32_sweep() {
     machines().iter().for_each(|m| equal_to_cpu(m, &sweep(4099)));
 }
 
-/// All 2^32 inputs, if `XIELU_EXHAUSTIVE` is set: some minutes.
+/// All 2^32 inputs, if `XIELU_EXHAUSTIVE` is set: more than a quarter of an hour.
 #[test]
 fn f32_every_encoding() {
     if std::env::var_os("XIELU_EXHAUSTIVE").is_none() {

@@ -7,9 +7,9 @@
 #
 # TOOLS is the folder of the compiler: it is installed there from PyPI (270 MB) if it is missing.
 set -euo pipefail
+tools=$(realpath -m "${1:?usage: tools/ptx.sh TOOLS [--check]}")
 cd "$(dirname "$0")/.."
 
-tools=${1:?usage: tools/ptx.sh TOOLS [--check]}
 mode=${2:-write}
 # What the PTX runs on: compute capability 7.5 and later.
 baseline=compute_75
