@@ -1,6 +1,6 @@
 //! Runs one kernel and nothing else, for tools that count instructions:
 //! `kernel NAME ISA N REPEATS`, for example `kernel xielu-f32 avx2 4096 3`, or, for the product of
-//! N weights in 32 rows with 240 tokens, `kernel q8_0x240 avx2 8192 3`.
+//! N weights in 32 rows with 64 tokens, `kernel q8_0x64 avx2 8192 3`.
 //!
 //! `benches/instructions/count.py` subtracts runs of different REPEATS, so what happens before the
 //! kernel is not counted.

@@ -122,7 +122,7 @@ fn multiply<L: Lanes, const V: usize, const T: usize>(
                 // SAFETY: `depth` is the length of the shortest of these slices.
                 let x = l.splat(unsafe { *x.get_unchecked(k) });
                 for (total, &w) in totals.iter_mut().zip(&w) {
-                    *total = l.fma(w, x, *total);
+                    *total = l.mul_add(w, x, *total);
                 }
             }
         }

@@ -164,7 +164,7 @@ impl<D: ChunkDot> RowDot<D::Block, InputBlock> for Chunked<D> {
 }
 
 /// From this many tokens on, unpacking to panels pays.
-const PANEL_TOKENS: usize = 12;
+pub(crate) const PANEL_TOKENS: usize = 12;
 
 /// A product of quantized weights, whichever way suits the number of tokens.
 #[inline(always)]

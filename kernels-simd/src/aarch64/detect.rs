@@ -18,14 +18,15 @@ macro_rules! has {
     }};
 }
 
-/// NEON, without which this module is not compiled.
+/// NEON, without which this module is not compiled. The kernels load the formats' little-endian
+/// numbers as they are.
 pub(crate) fn neon() -> bool {
-    !cfg!(xielu_force_scalar)
+    cfg!(all(not(xielu_force_scalar), target_endian = "little"))
 }
 
 /// NEON and the dot products of bytes.
 pub(crate) fn dotprod() -> bool {
-    has!("dotprod")
+    neon() && has!("dotprod")
 }
 
 /// [`dotprod`] and the matrix products of bytes.

@@ -2,7 +2,9 @@
 
 use super::Vec128;
 use crate::block::{BF16, F16, F32};
+use crate::float_panel::WIDE;
 use crate::gemm::RowDot;
+use crate::lanes::Lanes;
 
 /// A float storage type.
 pub(crate) trait FloatWeight: Copy {
@@ -87,4 +89,19 @@ impl<A: Vec128, W: FloatWeight> RowDot<W, f32> for Float<A> {
         }
         totals
     }
+}
+
+/// The values, exactly: [`crate::float_panel::FloatPanelIsa::widen`].
+#[inline(always)]
+pub(crate) fn widen<A, W>(a: A, w: &[W; WIDE]) -> [f32; WIDE]
+where
+    A: Vec128 + Lanes<F32 = <A as Vec128>::F32>,
+    W: FloatWeight,
+{
+    let mut values = [0.0; WIDE];
+    for (values, w) in values.as_chunks_mut::<4>().0.iter_mut().zip(w.as_chunks::<4>().0) {
+        // SAFETY: the array holds the 4 values that are written.
+        unsafe { a.store_f32(W::load4(a, w), values.as_mut_ptr()) };
+    }
+    values
 }

@@ -4,7 +4,7 @@
 
 use super::Vec128;
 use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, QK, unpack_scales};
-use crate::gemm::{ChunkDot, chunks_of_groups};
+use crate::gemm::{ChunkDot, chunks_of_256, chunks_of_groups};
 use crate::input::{GROUPS, InputBlock};
 
 /// Groups that a vector of 32-bit sums holds.
@@ -21,22 +21,6 @@ macro_rules! sums {
         #[inline(always)]
         fn total(&self, sum: A::F32) -> f32 {
             self.0.sum(sum)
-        }
-    };
-}
-
-/// The parts of [`ChunkDot`] that the formats of 256 values share.
-macro_rules! chunks_of_256 {
-    ($block:ty) => {
-        type Block = $block;
-        type Chunk = $block;
-        #[inline(always)]
-        fn chunks(w: &[$block]) -> (&[$block], &[$block]) {
-            (w, &[])
-        }
-        #[inline(always)]
-        fn padded(_rest: &[$block]) -> Option<$block> {
-            None
         }
     };
 }

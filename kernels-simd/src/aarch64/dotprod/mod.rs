@@ -11,13 +11,13 @@ mod panel;
 
 /// Proof that the machine has FEAT_DotProd. Its methods are inlined into functions that enable it.
 #[derive(Clone, Copy)]
-pub(super) struct Dotprod(());
+struct Dotprod(());
 
 impl Dotprod {
     /// # Safety
     /// The machine has FEAT_DotProd.
     #[inline(always)]
-    pub(super) unsafe fn new() -> Self {
+    unsafe fn new() -> Self {
         Dotprod(())
     }
 

@@ -6,14 +6,13 @@ use core::arch::asm;
 pub(crate) mod gemm;
 mod panel;
 
-/// Proof that the machine has FEAT_DotProd and FEAT_I8MM. Its methods are inlined into functions
-/// that enable them.
+/// Proof that the machine has FEAT_I8MM. Its methods are inlined into functions that enable it.
 #[derive(Clone, Copy)]
 struct I8mm(());
 
 impl I8mm {
     /// # Safety
-    /// The machine has FEAT_DotProd and FEAT_I8MM.
+    /// The machine has FEAT_I8MM.
     #[inline(always)]
     unsafe fn new() -> Self {
         I8mm(())

@@ -2,10 +2,11 @@
 
 use super::activation::Neon;
 use crate::block::{BF16, F16, F32};
-use crate::gemm::{Gemm, Table, drive_row_sum, drive_rows, product};
+use crate::float_panel::{FloatPanelIsa, WIDE};
+use crate::gemm::{Gemm, Table, drive_row_sum, float_product, product};
 use crate::pack::{PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 use crate::vec128::{
-    Float, FloatWeight, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, quantize_groups, quantize_q8_0,
+    Float, FloatWeight, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, quantize_groups, quantize_q8_0, widen,
 };
 
 pub(crate) const TABLE: Table = Table {
@@ -24,6 +25,22 @@ pub(crate) const TABLE: Table = Table {
     quantize_groups: |x, blocks, first| quantize_groups(Neon, x, blocks, first),
 };
 
+impl<W: FloatWeight> FloatPanelIsa<W> for Neon {
+    type Lanes = Neon;
+    #[inline(always)]
+    fn lanes(self) -> Neon {
+        self
+    }
+    #[inline(always)]
+    fn widen(self, w: &[W; WIDE]) -> [f32; WIDE] {
+        widen(self, w)
+    }
+    #[inline(always)]
+    fn get(w: W) -> f32 {
+        w.get()
+    }
+}
+
 fn float<W: FloatWeight>(g: Gemm<'_, W, f32>) {
-    drive_rows(g, Float(Neon));
+    float_product::<_, _, _, 4, 6>(Neon, Float(Neon), g);
 }

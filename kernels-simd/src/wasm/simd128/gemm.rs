@@ -2,10 +2,11 @@
 
 use super::activation::Simd128;
 use crate::block::{BF16, F16, F32};
-use crate::gemm::{Gemm, Table, drive_row_sum, drive_rows, product};
+use crate::float_panel::{FloatPanelIsa, WIDE};
+use crate::gemm::{Gemm, Table, drive_row_sum, float_product, product};
 use crate::pack::{PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 use crate::vec128::{
-    Float, FloatWeight, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, quantize_groups, quantize_q8_0,
+    Float, FloatWeight, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, quantize_groups, quantize_q8_0, widen,
 };
 
 pub(crate) const TABLE: Table = Table {
@@ -24,6 +25,22 @@ pub(crate) const TABLE: Table = Table {
     quantize_groups: |x, blocks, first| quantize_groups(Simd128, x, blocks, first),
 };
 
+impl<W: FloatWeight> FloatPanelIsa<W> for Simd128 {
+    type Lanes = Simd128;
+    #[inline(always)]
+    fn lanes(self) -> Simd128 {
+        self
+    }
+    #[inline(always)]
+    fn widen(self, w: &[W; WIDE]) -> [f32; WIDE] {
+        widen(self, w)
+    }
+    #[inline(always)]
+    fn get(w: W) -> f32 {
+        w.get()
+    }
+}
+
 fn float<W: FloatWeight>(g: Gemm<'_, W, f32>) {
-    drive_rows(g, Float(Simd128));
+    float_product::<_, _, _, 2, 4>(Simd128, Float(Simd128), g);
 }
