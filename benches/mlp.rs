@@ -80,7 +80,7 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, kernels: Kernels, form: Form,
         let x = || normal(&mut Bits::new(3), tokens * HIDDEN);
         let mut run = None;
         group.bench_function(id(dtype, tokens, form), |b| {
-            let run = run.get_or_insert_with(|| Run::new(&layers, kernels, x()));
+            let run = run.get_or_insert_with(|| Run::new(layers.all(), kernels, x()));
             b.iter(|| black_box(run.forward()[0]));
         });
     }

@@ -113,13 +113,16 @@ def build_ours():
 
 
 class Ours:
-    def __init__(self, program, isa):
-        self.program, self.isa, self.name = program, isa, f"xielu {isa}"
+    def __init__(self, program, isa, layout):
+        self.program, self.isa, self.layout = program, isa, layout
+        self.name = f"xielu {isa}" + ("" if layout == "stored" else f" {layout}")
 
     def command(self, kind, what, n, threads, *file):
         if kind in ("mlp", "product"):
             # Products alone are not public: the layer whose activation costs least stands in.
-            args = ["mlp", "xielu" if kind == "mlp" else "relu2", what, n]
+            args = ["mlp", "xielu" if kind == "mlp" else "relu2", what, n, self.layout]
+        elif self.layout != "stored":
+            return None
         else:
             args = [kind, what, n, *file]
         env = {"XIELU_ISA": self.isa, "RAYON_NUM_THREADS": str(threads)}
@@ -303,7 +306,7 @@ def main():
     info = subprocess.run([program, "info"], check=True, text=True, stdout=subprocess.PIPE).stdout
     available = [line.split()[1] for line in info.splitlines() if line.startswith("isa ")]
     isas = args.isa or list(dict.fromkeys([available[-1], *({"avx2"} & set(available))]))
-    ours = [Ours(program, isa) for isa in isas]
+    ours = [Ours(program, isa, layout) for isa in isas for layout in ("stored", "packed")]
     peers = []
     if "ggml" in args.peers:
         for name, built in ggml_builds(args).items():

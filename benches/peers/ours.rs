@@ -51,9 +51,9 @@ fn run(args: &[&str]) -> Result<()> {
             Ok(())
         }
         ["elementwise", op, n] => elementwise(op, n.parse()?),
-        ["mlp", form, dtype, tokens] => {
+        ["mlp", form, dtype, tokens, layout] => {
             let form = Form::ALL.into_iter().find(|f| f.name() == form).ok_or("no such form")?;
-            mlp(form, dtype_named(dtype)?, tokens.parse()?)
+            mlp(form, dtype_named(dtype)?, tokens.parse()?, layout == "packed")
         }
         ["mlp-error", dtype, tokens, file] => mlp_error(dtype_named(dtype)?, tokens.parse()?, file),
         _ => Err("see benches/peers/compare.py, which calls this".into()),
@@ -104,10 +104,22 @@ fn activate(kernels: &Kernels, f: Activation) -> impl Fn(&[f32], &[f32], &mut [f
     move |_, x, y| kernels.activate_f32(&f, x, y).expect("equal lengths")
 }
 
-fn mlp(form: Form, dtype: DType, tokens: usize) -> Result<()> {
+fn mlp(form: Form, dtype: DType, tokens: usize, packed: bool) -> Result<()> {
     let kernels = isa::kernels();
-    let layers = Layers::new(form, dtype, OUT_OF_CACHE).ok_or("no encoder for the type")?;
-    let mut run = Run::new(&layers, kernels, normal(&mut Bits::new(3), tokens * HIDDEN));
+    let stored = Layers::new(form, dtype, OUT_OF_CACHE).ok_or("no encoder for the type")?;
+    let mut layers = stored.all();
+    let bytes = if packed { layers[0].packed_bytes(&kernels) } else { 0 };
+    let mut memory = vec![vec![0; bytes]; layers.len()];
+    if packed && bytes == 0 {
+        // Exit status 3, as the peers': there is no such layout.
+        std::process::exit(3);
+    }
+    if packed {
+        for (layer, memory) in layers.iter_mut().zip(&mut memory) {
+            *layer = layer.pack(&kernels, memory)?;
+        }
+    }
+    let mut run = Run::new(layers, kernels, normal(&mut Bits::new(3), tokens * HIDDEN));
     let seconds = median_seconds(|| {
         black_box(run.forward());
     });
@@ -138,7 +150,7 @@ fn mlp_error(dtype: DType, tokens: usize, file: &str) -> Result<()> {
     let x = read(tokens * HIDDEN * 4)?;
     let want = read(tokens * HIDDEN * 8)?;
     let x = x.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
-    let mut run = Run::new(&layers, kernels, x);
+    let mut run = Run::new(layers.all(), kernels, x);
     let (mut error, mut norm) = (0.0, 0.0);
     for (&y, &want) in run.forward().iter().zip(want.as_chunks().0) {
         let want = f64::from_le_bytes(want);

@@ -100,9 +100,12 @@ impl Layers {
         Some(Layers { form, dtype, copies })
     }
 
-    /// The copies in turn.
-    pub fn mlp(&self, turn: usize) -> Mlp<'_> {
-        let copy = &self.copies[turn % self.copies.len()];
+    /// Every copy as a layer.
+    pub fn all(&self) -> Vec<Mlp<'_>> {
+        self.copies.iter().map(|copy| self.mlp(copy)).collect()
+    }
+
+    fn mlp<'a>(&self, copy: &'a [Vec<u8>]) -> Mlp<'a> {
         let ffn = self.form.ffn();
         let matrix = |i: usize, rows, cols| {
             Matrix::new(self.dtype, rows, cols, &copy[i]).expect("encoded in this shape")
@@ -119,7 +122,7 @@ impl Layers {
 
 /// A layer's inputs, outputs and working memory.
 pub struct Run<'a> {
-    layers: &'a Layers,
+    layers: Vec<Mlp<'a>>,
     backend: Backend<'static>,
     turn: usize,
     x: Vec<f32>,
@@ -129,9 +132,9 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// For `x` of whole tokens, on the threads of the current rayon pool.
-    pub fn new(layers: &'a Layers, kernels: Kernels, x: Vec<f32>) -> Self {
+    pub fn new(layers: Vec<Mlp<'a>>, kernels: Kernels, x: Vec<f32>) -> Self {
         let tokens = x.len() / HIDDEN;
-        let scratch = Mlp::scratch_len(HIDDEN, layers.form.ffn(), tokens);
+        let scratch = Mlp::scratch_len(HIDDEN, layers[0].intermediate_size(), tokens);
         Run {
             layers,
             backend: Backend::new(kernels, &Rayon),
@@ -142,9 +145,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The next copy's output.
+    /// The output of the next layer in turn.
     pub fn forward(&mut self) -> &[f32] {
-        let mlp = self.layers.mlp(self.turn);
+        let mlp = &self.layers[self.turn % self.layers.len()];
         self.turn += 1;
         mlp.forward(&self.backend, &self.x, &mut self.out, &mut self.scratch)
             .expect("the lengths are those asked for");
