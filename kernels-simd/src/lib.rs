@@ -6,6 +6,15 @@
 //! (`activation.rs`, `dot.rs`, `gemm.rs`, `requant.rs`); what they share, formulas included, is
 //! written once in the files beside the folders.
 #![no_std]
+// Where there are no vectors, what only their kernels share is not used.
+#![cfg_attr(
+    not(any(
+        target_arch = "x86_64",
+        all(target_arch = "aarch64", target_feature = "neon"),
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 
 #[cfg(any(test, feature = "std"))]
 extern crate std;
