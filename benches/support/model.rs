@@ -18,7 +18,7 @@ const BUNDLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/tiny-Q8_0.ggu
 /// Random rows of a tensor; the others repeat them.
 const DISTINCT: usize = 64;
 
-/// Writes the file to `path`, 436 million parameters, and returns its configuration.
+/// Writes the file to `path`, 440 million parameters, and returns its configuration.
 pub fn write(path: &Path, dtype: DType) -> Result<Config> {
     let bundled = std::fs::read(BUNDLED)?;
     let bundled = Gguf::parse(&bundled)?;
