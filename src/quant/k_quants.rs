@@ -165,7 +165,8 @@ fn affine(x: &[f32; QK_K], search: &Search) -> Affine {
             } else {
                 nearest((x + min) / step)
             };
-            *q = nearest.clamp(0, search.most) as u8;
+            // Not `clamp`, whose check of the bounds may survive as a panic.
+            *q = nearest.max(0).min(search.most) as u8;
         }
     }
     Affine { d, dmin, scales, mins, quants }
@@ -196,7 +197,7 @@ fn affine_search(x: &[Lanes<8>; 32], search: &Search) -> Found {
     }
     let quantize = |inverse: Lanes<8>, min: Lanes<8>, quants: &mut [Lanes<8>; 32]| {
         for (q, &x) in quants.iter_mut().zip(x) {
-            *q = (inverse * (x - min)).map(|q| nearest(q).clamp(0, most) as f32);
+            *q = (inverse * (x - min)).map(|q| nearest(q).max(0).min(most) as f32);
         }
     };
     let error = |scale: Lanes<8>, min: Lanes<8>, quants: &[Lanes<8>; 32]| {

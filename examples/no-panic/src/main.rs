@@ -1,4 +1,4 @@
-//! Loads a GGUF, runs an MLP and decodes tokens, in a program that cannot panic.
+//! Loads a GGUF, runs an MLP, decodes tokens and encodes blocks, in a program that cannot panic.
 //!
 //! The panic handler calls a function that exists nowhere. If the optimiser leaves any path to a
 //! panic (an index, a `unwrap`, an overflow check, a slice copy), that call survives and the
@@ -11,7 +11,9 @@ use core::panic::PanicInfo;
 
 use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::gguf::Gguf;
+use xielu::kernels::DType;
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions};
+use xielu::quant::encode_row;
 use xielu::{Backend, Error, Mlp};
 
 static MODEL: &[u8] = include_bytes!("../../../models/tiny-Q8_0.gguf");
@@ -30,6 +32,14 @@ fn run(bytes: &[u8]) -> Result<u32, Error> {
     mlp.forward(&backend, &[0.5; 128], &mut out, &mut scratch)?;
     mlp.forward_tiled(&backend, 64, &[0.5; 128], &mut out, &mut scratch)?;
     black_box(out);
+
+    let row: [f32; 256] = black_box([0.25; 256]);
+    let mut blocks = [0; 1024];
+    for dtype in DType::ALL {
+        let bytes = dtype.row_bytes(row.len()).and_then(|n| blocks.get_mut(..n));
+        let _ = black_box(bytes.map(|bytes| encode_row(dtype, &row, bytes)));
+    }
+    black_box(blocks);
 
     let mut layers = [Layer::EMPTY; LAYERS];
     let model = Model::load(&gguf, &mut layers)?;
