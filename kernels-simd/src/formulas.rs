@@ -19,7 +19,16 @@ const SILU_LOWEST: f32 = -120.0;
 impl Unary for XieluCoefficients {
     #[inline(always)]
     fn apply<L: Lanes>(self, l: L, x: L::F32) -> L::F32 {
-        l.select(l.lt(l.splat(0.0), x), self.positive(l, x), self.negative_with_eps(l, x))
+        let positive = l.lt(l.splat(0.0), x);
+        if crate::SMALL {
+            // One lane: the other branch need not be computed.
+            return if l.all(positive) {
+                self.positive(l, x)
+            } else {
+                self.negative_with_eps(l, x)
+            };
+        }
+        l.select(positive, self.positive(l, x), self.negative_with_eps(l, x))
     }
 }
 

@@ -71,7 +71,7 @@ impl Kernels {
             }
             // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self`
             // was made).
-            unsafe { (self.gemm.quantize_groups)(values, core::slice::from_mut(block), group) };
+            unsafe { (self.gemm().quantize_groups)(values, core::slice::from_mut(block), group) };
         })
     }
 

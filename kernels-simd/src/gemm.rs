@@ -1,5 +1,6 @@
 //! Matrix products: the table every instruction set fills, and the loop they share.
 
+use crate::SMALL;
 use crate::block::{BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, F32};
 use crate::float_panel::{FloatPanelIsa, drive_float_panels};
 use crate::input::InputBlock;
@@ -226,7 +227,17 @@ pub(crate) fn drive_rows<W, X>(mut g: Gemm<'_, W, X>, dot: impl RowDot<W, X>) {
 /// [`drive_rows`] for a product of one row and one token.
 #[inline(always)]
 pub(crate) fn drive<W, X>(g: Gemm<'_, W, X>, dot: impl Fn(&[W], &[X]) -> f32) {
-    drive_rows(g, dot);
+    if SMALL { drive_each(g, dot) } else { drive_rows(g, dot) }
+}
+
+/// One row and one token at a time.
+#[inline(always)]
+fn drive_each<W, X>(mut g: Gemm<'_, W, X>, dot: impl RowDot<W, X>) {
+    for r in 0..g.out.rows() {
+        for t in 0..g.out.tokens() {
+            some::<W, X, 1, 1>(&mut g, &dot, r, 0, t);
+        }
+    }
 }
 
 /// `R` rows from `row` on, `step` apart, against `T` tokens from `token` on; gives `T`.

@@ -37,8 +37,10 @@ pub(crate) const fn same_length(expected: usize, found: usize) -> Result<(), Len
 #[derive(Clone, Copy)]
 pub struct Kernels {
     isa: Isa,
+    #[cfg(not(xielu_small))]
     activation: &'static activation::Table,
-    pub(crate) gemm: &'static gemm::Table,
+    #[cfg(not(xielu_small))]
+    gemm: &'static gemm::Table,
 }
 
 impl core::fmt::Debug for Kernels {
@@ -64,7 +66,7 @@ macro_rules! activation_methods {
             same_length(src.len(), dst.len())?;
             // SAFETY: both slices hold `src.len()` elements and cannot overlap; this machine
             // runs `self.isa` (checked when `self` was made).
-            unsafe { (self.activation.$table)(f, src.as_ptr(), dst.as_mut_ptr(), src.len()) };
+            unsafe { (self.activation().$table)(f, src.as_ptr(), dst.as_mut_ptr(), src.len()) };
             Ok(())
         }
 
@@ -73,7 +75,7 @@ macro_rules! activation_methods {
             let p = x.as_mut_ptr();
             // SAFETY: source and destination are the same `x.len()` elements; this machine runs
             // `self.isa` (checked when `self` was made).
-            unsafe { (self.activation.$table)(f, p, p, x.len()) };
+            unsafe { (self.activation().$table)(f, p, p, x.len()) };
         }
 
         /// `dst[i] = silu(gate[i]) * up[i]`.
@@ -86,7 +88,7 @@ macro_rules! activation_methods {
             // SAFETY: the three slices hold `gate.len()` elements and `dst` overlaps neither
             // source; this machine runs `self.isa` (checked when `self` was made).
             unsafe {
-                (self.activation.$swiglu_table)(
+                (self.activation().$swiglu_table)(
                     gate.as_ptr(),
                     up.as_ptr(),
                     dst.as_mut_ptr(),
@@ -105,7 +107,7 @@ macro_rules! activation_methods {
             let p = up.as_mut_ptr();
             // SAFETY: both slices hold `gate.len()` elements, `dst` equals `up` and does not
             // overlap `gate`; this machine runs `self.isa` (checked when `self` was made).
-            unsafe { (self.activation.$swiglu_table)(gate.as_ptr(), p, p, gate.len()) };
+            unsafe { (self.activation().$swiglu_table)(gate.as_ptr(), p, p, gate.len()) };
             Ok(())
         }
     };
@@ -121,7 +123,9 @@ impl Kernels {
     pub const fn scalar() -> Kernels {
         Kernels {
             isa: Isa::Scalar,
+            #[cfg(not(xielu_small))]
             activation: &scalar::activation::TABLE,
+            #[cfg(not(xielu_small))]
             gemm: &scalar::gemm::TABLE,
         }
     }
@@ -131,6 +135,14 @@ impl Kernels {
         if !isa.is_available() {
             return None;
         }
+        #[cfg(xielu_small)]
+        return Some(Kernels::scalar());
+        #[cfg(not(xielu_small))]
+        Kernels::with_tables(isa)
+    }
+
+    #[cfg(not(xielu_small))]
+    fn with_tables(isa: Isa) -> Option<Kernels> {
         let (activation, gemm) = match isa {
             Isa::Scalar => return Some(Kernels::scalar()),
             #[cfg(target_arch = "x86_64")]
@@ -154,6 +166,28 @@ impl Kernels {
         };
         #[allow(unreachable_code)] // where nothing but the scalar kernels exists
         Some(Kernels { isa, activation, gemm })
+    }
+
+    #[cfg(not(xielu_small))]
+    fn activation(&self) -> &'static activation::Table {
+        self.activation
+    }
+
+    #[cfg(xielu_small)]
+    #[inline(always)]
+    fn activation(&self) -> &'static activation::Table {
+        &scalar::activation::TABLE
+    }
+
+    #[cfg(not(xielu_small))]
+    pub(crate) fn gemm(&self) -> &'static gemm::Table {
+        self.gemm
+    }
+
+    #[cfg(xielu_small)]
+    #[inline(always)]
+    pub(crate) fn gemm(&self) -> &'static gemm::Table {
+        &scalar::gemm::TABLE
     }
 
     /// The instruction set in use.

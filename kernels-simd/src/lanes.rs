@@ -153,7 +153,8 @@ element!(bf16, load_bf16, store_bf16, stream_bf16);
 element!(f16, load_f16, store_f16, stream_f16);
 
 /// Vectors that are computed side by side: long chains of operations hide each other's latency.
-const UNROLL: usize = 4;
+/// Where there are none, code is small instead.
+const UNROLL: usize = if crate::SMALL { 1 } else { 4 };
 
 /// From this many bytes on, results go past the caches: a second-level cache would not keep them,
 /// and the lines they replace need not be read first. Measured: that takes a third of the time
@@ -230,7 +231,7 @@ pub(crate) unsafe fn map<L: Lanes, T: Element>(
         }
         lanes.fence();
     }
-    while n - i >= UNROLL * L::COUNT {
+    while UNROLL > 1 && n - i >= UNROLL * L::COUNT {
         // SAFETY: that many elements are left, and each is read before it is written.
         unsafe { step::<_, _, UNROLL, false>(lanes, f, src.add(i), dst.add(i)) };
         i += UNROLL * L::COUNT;
@@ -301,7 +302,7 @@ pub(crate) unsafe fn map2<L: Lanes, T: Element>(
         }
         lanes.fence();
     }
-    while n - i >= UNROLL * L::COUNT {
+    while UNROLL > 1 && n - i >= UNROLL * L::COUNT {
         // SAFETY: that many elements are left, and each is read before it is written.
         unsafe { step2::<_, _, UNROLL, false>(lanes, f, a.add(i), b.add(i), dst.add(i)) };
         i += UNROLL * L::COUNT;
@@ -364,7 +365,7 @@ unsafe fn step<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
     for y in &mut ys {
         *y = f.fast(lanes, *y);
     }
-    if !f.usable(lanes, &xs, &ys) {
+    if crate::SMALL || !f.usable(lanes, &xs, &ys) {
         cold();
         ys = xs;
         for y in &mut ys {
@@ -405,7 +406,7 @@ unsafe fn step2<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
     for (y, &first) in ys.iter_mut().zip(&firsts) {
         *y = f.fast(lanes, first, *y);
     }
-    if !f.usable(lanes, &firsts, &ys) {
+    if crate::SMALL || !f.usable(lanes, &firsts, &ys) {
         cold();
         ys = seconds;
         for (y, &first) in ys.iter_mut().zip(&firsts) {

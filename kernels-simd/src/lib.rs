@@ -25,6 +25,8 @@ mod activated;
 mod activation;
 #[cfg(test)]
 mod activation_tests;
+#[cfg(any(xielu_dsp, xielu_vfma))]
+mod arm;
 mod block;
 mod float_panel;
 mod formulas;
@@ -55,6 +57,10 @@ mod vec128;
 mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+/// Whether this target has one set of kernels, the scalar one, and little room for it: each kernel
+/// is called by its name, so that only those in use are linked, and has one form.
+pub(crate) const SMALL: bool = cfg!(xielu_small);
 
 pub use activation::{Activation, XieluCoefficients};
 pub use block::{

@@ -44,7 +44,7 @@ impl Kernels {
         if out.rows() != w.rows() {
             return Err(ShapeError::Rows { expected: w.rows(), found: out.rows() });
         }
-        let (t, dtype) = (self.gemm, w.dtype());
+        let (t, dtype) = (self.gemm(), w.dtype());
         if w.is_packed() && !self.isa().has_panels() {
             return Err(ShapeError::Packing(dtype));
         }
@@ -83,9 +83,9 @@ impl Kernels {
         // made).
         unsafe {
             match m.blocks {
-                Blocks::F32(rows) => (self.gemm.row_sum_f32)(rows, weights, out),
-                Blocks::F16(rows) => (self.gemm.row_sum_f16)(rows, weights, out),
-                Blocks::BF16(rows) => (self.gemm.row_sum_bf16)(rows, weights, out),
+                Blocks::F32(rows) => (self.gemm().row_sum_f32)(rows, weights, out),
+                Blocks::F16(rows) => (self.gemm().row_sum_f16)(rows, weights, out),
+                Blocks::BF16(rows) => (self.gemm().row_sum_bf16)(rows, weights, out),
                 _ => return Err(ShapeError::InputType(m.dtype())),
             }
         }
@@ -102,7 +102,7 @@ impl Kernels {
         same_length(blocks.len().saturating_mul(QK), x.len())?;
         // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self` was
         // made).
-        unsafe { (self.gemm.quantize_q8_0)(x, blocks) };
+        unsafe { (self.gemm().quantize_q8_0)(x, blocks) };
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl Kernels {
             }
             // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self`
             // was made).
-            unsafe { (self.gemm.quantize_groups)(x, blocks, 0) };
+            unsafe { (self.gemm().quantize_groups)(x, blocks, 0) };
         }
         Ok(())
     }

@@ -15,7 +15,8 @@ const CONTEXT: usize = 64;
 pub const TOKENS: usize = 40;
 /// "The `Vec<T>` type is" as tokens of the bundled model.
 const PROMPT: [u32; 10] = [443, 372, 56, 539, 30, 54, 32, 66, 459, 313];
-const OPTIONS: DecoderOptions = DecoderOptions::SMALLEST;
+/// One token at a time; a tile of the MLP is one block of inputs.
+const OPTIONS: DecoderOptions = DecoderOptions { batch: 1, mlp_tile: 256 };
 const KV_TYPE: KvType = KvType::F16;
 
 /// The bundled model's shape: what the sizes below follow from. The file's own is used to compute.

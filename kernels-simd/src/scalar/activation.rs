@@ -6,7 +6,7 @@ use crate::activation::{Activation, Table, activate, swiglu};
 use crate::lanes::{Element, Lanes};
 use crate::math::MAGIC;
 
-pub(crate) static TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     f32: run::<f32>,
     bf16: run::<bf16>,
     f16: run::<f16>,
@@ -69,6 +69,9 @@ impl Lanes for Scalar {
     /// In hardware where the target has it, else in software: correctly rounded either way.
     #[inline(always)]
     fn fma(self, a: f32, b: f32, c: f32) -> f32 {
+        #[cfg(xielu_vfma)]
+        return crate::arm::fpu::add_product(c, a, b);
+        #[cfg(not(xielu_vfma))]
         libm::fmaf(a, b, c)
     }
     #[inline(always)]

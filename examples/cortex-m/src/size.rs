@@ -1,0 +1,12 @@
+//! What the programs of `check.sh` that measure flash share. Nothing of them runs: their entry
+//! points are the functions that are measured, and what is linked is what those reach.
+
+/// As in the firmware: a reachable panic is a link error.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    unsafe extern "C" {
+        fn a_panic_is_reachable() -> !;
+    }
+    // SAFETY: never runs; a program with this call does not link.
+    unsafe { a_panic_is_reachable() }
+}

@@ -1,0 +1,249 @@
+//! Dot products with the DSP extension: two 16-bit products and their sum in one instruction.
+//!
+//! Four bytes become two pairs of halves, of the even and of the odd ones, and a few rows share
+//! those of the input. A block of all of them is one piece of assembly: left to itself the compiler
+//! reorders its parts until the registers no longer suffice. (Overflow of a sum would set a flag
+//! that nothing reads, and cannot happen: a block's sum is below 2^20.)
+
+use core::arch::asm;
+
+use crate::block::{BlockQ4_0, BlockQ8_0, F16, QK};
+use crate::gemm::Gemm;
+use crate::input::InputBlock;
+
+/// Rows of Q8_0 that are computed together.
+const Q8_0_ROWS: usize = 3;
+/// Rows of Q4_0 that are computed together: nibbles take more registers.
+const Q4_0_ROWS: usize = 2;
+
+/// A format of 32 values a block, in rows of which some are computed together.
+trait Group<const R: usize>: Copy {
+    fn scale(&self) -> F16;
+    /// `w . x` of each row.
+    fn dots(w: [&Self; R], x: &[i8; QK], sums: [i16; 2]) -> [i32; R];
+}
+
+/// The products of 4 weights of each row, at an offset. (The assembler could repeat them, but then
+/// the compiler would not know how long they are.)
+macro_rules! step_q8_0 {
+    ($at:literal) => {
+        concat!(
+            "ldr {odd}, [{x}, #",
+            $at,
+            "]\n",
+            "ldr {w}, [{a}, #",
+            $at,
+            "]\n",
+            "sxtb16 {even}, {odd}\n",
+            "sxtb16 {odd}, {odd}, ror #8\n",
+            "sxtb16 {t}, {w}\n",
+            "sxtb16 {w}, {w}, ror #8\n",
+            "smlad {sa}, {t}, {even}, {sa}\n",
+            "smlad {sa}, {w}, {odd}, {sa}\n",
+            "ldr {w}, [{b}, #",
+            $at,
+            "]\n",
+            "sxtb16 {t}, {w}\n",
+            "sxtb16 {w}, {w}, ror #8\n",
+            "smlad {sb}, {t}, {even}, {sb}\n",
+            "smlad {sb}, {w}, {odd}, {sb}\n",
+            "ldr {w}, [{c}, #",
+            $at,
+            "]\n",
+            "sxtb16 {t}, {w}\n",
+            "sxtb16 {w}, {w}, ror #8\n",
+            "smlad {sc}, {t}, {even}, {sc}\n",
+            "smlad {sc}, {w}, {odd}, {sc}\n",
+        )
+    };
+}
+
+impl Group<Q8_0_ROWS> for BlockQ8_0 {
+    #[inline(always)]
+    fn scale(&self) -> F16 {
+        self.d
+    }
+
+    #[inline(always)]
+    fn dots([a, b, c]: [&Self; 3], x: &[i8; QK], _: [i16; 2]) -> [i32; 3] {
+        let (mut sa, mut sb, mut sc) = (0, 0, 0);
+        // SAFETY: `xielu_dsp` says that the target has the instructions; they read the 32 bytes
+        // of each of the four arrays.
+        unsafe {
+            asm!(
+                step_q8_0!("0"),
+                step_q8_0!("4"),
+                step_q8_0!("8"),
+                step_q8_0!("12"),
+                step_q8_0!("16"),
+                step_q8_0!("20"),
+                step_q8_0!("24"),
+                step_q8_0!("28"),
+                x = in(reg) x.as_ptr(),
+                a = in(reg) a.qs.as_ptr(),
+                b = in(reg) b.qs.as_ptr(),
+                c = in(reg) c.qs.as_ptr(),
+                sa = inout(reg) sa,
+                sb = inout(reg) sb,
+                sc = inout(reg) sc,
+                even = out(reg) _,
+                odd = out(reg) _,
+                w = out(reg) _,
+                t = out(reg) _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [sa, sb, sc]
+    }
+}
+
+/// The products of 8 weights of each row, at the offsets of their inputs.
+macro_rules! step_q4_0 {
+    ($at:literal, $high:literal) => {
+        concat!(
+            "ldr {lo}, [{x}, #",
+            $at,
+            "]\n",
+            "ldr {ho}, [{x}, #",
+            $high,
+            "]\n",
+            "sxtb16 {le}, {lo}\n",
+            "sxtb16 {lo}, {lo}, ror #8\n",
+            "sxtb16 {he}, {ho}\n",
+            "sxtb16 {ho}, {ho}, ror #8\n",
+            "ldr {w}, [{a}, #",
+            $at,
+            "]\n",
+            "and {t}, {mask}, {w}\n",
+            "smlad {sa}, {t}, {le}, {sa}\n",
+            "and {t}, {mask}, {w}, lsr #8\n",
+            "smlad {sa}, {t}, {lo}, {sa}\n",
+            "and {t}, {mask}, {w}, lsr #4\n",
+            "smlad {sa}, {t}, {he}, {sa}\n",
+            "and {t}, {mask}, {w}, lsr #12\n",
+            "smlad {sa}, {t}, {ho}, {sa}\n",
+            "ldr {w}, [{b}, #",
+            $at,
+            "]\n",
+            "and {t}, {mask}, {w}\n",
+            "smlad {sb}, {t}, {le}, {sb}\n",
+            "and {t}, {mask}, {w}, lsr #8\n",
+            "smlad {sb}, {t}, {lo}, {sb}\n",
+            "and {t}, {mask}, {w}, lsr #4\n",
+            "smlad {sb}, {t}, {he}, {sb}\n",
+            "and {t}, {mask}, {w}, lsr #12\n",
+            "smlad {sb}, {t}, {ho}, {sb}\n",
+        )
+    };
+}
+
+impl Group<Q4_0_ROWS> for BlockQ4_0 {
+    #[inline(always)]
+    fn scale(&self) -> F16 {
+        self.d
+    }
+
+    /// Nibbles are halves as soon as the others are masked out.
+    #[inline(always)]
+    fn dots([a, b]: [&Self; 2], x: &[i8; QK], [s0, s1]: [i16; 2]) -> [i32; 2] {
+        let offset = -8 * (i32::from(s0) + i32::from(s1));
+        let (mut sa, mut sb) = (offset, offset);
+        // SAFETY: `xielu_dsp` says that the target has the instructions; they read the 32 bytes
+        // of `x` and the 16 of both blocks.
+        unsafe {
+            asm!(
+                step_q4_0!("0", "16"),
+                step_q4_0!("4", "20"),
+                step_q4_0!("8", "24"),
+                step_q4_0!("12", "28"),
+                x = in(reg) x.as_ptr(),
+                a = in(reg) a.qs.as_ptr(),
+                b = in(reg) b.qs.as_ptr(),
+                mask = in(reg) 0x000f_000f,
+                sa = inout(reg) sa,
+                sb = inout(reg) sb,
+                le = out(reg) _,
+                lo = out(reg) _,
+                he = out(reg) _,
+                ho = out(reg) _,
+                w = out(reg) _,
+                t = out(reg) _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [sa, sb]
+    }
+}
+
+/// Every row against every token, some rows at a time, these a part of the matrix apart. What is
+/// left over is computed with the last row repeated.
+///
+/// The same numbers as the plain kernels': exact integer sums per block, scaled and added in f32 in
+/// the order of the blocks.
+#[inline(always)]
+fn drive<B: Group<R>, const R: usize>(mut g: Gemm<'_, B, InputBlock>) {
+    let (count, tokens) = (g.out.rows(), g.out.tokens());
+    let step = count.div_ceil(R);
+    for t in 0..tokens {
+        let x = g.x.get(t * g.x_stride..(t + 1) * g.x_stride).unwrap_or_default();
+        for first in 0..step {
+            let w = core::array::from_fn(|r| {
+                let start = (first + r * step).min(count - 1) * g.row_stride;
+                g.w.get(start..start + g.row_blocks).unwrap_or_default()
+            });
+            for (r, sum) in rows(w, x).into_iter().enumerate() {
+                if let Some(out) = g.out.element(t, first + r * step) {
+                    *out = if g.accumulate { *out + sum } else { sum };
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn rows<B: Group<R>, const R: usize>(w: [&[B]; R], x: &[InputBlock]) -> [f32; R] {
+    const { assert!(R == 2 || R == 3) };
+    let mut sums = [0.0; R];
+    let Some(&first) = w.first() else { return sums };
+    let mut next = 0;
+    for x in x {
+        for (d, halves, quants) in x.groups() {
+            if next >= first.len() {
+                return sums;
+            }
+            // SAFETY: rows have one length, and `next` is below that of the first.
+            let block = |r: usize| unsafe { w[r].get_unchecked(next) };
+            let q = B::dots(core::array::from_fn(block), quants, halves);
+            // Written out, because an optimiser for size would keep the sums in memory.
+            let mut add = |r: usize| sums[r] += widen(block(r).scale()) * d * q[r] as f32;
+            add(0);
+            if R > 1 {
+                add(1);
+            }
+            if R > 2 {
+                add(2);
+            }
+            next += 1;
+        }
+    }
+    sums
+}
+
+/// `half` as f32, by the FPU where there is one.
+#[inline(always)]
+fn widen(half: F16) -> f32 {
+    #[cfg(xielu_vfma)]
+    return crate::arm::fpu::widen(u32::from(u16::from_le_bytes(half.0)));
+    #[cfg(not(xielu_vfma))]
+    half.get()
+}
+
+/// [`crate::gemm::Table::q8_0`].
+pub(crate) fn q8_0(g: Gemm<'_, BlockQ8_0, InputBlock>) {
+    drive(g);
+}
+
+/// [`crate::gemm::Table::q4_0`].
+pub(crate) fn q4_0(g: Gemm<'_, BlockQ4_0, InputBlock>) {
+    drive(g);
+}
