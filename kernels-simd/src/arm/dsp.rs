@@ -212,16 +212,15 @@ fn rows<B: Group<R>, const R: usize>(w: [&[B]; R], x: &[InputBlock]) -> [f32; R]
                 return sums;
             }
             // SAFETY: rows have one length, and `next` is below that of the first.
-            let block = |r: usize| unsafe { w[r].get_unchecked(next) };
-            let q = B::dots(core::array::from_fn(block), quants, halves);
+            let blocks = w.map(|w| unsafe { w.get_unchecked(next) });
+            let q = B::dots(blocks, quants, halves);
             // Written out, because an optimiser for size would keep the sums in memory.
-            let mut add = |r: usize| sums[r] += widen(block(r).scale()) * d * q[r] as f32;
-            add(0);
+            sums[0] += widen(blocks[0].scale()) * d * q[0] as f32;
             if R > 1 {
-                add(1);
+                sums[1] += widen(blocks[1].scale()) * d * q[1] as f32;
             }
             if R > 2 {
-                add(2);
+                sums[2] += widen(blocks[2].scale()) * d * q[2] as f32;
             }
             next += 1;
         }
