@@ -87,7 +87,7 @@ impl Isa {
 
     /// Whether products of many tokens, and of packed weights, use panels.
     pub(crate) const fn has_panels(self) -> bool {
-        !matches!(self, Isa::Scalar | Isa::Simd128)
+        !matches!(self, Isa::Scalar)
     }
 
     /// The name that [`FromStr`] reads.
