@@ -79,6 +79,18 @@ pub(crate) trait ChunkDot {
     fn chunks(w: &[Self::Block]) -> (&[Self::Chunk], &[Self::Block]);
     /// A last chunk filled up with zeros; `None` if there is nothing in it.
     fn padded(rest: &[Self::Block]) -> Option<Self::Chunk>;
+    /// Adds the products of the blocks that do not fill a chunk.
+    #[inline(always)]
+    fn add_rest<const T: usize>(
+        &self,
+        rest: &[Self::Block],
+        x: [&InputBlock; T],
+        sums: &mut [Self::Sum; T],
+    ) {
+        if let Some(last) = Self::padded(rest) {
+            self.add(&last, x, sums);
+        }
+    }
     /// Asks for the weights some way behind this chunk.
     fn prefetch(_chunk: &Self::Chunk) {}
     /// Adds the products of 256 weights and every token's inputs.
@@ -156,9 +168,7 @@ impl<D: ChunkDot> RowDot<D::Block, InputBlock> for Chunked<D> {
         let zero = InputBlock::ZERO;
         let x = x.map(|x| x.get(whole).unwrap_or(&zero));
         for ((_, rest), sums) in rows.iter().zip(&mut sums) {
-            if let Some(last) = D::padded(rest) {
-                d.add(&last, x, sums);
-            }
+            d.add_rest(rest, x, sums);
         }
         sums.map(|sums| sums.map(|sum| d.total(sum)))
     }

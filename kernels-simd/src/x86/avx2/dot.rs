@@ -74,9 +74,40 @@ pub(super) fn dot_groups<B: ByteDot, const T: usize>(
     }
 }
 
+/// As [`dot_groups`], for the single group `g`: the rows of narrow matrices are not whole chunks,
+/// and filling a chunk up costs more than its products. `bias` is subtracted from every byte.
+#[inline(always)]
+pub(super) fn dot_group<B: ByteDot, const T: usize>(
+    b: B,
+    [d, w]: [__m256i; 2],
+    bias: Option<i32>,
+    g: usize,
+    x: [&InputBlock; T],
+    sums: &mut [__m256; T],
+) {
+    let d = avx2!(_mm256_cvtph_ps(_mm256_castsi256_si128(d)));
+    for (x, sum) in x.into_iter().zip(sums) {
+        let quants = load_group(x, g);
+        let q = match bias {
+            None => b.dot(
+                avx2!(_mm256_setzero_si256()),
+                avx2!(_mm256_abs_epi8(w)),
+                avx2!(_mm256_sign_epi8(quants, w)),
+            ),
+            Some(bias) => {
+                let [s0, s1] = x.half_sums(g).map(i32::from);
+                let offset = avx2!(_mm_cvtsi32_si128(-bias * (s0 + s1)));
+                b.dot(avx2!(_mm256_zextsi128_si256(offset)), w, quants)
+            }
+        };
+        let scale = avx2!(_mm256_mul_ps(d, _mm256_set1_ps(x.d[g % GROUPS])));
+        *sum = avx2!(_mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(q), *sum));
+    }
+}
+
 /// The quants of group `g` (below [`GROUPS`]).
 #[inline(always)]
-pub(super) fn load_group(x: &InputBlock, g: usize) -> __m256i {
+pub(in crate::x86) fn load_group(x: &InputBlock, g: usize) -> __m256i {
     let group = &x.qs.as_chunks::<QK>().0[g % GROUPS];
     // SAFETY: the array holds the 32 bytes that are read.
     unsafe { _mm256_loadu_si256(group.as_ptr().cast()) }

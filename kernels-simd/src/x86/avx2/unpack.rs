@@ -4,7 +4,7 @@
 
 use core::arch::x86_64::*;
 
-use super::dot::{ByteDot, Offsets, dot_groups, horizontal_sum, load_group};
+use super::dot::{ByteDot, Offsets, dot_group, dot_groups, horizontal_sum, load_group};
 use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, QK, unpack_scales};
 use crate::gemm::{ChunkDot, chunks_of_256, chunks_of_groups};
 use crate::input::{GROUPS, InputBlock};
@@ -48,6 +48,18 @@ impl<B: ByteDot> ChunkDot for Q8_0<B> {
     sums!();
 
     #[inline(always)]
+    fn add_rest<const T: usize>(
+        &self,
+        rest: &[BlockQ8_0],
+        x: [&InputBlock; T],
+        sums: &mut [__m256; T],
+    ) {
+        for (g, w) in rest.iter().enumerate() {
+            dot_group(self.0, [broadcast(w.d), load_bytes(&w.qs)], None, g, x, sums);
+        }
+    }
+
+    #[inline(always)]
     fn add<const T: usize>(&self, w: &Self::Chunk, x: [&InputBlock; T], sums: &mut [__m256; T]) {
         let scales = widen(w.each_ref().map(|w| w.d));
         dot_groups(self.0, scales, None, |g| load_bytes(&w[g % GROUPS].qs), true, x, sums);
@@ -61,6 +73,18 @@ pub(in crate::x86) struct Q4_0<B>(pub B);
 impl<B: ByteDot> ChunkDot for Q4_0<B> {
     chunks_of_groups!(BlockQ4_0, BlockQ4_0 { d: F16([0; 2]), qs: [0; QK / 2] });
     sums!();
+
+    #[inline(always)]
+    fn add_rest<const T: usize>(
+        &self,
+        rest: &[BlockQ4_0],
+        x: [&InputBlock; T],
+        sums: &mut [__m256; T],
+    ) {
+        for (g, w) in rest.iter().enumerate() {
+            dot_group(self.0, [broadcast(w.d), nibbles(&w.qs)], Some(8), g, x, sums);
+        }
+    }
 
     #[inline(always)]
     fn add<const T: usize>(&self, w: &Self::Chunk, x: [&InputBlock; T], sums: &mut [__m256; T]) {
@@ -194,6 +218,12 @@ fn q6_group(w: &BlockQ6_K, g: usize) -> __m256i {
         let low = _mm256_and_si256(low, _mm256_set1_epi8(15));
         _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(48)))
     })
+}
+
+/// A half in every lane.
+#[inline(always)]
+fn broadcast(half: F16) -> __m256i {
+    avx2!(_mm256_set1_epi16(i16::from_le_bytes(half.0)))
 }
 
 /// Two halves as floats, faster than [`F16::get`].

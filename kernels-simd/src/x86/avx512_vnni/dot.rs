@@ -7,7 +7,7 @@ use super::Avx512Vnni;
 use super::unpack::{Unpack, load_f32, vnni};
 use crate::gemm::ChunkDot;
 use crate::input::{GROUPS, InputBlock};
-use crate::x86::avx2::dot::horizontal_sum;
+use crate::x86::avx2::dot::{horizontal_sum, load_group};
 use crate::x86::prefetch;
 
 /// Rows of one format.
@@ -53,6 +53,21 @@ impl<U: Unpack> ChunkDot for Rows<U> {
         })
     }
 
+    #[inline(always)]
+    fn add_rest<const T: usize>(
+        &self,
+        rest: &[U::Block],
+        x: [&InputBlock; T],
+        sums: &mut [__m512; T],
+    ) {
+        for (g, w) in rest.iter().enumerate() {
+            let Some((d, bytes)) = U::block(w) else { return };
+            for (x, sum) in x.into_iter().zip(sums.iter_mut()) {
+                *sum = add_group(d, bytes, U::BIAS, x, g, *sum);
+            }
+        }
+    }
+
     /// A vector holds 64 products in sixteen sums of four. Four neighbours share a scale, and two
     /// vectors share all of them where [`Unpack::JOINED`].
     #[inline(always)]
@@ -91,6 +106,20 @@ impl<U: Unpack> ChunkDot for Rows<U> {
             };
         }
     }
+}
+
+/// The products of one group: the rows of narrow matrices are not whole chunks, and filling a
+/// chunk up costs more than its products.
+#[inline(always)]
+fn add_group(d: f32, bytes: __m256i, bias: i32, x: &InputBlock, g: usize, sum: __m512) -> __m512 {
+    let quants = load_group(x, g);
+    let [s0, s1] = x.half_sums(g).map(i32::from);
+    vnni!({
+        let offset = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-bias * (s0 + s1)));
+        let q = _mm256_cvtepi32_ps(_mm256_dpbusd_epi32(offset, bytes, quants));
+        let scaled = _mm256_mul_ps(_mm256_set1_ps(d * x.d[g % GROUPS]), q);
+        _mm512_add_ps(sum, _mm512_zextps256_ps512(scaled))
+    })
 }
 
 /// Adds the products of vector `i` to `sums`.

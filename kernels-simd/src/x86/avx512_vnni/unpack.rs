@@ -41,6 +41,13 @@ pub(super) trait Unpack {
     fn chunks(w: &[Self::Block]) -> (&[Self::Chunk], &[Self::Block]);
     /// As [`crate::gemm::ChunkDot::padded`].
     fn padded(rest: &[Self::Block]) -> Option<Self::Chunk>;
+    /// What every byte of [`Unpack::block`] has too much.
+    const BIAS: i32 = 0;
+    /// Scale and bytes of one block, if it has 32 values.
+    #[inline(always)]
+    fn block(_: &Self::Block) -> Option<(f32, __m256i)> {
+        None
+    }
     /// The scale of each 16 values.
     fn scales(w: &Self::Chunk) -> __m512;
     /// `scales` are those of [`Unpack::scales`].
@@ -71,6 +78,12 @@ pub(super) struct Q8_0;
 impl Unpack for Q8_0 {
     chunks_of_groups!(BlockQ8_0, BlockQ8_0::ZERO);
 
+    const BIAS: i32 = 128;
+    #[inline(always)]
+    fn block(w: &BlockQ8_0) -> Option<(f32, __m256i)> {
+        let signed = load_bytes(&w.qs);
+        Some((floats(w.d, w.d)[0], vnni!(_mm256_xor_si256(signed, _mm256_set1_epi8(i8::MIN)))))
+    }
     #[inline(always)]
     fn scales(w: &Self::Chunk) -> __m512 {
         let mut d = [0; GROUPS];
@@ -100,6 +113,13 @@ pub(super) struct Q4_0;
 impl Unpack for Q4_0 {
     chunks_of_groups!(BlockQ4_0, BlockQ4_0 { d: F16([0; 2]), qs: [0; QK / 2] });
 
+    const BIAS: i32 = 8;
+    #[inline(always)]
+    fn block(w: &BlockQ4_0) -> Option<(f32, __m256i)> {
+        let low = load16(&w.qs);
+        let both = vnni!(_mm256_set_m128i(_mm_srli_epi16::<4>(low), low));
+        Some((floats(w.d, w.d)[0], vnni!(_mm256_and_si256(both, _mm256_set1_epi8(15)))))
+    }
     /// Every ninth word of a chunk's first 128 bytes.
     #[inline(always)]
     fn scales(w: &Self::Chunk) -> __m512 {
