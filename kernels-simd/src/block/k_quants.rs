@@ -17,7 +17,7 @@ pub struct BlockQ4_K {
     pub d: F16,
     /// Scale of the groups' mins.
     pub dmin: F16,
-    /// Eight 6-bit scales and eight 6-bit mins; see [`unpack_scales`].
+    /// Eight 6-bit scales and eight 6-bit mins; see `unpack_scales`.
     pub scales: [u8; 12],
     /// Bytes `32c ..` hold group `2c` in their low nibbles and group `2c + 1` in the high ones.
     pub qs: [u8; QK_K / 2],
@@ -68,7 +68,7 @@ pub fn unpack_scales(t: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
     (join(scales, scales, high), join(mins, mins, high >> 4))
 }
 
-/// The reverse of [`unpack_scales`]; of every number the upper two bits are dropped.
+/// The reverse of `unpack_scales`; of every number the upper two bits are dropped.
 fn pack_scales(scales: [u8; 8], mins: [u8; 8]) -> [u8; 12] {
     let halves = |v: [u8; 8]| {
         let [a, b, c, d, e, f, g, h] = v;
@@ -126,7 +126,7 @@ impl BlockQ4_K {
     pub const ZERO: Self =
         BlockQ4_K { d: F16([0; 2]), dmin: F16([0; 2]), scales: [0; 12], qs: [0; QK_K / 2] };
 
-    /// Stores the groups' scales and mins, of 6 bits each; the reverse of [`unpack_scales`].
+    /// Stores the groups' scales and mins, of 6 bits each; the reverse of `unpack_scales`.
     pub fn set_scales(&mut self, scales: [u8; 8], mins: [u8; 8]) {
         self.scales = pack_scales(scales, mins);
     }
@@ -159,7 +159,7 @@ impl BlockQ5_K {
         qs: [0; QK_K / 2],
     };
 
-    /// Stores the groups' scales and mins, of 6 bits each; the reverse of [`unpack_scales`].
+    /// Stores the groups' scales and mins, of 6 bits each; the reverse of `unpack_scales`.
     pub fn set_scales(&mut self, scales: [u8; 8], mins: [u8; 8]) {
         self.scales = pack_scales(scales, mins);
     }
