@@ -12,7 +12,7 @@ extern const unsigned char model_begin[], model_end[];
 #define VOCABULARY 1024
 
 /* What xielu_decoder_memory says of the bundled model; checked before use. */
-static void *layers[300];
+static void *layers[400];
 static unsigned char kv_cache[CONTEXT * 1024];
 static float scratch[1100];
 static float logits[VOCABULARY];
