@@ -50,7 +50,8 @@ fn blocks_are_ggmls_to_the_byte() {
 
 /// More of the same: `k_quants.py GGML --many N FILE`.
 #[test]
-#[ignore = "set XIELU_K_QUANTS to a file of records"]
+#[ignore = "needs ggml's bytes of random rows: tests/data/k_quants.py GGML --many N FILE, then \
+            XIELU_K_QUANTS=FILE cargo test --test quant_k_encode -- --ignored"]
 fn many_blocks_are_ggmls_to_the_byte() {
     let bytes = std::fs::read(std::env::var("XIELU_K_QUANTS").unwrap()).unwrap();
     for (i, (row, blocks)) in records(&bytes).iter().enumerate() {
