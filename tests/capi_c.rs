@@ -18,7 +18,7 @@ use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
 use xielu::llama::{Sampler, SamplerOptions};
 use xielu::{Backend, Mlp, RawXielu};
 
-const MODEL: &str = "models/tiny-Q8_0.gguf";
+const MODEL: &str = "tests/data/tiny-Q8_0.gguf";
 const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
 /// What Rust's standard library needs.
 const SYSTEM: [&str; 3] = ["-lpthread", "-ldl", "-lm"];

@@ -6,7 +6,7 @@ use xielu::checkpoint::{Checkpoint, LayerRole, Role};
 use xielu::config::{HiddenAct, RopeScaling, RopeStyle};
 use xielu::kernels::{Blocks, DType};
 
-const Q8_0: &[u8] = include_bytes!("../models/tiny-Q8_0.gguf");
+const Q8_0: &[u8] = include_bytes!("data/tiny-Q8_0.gguf");
 const BF16: &[u8] = include_bytes!("data/tiny-bf16.gguf");
 const Q4_0: &[u8] = include_bytes!("data/tiny-Q4_0.gguf");
 

@@ -281,7 +281,7 @@ fn every_cut_is_refused(file: &[u8]) {
 
 #[test]
 fn every_cut_of_the_q8_0_file_is_refused() {
-    every_cut_is_refused(include_bytes!("../models/tiny-Q8_0.gguf"));
+    every_cut_is_refused(include_bytes!("data/tiny-Q8_0.gguf"));
 }
 
 #[test]

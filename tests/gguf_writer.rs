@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, Value};
 
 const FIXTURES: [&[u8]; 3] = [
-    include_bytes!("../models/tiny-Q8_0.gguf"),
+    include_bytes!("data/tiny-Q8_0.gguf"),
     include_bytes!("data/tiny-bf16.gguf"),
     include_bytes!("data/tiny-Q4_0.gguf"),
 ];

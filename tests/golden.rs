@@ -184,7 +184,7 @@ fn perplexity_is_that_of_transformers_and_llama_cpp() {
     let eval = Goldens::open().ids("eval_ids");
     let cases = [
         ("tests/data/tiny-bf16.gguf", 13.019, 13.039),
-        ("models/tiny-Q8_0.gguf", 13.0, 13.06),
+        ("tests/data/tiny-Q8_0.gguf", 13.0, 13.06),
         ("tests/data/tiny-Q4_0.gguf", 13.3, 13.42),
     ];
     for (path, low, high) in cases {

@@ -47,7 +47,8 @@ fn the_counter_counts() {
 
 #[test]
 fn parsing_mlp_and_decoding_allocate_nothing() {
-    for path in ["models/tiny-Q8_0.gguf", "tests/data/tiny-Q4_0.gguf", "tests/data/tiny-bf16.gguf"]
+    for path in
+        ["tests/data/tiny-Q8_0.gguf", "tests/data/tiny-Q4_0.gguf", "tests/data/tiny-bf16.gguf"]
     {
         let bytes = std::fs::read(path).unwrap();
         let mut layers = vec![Layer::EMPTY; 4];

@@ -78,7 +78,7 @@ fn from_hf(path: &Path, types: &Types) -> (Vec<u8>, Vec<TensorReport>) {
 
 const REFERENCES: [(DType, &str); 3] = [
     (DType::BF16, "tests/data/tiny-bf16.gguf"),
-    (DType::Q8_0, "models/tiny-Q8_0.gguf"),
+    (DType::Q8_0, "tests/data/tiny-Q8_0.gguf"),
     (DType::Q4_0, "tests/data/tiny-Q4_0.gguf"),
 ];
 

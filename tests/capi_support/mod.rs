@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 
 use xielu::capi::*;
 
-pub const MODEL: &str = "models/tiny-Q8_0.gguf";
+pub const MODEL: &str = "tests/data/tiny-Q8_0.gguf";
 
 /// A struct of zeros, as `static` or `= {0}` makes one.
 pub fn zeroed<T: Copy>() -> T {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-pub const MODEL: &str = "models/tiny-Q8_0.gguf";
+pub const MODEL: &str = "tests/data/tiny-Q8_0.gguf";
 pub const TEXT: &str = "models/heldout.txt";
 pub const PROMPT: &str = "The `Vec<T>` type is";
 

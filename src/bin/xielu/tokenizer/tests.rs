@@ -10,7 +10,7 @@ fn path(name: &str) -> PathBuf {
 }
 
 fn tokenizers() -> [Tokenizer; 2] {
-    ["tests/data/tiny", "models/tiny-Q8_0.gguf"].map(|name| {
+    ["tests/data/tiny", "tests/data/tiny-Q8_0.gguf"].map(|name| {
         let file = ModelFile::open(&path(name)).unwrap();
         file.view().unwrap().tokenizer().unwrap()
     })
