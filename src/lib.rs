@@ -47,6 +47,7 @@
 //! | `rayon` | `Rayon`, threads above the kernels |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
 //! | `cuda` | `forward_cuda` on device slices, gradients; needs a driver at run time only |
+//! | `train` | training, on CPU and CUDA: the model, its optimiser, checkpoints |
 //! | `cli` | the `xielu` command |
 //!
 //! [arXiv 2411.13010]: https://arxiv.org/abs/2411.13010
@@ -72,6 +73,8 @@ pub mod quant;
 mod rows;
 mod scratch;
 mod selftest;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use activation::{RawXielu, Xielu};
 #[cfg(feature = "rayon")]

@@ -59,8 +59,10 @@ impl GgufVocab {
         let mut tokenizer = Tokenizer::new(model);
         tokenizer.with_pre_tokenizer(Some(recipe.build()?));
         tokenizer.with_decoder(Some(ByteLevel::default()));
-        tokenizer.add_special_tokens(&self.added(CONTROL));
-        tokenizer.add_tokens(&self.added(USER_DEFINED));
+        tokenizer
+            .add_special_tokens(self.added(CONTROL))
+            .and_then(|_| tokenizer.add_tokens(self.added(USER_DEFINED)))
+            .map_err(|e| anyhow!("its special tokens cannot be added: {e}"))?;
         Ok(tokenizer)
     }
 

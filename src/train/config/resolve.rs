@@ -1,0 +1,252 @@
+//! A configuration checked, and converted to what it describes.
+
+use std::format;
+use std::string::String;
+
+use super::{Activation, ModelConfig, RopeConfig, RopeScalingConfig, TrainConfig};
+use crate::config::{Config, HiddenAct, Rope, RopeScaling, RopeStyle};
+use crate::train::TrainError;
+
+/// Widths of gated MLPs are rounded to a multiple of this, the size of a quantized block.
+const FFN_MULTIPLE: usize = 32;
+
+impl From<Activation> for HiddenAct {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Xielu => HiddenAct::Xielu,
+            Activation::Xiprelu => HiddenAct::Xiprelu,
+            Activation::Relu2 => HiddenAct::Relu2,
+            Activation::Swiglu => HiddenAct::Swiglu,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Reads a configuration and checks all of it.
+    ///
+    /// # Errors
+    /// [`TrainError::Toml`], [`TrainError::Config`] or [`TrainError::Model`]; each names the key.
+    pub fn from_toml(text: &str) -> Result<Self, TrainError> {
+        let config: TrainConfig = toml::from_str(text)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks the values of all keys.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] or [`TrainError::Model`], naming the key.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        self.model.to_config()?;
+        let (o, s, b) = (&self.optimizer, &self.schedule, &self.batch);
+        let finite = |x: f64| x >= 0.0 && x.is_finite();
+        let fraction = |x: f64| (0.0..1.0).contains(&x);
+        let sequence_length = self.sequence_length();
+        let rules = [
+            ("model.initializer_range", finite(self.model.initializer_range), "is not positive"),
+            ("optimizer.learning_rate", finite(o.learning_rate), "is not positive and finite"),
+            ("optimizer.beta1", fraction(o.beta1), "is not in 0 .. 1"),
+            ("optimizer.beta2", fraction(o.beta2), "is not in 0 .. 1"),
+            ("optimizer.epsilon", finite(o.epsilon) && o.epsilon > 0.0, "is not positive"),
+            ("optimizer.weight_decay", finite(o.weight_decay), "is negative or not finite"),
+            ("optimizer.max_grad_norm", o.max_grad_norm > 0.0, "is not positive"),
+            ("optimizer.alpha_lr_multiplier", finite(o.alpha_lr_multiplier), "is negative"),
+            ("schedule.total_steps", s.total_steps > 0, "is 0"),
+            (
+                "schedule.decay_fraction",
+                (0.0..=1.0).contains(&s.decay_fraction),
+                "is not in 0 .. 1",
+            ),
+            ("batch.sequences", b.sequences > 0, "is 0"),
+            ("batch.accumulation", b.accumulation > 0, "is 0"),
+            ("batch.sequence_length", sequence_length > 0, "is 0"),
+            ("run.keep_checkpoints", self.run.keep_checkpoints > 0, "is 0"),
+        ];
+        if let Some((key, _, problem)) = rules.into_iter().find(|(_, holds, _)| !holds) {
+            return Err(TrainError::Config { key, problem: problem.into() });
+        }
+        if sequence_length > self.model.context_length {
+            let context = self.model.context_length;
+            let problem = format!("is {sequence_length}, beyond the model's context of {context}");
+            return Err(TrainError::Config { key: "batch.sequence_length", problem });
+        }
+        Ok(())
+    }
+
+    /// Tokens of a sequence.
+    pub fn sequence_length(&self) -> usize {
+        self.batch.sequence_length.unwrap_or(self.model.context_length)
+    }
+
+    /// Tokens of one optimiser step.
+    pub fn tokens_per_step(&self) -> usize {
+        self.sequence_length() * self.batch.sequences * self.batch.accumulation as usize
+    }
+
+    /// The same as TOML, with every default written out.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] for values that TOML cannot hold.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string_pretty(self)
+            .map_err(|e| TrainError::Config { key: "(all)", problem: format!("{e}") })
+    }
+}
+
+impl ModelConfig {
+    /// The decoder's shape.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] naming the rule that is broken; [`TrainError::Config`] if there is
+    /// no `head_dim` and `hidden_size` is not a multiple of `num_heads`.
+    pub fn to_config(&self) -> Result<Config, TrainError> {
+        let head_dim = match self.head_dim {
+            Some(dim) => dim,
+            None if self.num_heads > 0 && self.hidden_size.is_multiple_of(self.num_heads) => {
+                self.hidden_size / self.num_heads
+            }
+            None => {
+                let problem = "is needed: hidden_size is not a multiple of num_heads".into();
+                return Err(TrainError::Config { key: "model.head_dim", problem });
+            }
+        };
+        let config = Config {
+            vocab_size: self.vocab_size,
+            hidden_size: self.hidden_size,
+            intermediate_size: self.intermediate_size,
+            num_layers: self.num_layers,
+            num_heads: self.num_heads,
+            num_kv_heads: self.num_kv_heads.unwrap_or(self.num_heads),
+            head_dim,
+            context_length: self.context_length,
+            rms_norm_eps: self.rms_norm_eps,
+            rope: self.rope.to_rope()?,
+            hidden_act: self.activation.into(),
+            qk_norm: self.qk_norm,
+            tie_word_embeddings: self.tie_embeddings,
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The same model with another activation, at the same number of parameters: a gated MLP has
+    /// three matrices in place of two, and 2/3 of the width (to the nearest multiple of 32).
+    pub fn with_activation(&self, activation: Activation) -> ModelConfig {
+        let gated = |a: Activation| HiddenAct::from(a).is_gated();
+        let width = self.intermediate_size;
+        let exact = match (gated(self.activation), gated(activation)) {
+            (false, true) => width * 2 / 3,
+            (true, false) => width * 3 / 2,
+            _ => return ModelConfig { activation, ..self.clone() },
+        };
+        let blocks = (exact + FFN_MULTIPLE / 2) / FFN_MULTIPLE;
+        let intermediate_size = blocks.max(1) * FFN_MULTIPLE;
+        ModelConfig { activation, intermediate_size, ..self.clone() }
+    }
+}
+
+impl RopeConfig {
+    fn to_rope(&self) -> Result<Rope, TrainError> {
+        let scaling = match self.scaling {
+            None => RopeScaling::None,
+            Some(RopeScalingConfig::Linear { factor }) => RopeScaling::Linear { factor },
+            Some(RopeScalingConfig::Llama3 {
+                factor,
+                low_freq_factor,
+                high_freq_factor,
+                original_context,
+            }) => {
+                RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context }
+            }
+        };
+        let positive = |values: &[f32]| values.iter().all(|v| *v > 0.0 && v.is_finite());
+        let usable = match scaling {
+            RopeScaling::None => true,
+            RopeScaling::Linear { factor } => positive(&[factor]),
+            RopeScaling::Llama3 { factor, low_freq_factor: l, high_freq_factor: h, .. } => {
+                positive(&[factor, l, h]) && l < h
+            }
+        };
+        if !usable {
+            let problem = "needs positive factors, low_freq_factor below high_freq_factor".into();
+            return Err(TrainError::Config { key: "model.rope.scaling", problem });
+        }
+        Ok(Rope { theta: self.theta, style: RopeStyle::Neox, scaling })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    const TOML: &str = r#"
+        [model]
+        vocab_size = 1024
+        hidden_size = 128
+        intermediate_size = 672
+        num_layers = 4
+        num_heads = 4
+        num_kv_heads = 2
+        context_length = 256
+        qk_norm = true
+        [model.rope]
+        theta = 5e5
+        scaling = { type = "llama3", factor = 8.0, low_freq_factor = 1.0, high_freq_factor = 4.0, original_context = 64 }
+        [schedule]
+        total_steps = 1000
+        [batch]
+        sequences = 8
+    "#;
+
+    #[test]
+    fn defaults_are_the_papers() {
+        let config = TrainConfig::from_toml(TOML).unwrap();
+        let o = &config.optimizer;
+        assert_eq!([o.learning_rate, o.beta1, o.beta2, o.weight_decay], [8e-4, 0.9, 0.95, 0.1]);
+        assert_eq!((config.schedule.warmup_steps, config.schedule.decay_fraction), (2000, 0.2));
+        assert_eq!((config.sequence_length(), config.tokens_per_step()), (256, 2048));
+        let shape = config.model.to_config().unwrap();
+        assert_eq!((shape.head_dim, shape.num_kv_heads), (32, 2));
+        assert_eq!(shape.hidden_act, HiddenAct::Xielu);
+        assert!(matches!(
+            shape.rope.scaling,
+            RopeScaling::Llama3 { factor: 8.0, original_context: 64, .. }
+        ));
+        let again = TrainConfig::from_toml(&config.to_toml().unwrap()).unwrap();
+        assert_eq!(again, config);
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        let cases = [
+            ("total_steps = 1000", "total_step = 1000", "total_step"),
+            ("total_steps = 1000", "", "total_steps"),
+            ("total_steps = 1000", "total_steps = 0", "schedule.total_steps"),
+            ("sequences = 8", "sequences = -8", "sequences"),
+            ("sequences = 8", "sequences = 8\nsequence_length = 257", "batch.sequence_length"),
+            ("hidden_size = 128", "hidden_size = 126", "model.head_dim"),
+            ("num_heads = 4", "num_heads = 5\nhead_dim = 32", "num_kv_heads"),
+            ("factor = 8.0", "factor = -8.0", "model.rope.scaling"),
+            ("\"llama3\"", "\"yarn\"", "yarn"),
+            ("qk_norm = true", "activation = \"gelu\"", "gelu"),
+            ("[schedule]", "[optimizer]\nbeta2 = 1.0\n[schedule]", "optimizer.beta2"),
+            ("[schedule]", "[optimizer]\nlearning_rate = nan\n[schedule]", "learning_rate"),
+        ];
+        for (from, to, key) in cases {
+            let error = TrainConfig::from_toml(&TOML.replacen(from, to, 1)).unwrap_err();
+            assert!(error.to_string().contains(key), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn gated_widths_keep_the_number_of_parameters() {
+        let model = TrainConfig::from_toml(TOML).unwrap().model;
+        let gated = model.with_activation(Activation::Swiglu);
+        assert_eq!(gated.intermediate_size, 448);
+        assert_eq!(gated.with_activation(Activation::Relu2).intermediate_size, 672);
+        assert_eq!(model.with_activation(Activation::Xiprelu).intermediate_size, 672);
+        let paper = ModelConfig { intermediate_size: 9216, ..model };
+        assert_eq!(paper.with_activation(Activation::Swiglu).intermediate_size, 6144);
+    }
+}

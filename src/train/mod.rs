@@ -1,0 +1,13 @@
+//! Training on candle's autograd: the model, its optimiser, and checkpoints that resume to the
+//! same bits.
+//!
+//! A run is described by a [`TrainConfig`], read from TOML. Data comes as [`Batches`], which are
+//! functions of the step: what resumes needs no more than its number.
+
+mod batch;
+pub mod config;
+mod error;
+
+pub use batch::{Batch, Batches};
+pub use config::TrainConfig;
+pub use error::TrainError;
