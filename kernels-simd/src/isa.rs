@@ -22,6 +22,9 @@ pub enum Isa {
     Avx512,
     /// x86-64 with AVX-512's and AVX-512 VNNI.
     Avx512Vnni,
+    /// x86-64 with AVX-512 VNNI's, AVX-512 BF16 and AMX (tile, int8, bf16). Linux only: a process
+    /// must ask there before it uses the tiles, and asking for availability does so.
+    Amx,
     /// aarch64: NEON, which every such CPU has.
     Neon,
     /// aarch64 with NEON and the dot products of ARMv8.2 (FEAT_DotProd).
@@ -34,12 +37,13 @@ pub enum Isa {
 
 impl Isa {
     /// Every instruction set this crate has kernels for, on any target; slowest first.
-    pub const ALL: [Isa; 9] = [
+    pub const ALL: [Isa; 10] = [
         Isa::Scalar,
         Isa::Avx2,
         Isa::AvxVnni,
         Isa::Avx512,
         Isa::Avx512Vnni,
+        Isa::Amx,
         Isa::Neon,
         Isa::Dotprod,
         Isa::I8mm,
@@ -61,6 +65,8 @@ impl Isa {
             Isa::Avx512 => detect::avx512(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => detect::avx512_vnni(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => detect::amx(),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Isa::Neon => detect::neon(),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
@@ -98,6 +104,7 @@ impl Isa {
             Isa::AvxVnni => "avx-vnni",
             Isa::Avx512 => "avx512",
             Isa::Avx512Vnni => "avx512-vnni",
+            Isa::Amx => "amx",
             Isa::Neon => "neon",
             Isa::Dotprod => "dotprod",
             Isa::I8mm => "i8mm",

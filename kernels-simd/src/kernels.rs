@@ -8,7 +8,7 @@ use crate::activation::{self, Activation};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use crate::wasm::simd128;
 #[cfg(target_arch = "x86_64")]
-use crate::x86::{avx_vnni, avx2, avx512, avx512_vnni};
+use crate::x86::{amx, avx_vnni, avx2, avx512, avx512_vnni};
 use crate::{Isa, gemm, scalar};
 
 /// Two slices that must match in length do not.
@@ -153,6 +153,8 @@ impl Kernels {
             Isa::Avx512 => (&avx512::activation::TABLE, &avx512::gemm::TABLE),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => (&avx512::activation::TABLE, &avx512_vnni::gemm::TABLE),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => (&avx512::activation::TABLE, &amx::gemm::TABLE),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Isa::Neon => (&neon::activation::TABLE, &neon::gemm::TABLE),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]

@@ -63,7 +63,7 @@ pub(crate) trait PanelIsa: Copy {
     fn lanes(self) -> Self::Lanes;
     /// Integers as floats.
     fn to_f32(self, q: Self::I) -> <Self::Lanes as Lanes>::F32;
-    /// Prepares a panel of `P` for [`PanelIsa::products`].
+    /// As [`PanelKernel::arrange`].
     #[inline(always)]
     fn arrange<P: Pack>(self, _panel: &mut Panel) {}
     /// [`tile`] with as many vectors and tokens as the registers hold, for up to
@@ -79,6 +79,51 @@ pub(crate) trait PanelIsa: Copy {
         sums: [[i16; 2]; T],
         bias: [i16; 2],
     ) -> Products<Self::I, V, T>;
+}
+
+/// A panel and the tokens it meets: a [`PanelIsa`], or something that is not made of vectors.
+pub(crate) trait PanelKernel: Copy {
+    /// Prepares a panel of `P`.
+    fn arrange<P: Pack>(self, panel: &mut Panel);
+    /// `sums[t][r] += panel[r] . x[t]`, for columns `256 * chunk ..` of the tokens from
+    /// `first_token` on.
+    fn add_panel<P: Pack>(
+        self,
+        g: &Gemm<'_, P::Block, InputBlock>,
+        panel: &Panel,
+        first_token: usize,
+        chunk: usize,
+        sums: &mut [Sums],
+    );
+}
+
+impl<I: PanelIsa> PanelKernel for I {
+    #[inline(always)]
+    fn arrange<P: Pack>(self, panel: &mut Panel) {
+        PanelIsa::arrange::<P>(self, panel);
+    }
+
+    #[inline(always)]
+    fn add_panel<P: Pack>(
+        self,
+        g: &Gemm<'_, P::Block, InputBlock>,
+        panel: &Panel,
+        first_token: usize,
+        chunk: usize,
+        sums: &mut [Sums],
+    ) {
+        let zero = InputBlock::ZERO;
+        let mut x = [&zero; 8];
+        for (i, tile) in sums.chunks_mut(I::TILE).enumerate() {
+            for (t, x) in x.iter_mut().enumerate() {
+                let token = first_token + i * I::TILE + t;
+                *x = g.x.get(token * g.x_stride + chunk).unwrap_or(&zero);
+            }
+            if let Some(x) = x.get(..tile.len()) {
+                self.tile::<P>(panel, x, tile);
+            }
+        }
+    }
 }
 
 /// `sums[t][r] += panel[r] . x[t]` for `T` tokens, `V` vectors of rows at a time.
@@ -154,7 +199,6 @@ fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usiz
     bias: [i16; 2],
     totals: &mut [[<A::Lanes as Lanes>::F32; V]; T],
 ) {
-    let l = isa.lanes();
     let g = s * 4 * Q / QK;
     let Some(w) = panel.quants.as_chunks::<Q>().0.get(s) else { return };
     let Some(scales) = panel.scales.get(s) else { return };
@@ -164,6 +208,21 @@ fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usiz
     });
     let sums = x.map(|x| x.half_sums(g));
     let q = isa.products::<P, V, T, Q>(w, first, quads, sums, bias);
+    add_scaled(isa, q, scales, first, x, g, totals);
+}
+
+/// Integer sums of group `g` times the scales of both sides.
+#[inline(always)]
+pub(crate) fn add_scaled<A: PanelIsa, const V: usize, const T: usize>(
+    isa: A,
+    q: Products<A::I, V, T>,
+    scales: &[f32; ROWS],
+    first: usize,
+    x: [&InputBlock; T],
+    g: usize,
+    totals: &mut [[<A::Lanes as Lanes>::F32; V]; T],
+) {
+    let l = isa.lanes();
     for v in 0..V {
         let scales = load(l, scales, first + v * A::Lanes::COUNT);
         for ((q, x), totals) in q.iter().zip(x).zip(totals.iter_mut()) {
@@ -175,7 +234,7 @@ fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usiz
 
 /// What group `g` subtracts: each row's min times the sum of the inputs.
 #[inline(always)]
-fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
+pub(crate) fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
     isa: A,
     mins: &[[f32; ROWS]; GROUPS],
     first: usize,
@@ -196,7 +255,7 @@ fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
 
 /// Every panel of `g.w` against every token.
 #[inline(always)]
-pub(crate) fn drive_panels<P: Pack, I: PanelIsa>(isa: I, mut g: Gemm<'_, P::Block, InputBlock>) {
+pub(crate) fn drive_panels<P: Pack, I: PanelKernel>(isa: I, mut g: Gemm<'_, P::Block, InputBlock>) {
     let mut panel = Panel::ZERO;
     let mut tile = P::Tile::zeroed();
     // 32 KiB that only the tokens at hand initialise.
@@ -210,7 +269,7 @@ pub(crate) fn drive_panels<P: Pack, I: PanelIsa>(isa: I, mut g: Gemm<'_, P::Bloc
             for chunk in 0..g.x_stride {
                 fill::<P>(&g, first_row, chunk, &mut tile, &mut panel);
                 isa.arrange::<P>(&mut panel);
-                all_tokens::<P, I>(isa, &g, &panel, first_token, chunk, sums);
+                isa.add_panel::<P>(&g, &panel, first_token, chunk, sums);
             }
             write(&mut g, first_row, first_token, sums);
         }
@@ -252,28 +311,6 @@ fn fill<P: Pack>(
         P::interleave(blocks.unwrap_or_default(), tile, r);
     }
     P::expand(tile, panel);
-}
-
-#[inline(always)]
-fn all_tokens<P: Pack, I: PanelIsa>(
-    isa: I,
-    g: &Gemm<'_, P::Block, InputBlock>,
-    panel: &Panel,
-    first_token: usize,
-    chunk: usize,
-    sums: &mut [Sums],
-) {
-    let zero = InputBlock::ZERO;
-    let mut x = [&zero; 8];
-    for (i, tile) in sums.chunks_mut(I::TILE).enumerate() {
-        for (t, x) in x.iter_mut().enumerate() {
-            let token = first_token + i * I::TILE + t;
-            *x = g.x.get(token * g.x_stride + chunk).unwrap_or(&zero);
-        }
-        if let Some(x) = x.get(..tile.len()) {
-            isa.tile::<P>(panel, x, tile);
-        }
-    }
 }
 
 /// Takes sums to where they belong.

@@ -53,3 +53,77 @@ pub(crate) fn avx512_vnni() -> bool {
     #[cfg(xielu_force_scalar)]
     false
 }
+
+/// [`avx512_vnni`], AVX-512 BF16 and AMX's tiles, bytes and bf16, which this process may use.
+pub(crate) fn amx() -> bool {
+    #[cfg(not(xielu_force_scalar))]
+    return avx512_vnni() && cpuid_bit(7, 1, |r| r.eax, 5) && may_use_tiles();
+    #[cfg(xielu_force_scalar)]
+    false
+}
+
+/// Whether the tiles can be used. Linux gives them to a process that asks; it is asked once.
+#[cfg(all(target_os = "linux", not(xielu_force_scalar)))]
+fn may_use_tiles() -> bool {
+    use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+    const UNKNOWN: u8 = 0;
+    const NO: u8 = 1;
+    const YES: u8 = 2;
+    static ANSWER: AtomicU8 = AtomicU8::new(UNKNOWN);
+    if ANSWER.load(Relaxed) == UNKNOWN {
+        let [bf16, tile, int8] = [22, 24, 25].map(|bit| cpuid_bit(7, 0, |r| r.edx, bit));
+        let yes = bf16 && tile && int8 && tile_state_enabled() && request_tile_data();
+        #[cfg(test)]
+        let yes = yes || super::amx::emulator::install();
+        ANSWER.store(if yes { YES } else { NO }, Relaxed);
+    }
+    ANSWER.load(Relaxed) == YES
+}
+
+/// Other systems have other ways to ask, none of which was tried.
+#[cfg(not(any(target_os = "linux", xielu_force_scalar)))]
+fn may_use_tiles() -> bool {
+    false
+}
+
+/// Whether the operating system saves the tiles and their configuration (XCR0, bits 17 and 18).
+#[cfg(all(target_os = "linux", not(xielu_force_scalar)))]
+fn tile_state_enabled() -> bool {
+    const TILES: u32 = 0b11 << 17;
+    let low: u32;
+    // SAFETY: the machine has AVX2 (checked by the caller's caller), so XGETBV is enabled.
+    unsafe {
+        core::arch::asm!(
+            "xgetbv",
+            in("ecx") 0,
+            out("eax") low,
+            out("edx") _,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    low & TILES == TILES
+}
+
+/// `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`: permission for every thread of this
+/// process. Source: the kernel's `Documentation/arch/x86/xstate.rst`.
+#[cfg(all(target_os = "linux", not(xielu_force_scalar)))]
+fn request_tile_data() -> bool {
+    const ARCH_PRCTL: isize = 158;
+    const ARCH_REQ_XCOMP_PERM: usize = 0x1023;
+    const XFEATURE_XTILEDATA: usize = 18;
+    let result: isize;
+    // SAFETY: this system call takes two numbers and touches no memory of ours; the kernel
+    // changes `rcx` and `r11`.
+    unsafe {
+        core::arch::asm!(
+            "syscall",
+            inlateout("rax") ARCH_PRCTL => result,
+            in("rdi") ARCH_REQ_XCOMP_PERM,
+            in("rsi") XFEATURE_XTILEDATA,
+            out("rcx") _,
+            out("r11") _,
+            options(nostack),
+        );
+    }
+    result == 0
+}

@@ -8,13 +8,13 @@ mod unpack;
 /// Proof that the machine runs AVX-512 F, BW, DQ, VL and VNNI. Its methods are inlined into
 /// functions that enable these features.
 #[derive(Clone, Copy)]
-struct Avx512Vnni(());
+pub(in crate::x86) struct Avx512Vnni(());
 
 impl Avx512Vnni {
     /// # Safety
     /// The machine runs AVX-512 F, BW, DQ, VL and VNNI.
     #[inline(always)]
-    unsafe fn new() -> Self {
+    pub(in crate::x86) unsafe fn new() -> Self {
         Avx512Vnni(())
     }
 }
