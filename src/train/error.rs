@@ -45,6 +45,8 @@ pub enum TrainError {
         /// The norm of its gradients.
         grad_norm: f64,
     },
+    /// It was broken off by its caller.
+    Cancelled,
     /// The tensor library reports a failure.
     Tensor(candle_core::Error),
 }
@@ -63,6 +65,7 @@ impl fmt::Display for TrainError {
             TrainError::NotFinite { step, loss, grad_norm } => {
                 write!(f, "step {step}: the loss is {loss}, the gradient norm {grad_norm}")
             }
+            TrainError::Cancelled => f.write_str("interrupted"),
             TrainError::Tensor(e) => e.fmt(f),
         }
     }

@@ -6,7 +6,9 @@
 
 mod batch;
 pub mod config;
+pub mod data;
 mod error;
+pub mod presets;
 
 pub use batch::{Batch, Batches};
 pub use config::TrainConfig;

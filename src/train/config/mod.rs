@@ -6,6 +6,7 @@
 mod resolve;
 
 use std::path::PathBuf;
+use std::string::String;
 use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -193,6 +194,10 @@ pub struct DataConfig {
     pub validation: Option<PathBuf>,
     /// Without `validation`: the part of the text, at its end, that is kept for it.
     pub validation_fraction: Option<f64>,
+    /// Windows of the validation text that are measured, at most; all when not given.
+    pub validation_windows: Option<u64>,
+    /// What stands between documents of a text; a file is one document without it.
+    pub separator: Option<String>,
     /// A `tokenizer.json`; trained on the text when not given, with the model's `vocab_size`.
     pub tokenizer: Option<PathBuf>,
 }
