@@ -8,7 +8,7 @@ mod memory;
 mod model;
 mod norm;
 mod pass;
-mod rope;
+pub(crate) mod rope;
 mod sampler;
 
 pub use decoder::{Decoder, DecoderOptions};

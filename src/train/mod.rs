@@ -8,8 +8,11 @@ mod batch;
 pub mod config;
 pub mod data;
 mod error;
+mod model;
+pub mod ops;
 pub mod presets;
 
 pub use batch::{Batch, Batches};
 pub use config::TrainConfig;
 pub use error::TrainError;
+pub use model::{Model, Parameter};

@@ -1,0 +1,147 @@
+//! Softmax of attention scores, of positions up to the query's own.
+
+use std::vec;
+use std::vec::Vec;
+
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result, Shape, Tensor, WithDType,
+};
+use pulp::NullaryFnOnce;
+
+use super::real::{Real, dot, exp_of_differences, largest, sum, vectorized};
+use super::{by_dtype, is_fused, slice};
+
+/// `softmax(scale * scores)` over the last dimension, `[.., queries, length]`: row `r` of the
+/// queries is position `r mod length` (several heads share the keys), and later positions get 0.
+///
+/// # Errors
+/// If the number of queries is not a multiple of the length.
+pub fn causal_softmax(scores: &Tensor, scale: f64) -> Result<Tensor> {
+    let length = scores.dim(D::Minus1)?;
+    let queries = scores.dim(D::Minus2)?;
+    if length == 0 || !queries.is_multiple_of(length) {
+        refuse!("causal_softmax: {queries} queries of {length} positions");
+    }
+    if is_fused(scores) {
+        return scores.contiguous()?.apply_op1(CausalSoftmax { scale });
+    }
+    let exact = if scores.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    let hidden: Vec<u8> =
+        (0..queries).flat_map(|r| (0..length).map(move |c| u8::from(c > r % length))).collect();
+    let hidden = Tensor::from_vec(hidden, (queries, length), scores.device())?;
+    let lowest = Tensor::new(f32::NEG_INFINITY, scores.device())?.to_dtype(exact)?;
+    let scaled = (scores.to_dtype(exact)? * scale)?;
+    let shape = scaled.shape();
+    let scaled = hidden.broadcast_as(shape)?.where_cond(&lowest.broadcast_as(shape)?, &scaled)?;
+    let powers = scaled.broadcast_sub(&scaled.max_keepdim(D::Minus1)?.detach())?.exp()?;
+    let total = powers.sum_keepdim(D::Minus1)?;
+    powers.broadcast_div(&total)?.to_dtype(scores.dtype())
+}
+
+struct CausalSoftmax {
+    scale: f64,
+}
+
+/// From probabilities and their gradients to the gradients of the scores.
+struct CausalSoftmaxGradient {
+    scale: f64,
+}
+
+struct Forward<'a, T> {
+    scores: &'a [T],
+    length: usize,
+    scale: T,
+    probabilities: &'a mut [T],
+}
+
+struct Backward<'a, T> {
+    probabilities: &'a [T],
+    grad: &'a [T],
+    length: usize,
+    scale: T,
+    dscores: &'a mut [T],
+}
+
+impl<T: Real> NullaryFnOnce for Forward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let rows = self.scores.chunks_exact(self.length);
+        let out = self.probabilities.chunks_exact_mut(self.length);
+        for (row, (scores, out)) in rows.zip(out).enumerate() {
+            let visible = row % self.length + 1;
+            let (scores, out) = (&scores[..visible], &mut out[..visible]);
+            exp_of_differences(scores, largest(scores), self.scale, out);
+            let inverse = T::one() / sum(out);
+            for p in out {
+                *p *= inverse;
+            }
+        }
+    }
+}
+
+impl<T: Real> NullaryFnOnce for Backward<'_, T> {
+    type Output = ();
+
+    /// `dscores = scale * p * (grad - dot(p, grad))`.
+    #[inline(always)]
+    fn call(self) {
+        let rows = self.probabilities.chunks_exact(self.length);
+        let rows = rows.zip(self.grad.chunks_exact(self.length));
+        let out = self.dscores.chunks_exact_mut(self.length);
+        for (row, ((p, grad), out)) in rows.zip(out).enumerate() {
+            let visible = row % self.length + 1;
+            let (p, grad) = (&p[..visible], &grad[..visible]);
+            let mean = dot(p, grad);
+            for ((out, p), grad) in out.iter_mut().zip(p).zip(grad) {
+                *out = *p * (*grad - mean) * self.scale;
+            }
+        }
+    }
+}
+
+impl CustomOp1 for CausalSoftmax {
+    fn name(&self) -> &'static str {
+        "causal_softmax"
+    }
+
+    fn cpu_fwd(&self, scores: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let length = layout.shape().dim(D::Minus1)?;
+        by_dtype!(scores, T => {
+            let scores = slice::<T>(scores, layout)?;
+            let mut out: Vec<T> = vec![0.0; scores.len()];
+            let scale = self.scale as T;
+            vectorized(Forward { scores, length, scale, probabilities: &mut out });
+            Ok((WithDType::to_cpu_storage_owned(out), layout.shape().clone()))
+        })
+    }
+
+    fn bwd(&self, _: &Tensor, probabilities: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let op = CausalSoftmaxGradient { scale: self.scale };
+        probabilities.apply_op2_no_bwd(&grad.contiguous()?, &op).map(Some)
+    }
+}
+
+impl CustomOp2 for CausalSoftmaxGradient {
+    fn name(&self) -> &'static str {
+        "causal_softmax_gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        p: &CpuStorage,
+        p_layout: &Layout,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let length = p_layout.shape().dim(D::Minus1)?;
+        by_dtype!(p, T => {
+            let (probabilities, grad) = (slice::<T>(p, p_layout)?, slice::<T>(grad, grad_layout)?);
+            let mut out: Vec<T> = vec![0.0; grad.len()];
+            let scale = self.scale as T;
+            vectorized(Backward { probabilities, grad, length, scale, dscores: &mut out });
+            Ok((WithDType::to_cpu_storage_owned(out), p_layout.shape().clone()))
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! Cross-entropy of logits with the tokens that followed.
+
+use std::sync::Arc;
+use std::vec;
+use std::vec::Vec;
+
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp3, D, DType, Layout, Result, Shape, Tensor, WithDType,
+};
+use pulp::NullaryFnOnce;
+
+use super::real::{Real, exp_of_differences, largest, sum, vectorized};
+use super::{by_dtype, is_fused, slice};
+
+/// `-ln softmax(logits)[target]` of every row, `[tokens, vocab]` to `[tokens]`; in f32, or f64
+/// for f64 logits.
+///
+/// # Errors
+/// If there is not one target per row, or a target is beyond the vocabulary.
+pub fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
+    let (tokens, vocab) = logits.dims2()?;
+    if targets.len() != tokens || targets.iter().any(|&t| t as usize >= vocab) {
+        refuse!("cross_entropy: {} targets for {tokens} x {vocab}", targets.len());
+    }
+    if is_fused(logits) {
+        return logits.contiguous()?.apply_op1(CrossEntropy { targets: targets.into() });
+    }
+    let exact = if logits.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    let logits = logits.to_dtype(exact)?;
+    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    let targets = Tensor::from_slice(targets, (tokens, 1), logits.device())?;
+    (log_sum - shifted.gather(&targets, 1)?)?.squeeze(1)
+}
+
+struct CrossEntropy {
+    targets: Arc<[u32]>,
+}
+
+struct CrossEntropyGradient {
+    targets: Arc<[u32]>,
+}
+
+struct Forward<'a, T> {
+    logits: &'a [T],
+    targets: &'a [u32],
+    vocab: usize,
+    powers: &'a mut [T],
+    nll: &'a mut [T],
+}
+
+struct Backward<'a, T> {
+    logits: &'a [T],
+    targets: &'a [u32],
+    vocab: usize,
+    nll: &'a [T],
+    grad: &'a [T],
+    dlogits: &'a mut [T],
+}
+
+impl<T: Real> NullaryFnOnce for Forward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let rows = self.logits.chunks_exact(self.vocab).zip(self.targets);
+        for ((logits, target), nll) in rows.zip(self.nll) {
+            let largest = largest(logits);
+            exp_of_differences(logits, largest, T::one(), self.powers);
+            let log_sum = T::from_f64(sum(self.powers).to_f64().ln());
+            *nll = log_sum - (logits[*target as usize] - largest);
+        }
+    }
+}
+
+impl<T: Real> NullaryFnOnce for Backward<'_, T> {
+    type Output = ();
+
+    /// `dlogits = grad * (softmax(logits) - [i = target])`; the sum of the softmax is in the
+    /// result: `ln softmax = logits - logits[target] - nll`.
+    #[inline(always)]
+    fn call(self) {
+        let rows = self.logits.chunks_exact(self.vocab).zip(self.targets);
+        let rows = rows.zip(self.nll.iter().zip(self.grad));
+        let out = self.dlogits.chunks_exact_mut(self.vocab);
+        for (((logits, target), (nll, grad)), out) in rows.zip(out) {
+            let log_sum = logits[*target as usize] + *nll;
+            exp_of_differences(logits, log_sum, T::one(), out);
+            out[*target as usize] -= T::one();
+            for d in out {
+                *d *= *grad;
+            }
+        }
+    }
+}
+
+impl CustomOp1 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+
+    fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (tokens, vocab) = layout.shape().dims2()?;
+        by_dtype!(logits, T => {
+            let logits = slice::<T>(logits, layout)?;
+            let mut nll: Vec<T> = vec![0.0; tokens];
+            let mut powers: Vec<T> = vec![0.0; vocab];
+            let targets = &self.targets;
+            vectorized(Forward { logits, targets, vocab, powers: &mut powers, nll: &mut nll });
+            Ok((WithDType::to_cpu_storage_owned(nll), tokens.into()))
+        })
+    }
+
+    fn bwd(&self, logits: &Tensor, nll: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let op = CrossEntropyGradient { targets: self.targets.clone() };
+        logits.apply_op3_no_bwd(nll, &grad.contiguous()?, &op).map(Some)
+    }
+}
+
+impl CustomOp3 for CrossEntropyGradient {
+    fn name(&self) -> &'static str {
+        "cross_entropy_gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        logits: &CpuStorage,
+        layout: &Layout,
+        nll: &CpuStorage,
+        nll_layout: &Layout,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (_, vocab) = layout.shape().dims2()?;
+        by_dtype!(logits, T => {
+            let (logits, nll) = (slice::<T>(logits, layout)?, slice::<T>(nll, nll_layout)?);
+            let grad = slice::<T>(grad, grad_layout)?;
+            let mut dlogits: Vec<T> = vec![0.0; logits.len()];
+            let targets = &self.targets;
+            vectorized(Backward { logits, targets, vocab, nll, grad, dlogits: &mut dlogits });
+            Ok((WithDType::to_cpu_storage_owned(dlogits), layout.shape().clone()))
+        })
+    }
+}
