@@ -23,6 +23,19 @@ impl Batch {
         self.sequences * self.length
     }
 
+    /// Its sequences, as batches of one.
+    pub(super) fn split(&self) -> Vec<Batch> {
+        let length = self.length.max(1);
+        let rows = self.inputs.chunks(length).zip(self.targets.chunks(length));
+        let one = |(inputs, targets): (&[u32], &[u32])| Batch {
+            inputs: inputs.into(),
+            targets: targets.into(),
+            sequences: 1,
+            length: self.length,
+        };
+        rows.map(one).collect()
+    }
+
     /// Checks lengths and that every id is in the vocabulary.
     ///
     /// # Errors

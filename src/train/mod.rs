@@ -5,14 +5,20 @@
 //! functions of the step: what resumes needs no more than its number.
 
 mod batch;
+mod checkpoint;
+mod clip;
 pub mod config;
 pub mod data;
 mod error;
 mod model;
 pub mod ops;
+mod optimizer;
 pub mod presets;
+mod schedule;
+mod trainer;
 
 pub use batch::{Batch, Batches};
 pub use config::TrainConfig;
 pub use error::TrainError;
 pub use model::{Model, Parameter};
+pub use trainer::{StepReport, Trainer};

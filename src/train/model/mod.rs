@@ -6,7 +6,6 @@ mod init;
 mod mlp;
 mod parameters;
 
-use std::string::ToString;
 use std::vec::Vec;
 
 use candle_core::{DType, Device, Tensor};
@@ -210,5 +209,5 @@ fn linear(x: &Tensor, weight: &Tensor) -> candle_core::Result<Tensor> {
 
 /// The error of a parameter that the shape calls for and the list lacks.
 fn missing(role: Role) -> TrainError {
-    TrainError::Data(std::format!("the model has no tensor {}", role.to_string()))
+    TrainError::Data(std::format!("the model has no tensor {role}"))
 }

@@ -1,0 +1,237 @@
+//! One run: steps, evaluation, and checkpoints to go on from.
+
+use std::path::Path;
+use std::vec::Vec;
+
+use candle_core::{DType, Device, Tensor};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::checkpoint;
+use super::clip::{clip_factor, global_norm};
+use super::optimizer::AdamW;
+use super::{Batch, Batches, Model, TrainConfig, TrainError};
+
+/// A model in training.
+///
+/// On the CPU a step's sequences are divided among threads, each computed by one, and their
+/// gradients are added in the order of the sequences: any number of threads gives the same bits.
+#[derive(Debug)]
+pub struct Trainer {
+    config: TrainConfig,
+    model: Model,
+    optimizer: AdamW,
+    step: u64,
+    threads: ThreadPool,
+}
+
+/// What a step has done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// The step, from 0.
+    pub step: u64,
+    /// Mean `-ln p` over the step's tokens, before the update.
+    pub loss: f64,
+    /// Norm of all gradients together, before clipping.
+    pub grad_norm: f64,
+    /// The learning rate of this step.
+    pub learning_rate: f64,
+    /// Tokens of the step.
+    pub tokens: usize,
+}
+
+/// What a piece of work has given: the sum of its losses, and gradients by parameter.
+struct Piece {
+    nll: f64,
+    gradients: Vec<Tensor>,
+}
+
+impl Trainer {
+    /// A run at its beginning.
+    ///
+    /// # Errors
+    /// For a configuration that cannot be used, and those of candle.
+    pub fn new(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+        config.validate()?;
+        let shape = config.model.to_config()?;
+        let range = config.model.initializer_range;
+        let model = Model::new(&shape, range, config.run.seed, device)?;
+        // Half the memory and four times the speed, with f32 kept where it matters.
+        let model = if device.is_cuda() { model.computing_in(DType::BF16) } else { model };
+        let threads = ThreadPoolBuilder::new().num_threads(config.run.threads).build();
+        let threads = threads.map_err(|e| TrainError::Config {
+            key: "run.threads",
+            problem: std::format!("cannot be used: {e}"),
+        })?;
+        let optimizer = AdamW::new(&config.optimizer, model.parameters())?;
+        Ok(Trainer { config: config.clone(), model, optimizer, step: 0, threads })
+    }
+
+    /// The run as its newest usable checkpoint in `folder` left it; `None` if there is none. On
+    /// the CPU it goes on with the bits of the uninterrupted run.
+    ///
+    /// # Errors
+    /// If there are checkpoints and none can be used: the newest one's problem.
+    pub fn resume(
+        config: &TrainConfig,
+        folder: &Path,
+        device: &Device,
+    ) -> Result<Option<Self>, TrainError> {
+        let mut newest_problem = None;
+        for path in checkpoint::newest_first(folder)? {
+            let mut trainer = Trainer::new(config, device)?;
+            match checkpoint::load(&path, &trainer.model, &mut trainer.optimizer) {
+                Ok(step) => {
+                    trainer.step = step;
+                    return Ok(Some(trainer));
+                }
+                Err(problem) => newest_problem = newest_problem.or(Some(problem)),
+            }
+        }
+        newest_problem.map_or(Ok(None), Err)
+    }
+
+    /// Writes a checkpoint to `folder` and removes all but the newest. It appears whole or not
+    /// at all.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn save(&self, folder: &Path) -> Result<(), TrainError> {
+        checkpoint::save(folder, &self.model, &self.optimizer, self.step)?;
+        checkpoint::keep_newest(folder, self.config.run.keep_checkpoints)
+    }
+
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// The model as it is.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The configuration of the run.
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// One step of the optimiser.
+    ///
+    /// # Errors
+    /// [`TrainError::NotFinite`] if loss or gradients are, and those of the data; the weights and
+    /// the step are then as they were.
+    pub fn train_step(&mut self, data: &(impl Batches + ?Sized)) -> Result<StepReport, TrainError> {
+        let micro = 0..self.config.batch.accumulation;
+        let batches = micro.map(|m| data.next(self.step, m)).collect::<Result<Vec<_>, _>>()?;
+        let tokens = batches.iter().map(Batch::tokens).sum::<usize>();
+        let pieces = self.pieces(batches)?;
+        let total = self.gradients(&pieces, 1.0 / tokens.max(1) as f64)?;
+        let loss = total.nll / tokens.max(1) as f64;
+        let grad_norm = global_norm(total.gradients.iter())?;
+        if !loss.is_finite() || !grad_norm.is_finite() {
+            return Err(TrainError::NotFinite { step: self.step, loss, grad_norm });
+        }
+        let peak = self.config.optimizer.learning_rate;
+        let learning_rate = peak * self.config.schedule.factor(self.step);
+        let clip = clip_factor(grad_norm, self.config.optimizer.max_grad_norm);
+        let (parameters, gradients) = (self.model.parameters(), &total.gradients);
+        let (optimizer, step) = (&mut self.optimizer, self.step);
+        self.threads
+            .install(|| optimizer.update(parameters, gradients, step, learning_rate, clip))?;
+        self.step += 1;
+        Ok(StepReport { step, loss, grad_norm, learning_rate, tokens })
+    }
+
+    /// Mean `-ln p` over all targets of `batches`.
+    ///
+    /// # Errors
+    /// If there is none, and those of the data and of candle.
+    pub fn evaluate(
+        &self,
+        batches: impl IntoIterator<Item = Result<Batch, TrainError>>,
+    ) -> Result<f64, TrainError> {
+        let (mut nll, mut tokens) = (0.0, 0);
+        for batch in batches {
+            let batch = batch?;
+            tokens += batch.tokens();
+            let pieces = self.pieces([batch])?;
+            for losses in self.each(&pieces, |piece| sum(&self.model.nll(piece)?.detach()))? {
+                nll += losses;
+            }
+        }
+        if tokens == 0 {
+            return Err(TrainError::Data("there is nothing to evaluate on".into()));
+        }
+        Ok(nll / tokens as f64)
+    }
+
+    /// Work for one thread each: single sequences on the CPU, whole batches on other devices.
+    fn pieces(&self, batches: impl IntoIterator<Item = Batch>) -> Result<Vec<Batch>, TrainError> {
+        let is_cpu = self.model.parameters().iter().all(|p| p.tensor().device().is_cpu());
+        let mut pieces = Vec::new();
+        for batch in batches {
+            batch.validate(self.model.config().vocab_size)?;
+            if is_cpu {
+                pieces.extend(batch.split());
+            } else {
+                pieces.push(batch);
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// Runs `f` on every piece, several at a time; results in the order of the pieces.
+    fn each<R: Send>(
+        &self,
+        pieces: &[Batch],
+        f: impl Fn(&Batch) -> Result<R, TrainError> + Send + Sync,
+    ) -> Result<Vec<R>, TrainError> {
+        // Products divide themselves among threads only if there is nothing else to divide.
+        let busy = pieces.len() >= self.threads.current_num_threads();
+        let threshold = if busy { usize::MAX } else { gemm::DEFAULT_THREADING_THRESHOLD };
+        gemm::set_threading_threshold(threshold);
+        self.threads.install(|| pieces.par_iter().map(f).collect())
+    }
+
+    /// Losses and gradients of all pieces, added in their order; gradients are those of the sum
+    /// of losses times `scale`.
+    fn gradients(&self, pieces: &[Batch], scale: f64) -> Result<Piece, TrainError> {
+        let mut total: Option<Piece> = None;
+        // Not all at once: every piece in flight holds the gradients of all parameters.
+        for wave in pieces.chunks(self.threads.current_num_threads()) {
+            for piece in self.each(wave, |batch| self.piece(batch, scale))? {
+                total = Some(match total {
+                    None => piece,
+                    Some(total) => total.plus(piece)?,
+                });
+            }
+        }
+        total.ok_or_else(|| TrainError::Data("a step without tokens".into()))
+    }
+
+    fn piece(&self, batch: &Batch, scale: f64) -> Result<Piece, TrainError> {
+        let nll = self.model.nll(batch)?;
+        let mut found = (&nll * scale)?.backward()?;
+        let gradients = self.model.parameters().iter().map(|p| {
+            let gradient = found.remove(p.tensor());
+            gradient.map_or_else(|| p.tensor().zeros_like(), Ok)
+        });
+        let gradients = gradients.collect::<candle_core::Result<_>>()?;
+        Ok(Piece { nll: sum(&nll)?, gradients })
+    }
+}
+
+impl Piece {
+    fn plus(self, other: Piece) -> Result<Piece, TrainError> {
+        let both = self.gradients.iter().zip(&other.gradients);
+        let gradients = both.map(|(a, b)| a + b).collect::<candle_core::Result<_>>()?;
+        Ok(Piece { nll: self.nll + other.nll, gradients })
+    }
+}
+
+/// The sum of a vector, in f64.
+fn sum(values: &Tensor) -> Result<f64, TrainError> {
+    let values: Vec<f64> = values.to_dtype(DType::F64)?.to_vec1()?;
+    Ok(values.iter().sum())
+}
