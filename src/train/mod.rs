@@ -10,6 +10,7 @@ mod clip;
 pub mod config;
 pub mod data;
 mod error;
+pub mod export;
 mod model;
 pub mod ops;
 mod optimizer;

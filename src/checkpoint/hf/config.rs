@@ -121,9 +121,11 @@ impl ConfigJson {
     fn family(&self) -> Result<Family, HfError> {
         match self.model_type.as_deref() {
             Some("apertus" | "apertus_text") => Ok(Family::Apertus),
-            Some("llama") => Ok(Family::Llama),
+            // Qwen3 is Llama with QK-norm; xielu_llama is what training exports where transformers
+            // has no class for the activation.
+            Some("llama" | "qwen3" | "xielu_llama") => Ok(Family::Llama),
             None => Err(HfError::MissingKey("model_type")),
-            Some(other) => Err(unsupported("model_type", other, "apertus, llama")),
+            Some(other) => Err(unsupported("model_type", other, "apertus, llama, qwen3")),
         }
     }
 

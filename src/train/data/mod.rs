@@ -294,7 +294,7 @@ fn take_bytes(
 }
 
 /// Writes a file that appears whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let write = || {
         let mut file = AtomicFile::create(path)?;
         file.write_all(bytes)?;

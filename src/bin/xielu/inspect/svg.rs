@@ -4,16 +4,11 @@ use anyhow::anyhow;
 use plotters::prelude::*;
 
 use super::alphas::LayerAlphas;
+use crate::drawing::{MAX_LEGEND, SIZE, TEXT, colour};
 
-/// Large, because the backend rounds to whole units.
-const SIZE: (u32, u32) = (1680, 1040);
-/// Height of the text in the drawing's units.
-const TEXT: i32 = 24;
 /// The part of the axis that is drawn.
 const X: (f32, f32) = (-4.0, 2.0);
 const POINTS: usize = 240;
-/// More layers than this are told apart by colour only.
-const MAX_LEGEND: usize = 16;
 
 /// One curve per layer, the first blue, the last red.
 pub fn draw(title: &str, layers: &[LayerAlphas]) -> anyhow::Result<String> {
@@ -75,10 +70,4 @@ fn draw_into(svg: &mut String, title: &str, layers: &[LayerAlphas]) -> DrawResul
 fn curve(layer: &LayerAlphas) -> Vec<(f32, f32)> {
     let step = (X.1 - X.0) / (POINTS - 1) as f32;
     (0..POINTS).map(|i| X.0 + step * i as f32).map(|x| (x, layer.at(x))).collect()
-}
-
-/// From blue through purple to red.
-fn colour(i: usize, of: usize) -> HSLColor {
-    let t = if of > 1 { i as f64 / (of - 1) as f64 } else { 0.0 };
-    HSLColor(0.6 + 0.4 * t, 0.8, 0.45)
 }
