@@ -39,6 +39,16 @@ impl AtomicFile {
         Ok(AtomicFile { sink })
     }
 
+    /// Writes a whole file.
+    ///
+    /// # Errors
+    /// As [`AtomicFile::create`] and [`AtomicFile::commit`].
+    pub fn write(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(bytes)?;
+        file.commit()
+    }
+
     fn beside(path: PathBuf) -> io::Result<Sink> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut builder = tempfile::Builder::new();

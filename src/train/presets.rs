@@ -45,18 +45,6 @@ impl Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Config;
-    use crate::checkpoint::Role;
-
-    /// Trained values of a model of this shape.
-    fn parameters(config: &Config) -> usize {
-        let of = |role: Role| {
-            let (rows, cols) = role.shape(config);
-            rows * cols
-        };
-        let alphas = if config.hidden_act.has_alphas() { 2 * config.num_layers } else { 0 };
-        Role::all(config).map(of).sum::<usize>() + alphas
-    }
 
     #[test]
     fn presets_have_the_sizes_of_their_names() {
@@ -71,8 +59,7 @@ mod tests {
         assert_eq!(sizes.len(), PRESETS.len());
         for (name, size) in sizes {
             let preset = Preset::find(name).unwrap();
-            let shape = preset.config().unwrap().model.to_config().unwrap();
-            let parameters = parameters(&shape);
+            let parameters = preset.config().unwrap().model.parameter_count().unwrap();
             assert!(size.contains(&(parameters as f64)), "{name}: {parameters}");
             assert!(preset.about().ends_with(['.', ')']), "{}", preset.about());
         }

@@ -10,6 +10,7 @@ macro_rules! say {
 
 mod args;
 mod bench;
+mod drawing;
 mod generate;
 mod inspect;
 mod interrupt;

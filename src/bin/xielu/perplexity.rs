@@ -34,6 +34,10 @@ pub struct Args {
     /// Windows to measure; all when not given
     #[arg(long, value_name = "N")]
     windows: Option<usize>,
+    /// Score all predictions of a window, not only those of its second half: what training
+    /// reports as validation loss
+    #[arg(long)]
+    from_start: bool,
 }
 
 /// Sums over all predictions scored so far.
@@ -51,8 +55,13 @@ impl Score {
         self.nll_squares += nll * nll;
     }
 
+    /// Nats per token.
+    fn loss(&self) -> f64 {
+        self.nll / f64::from(self.predictions)
+    }
+
     fn perplexity(&self) -> f64 {
-        (self.nll / f64::from(self.predictions)).exp()
+        self.loss().exp()
     }
 
     /// One standard error of [`Score::perplexity`], to first order.
@@ -77,7 +86,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         let bar = progress_bar(windows.len())?;
         let mut score = Score::default();
-        score_windows(d, config.vocab_size, &windows, |nlls| {
+        let first = if args.from_start { 0 } else { args.window / 2 };
+        score_windows(d, config.vocab_size, &windows, first, |nlls| {
             nlls.iter().for_each(|&nll| score.add(nll));
             bar.inc(1);
             bar.set_message(format!("{:.4}", score.perplexity()));
@@ -86,9 +96,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Ok(score)
     })?;
     say!(
-        "perplexity {:.4} +/- {:.4} ({} windows of {}, {} predictions)",
+        "perplexity {:.4} +/- {:.4} (loss {:.5}, {} windows of {}, {} predictions)",
         score.perplexity(),
         score.standard_error(),
+        score.loss(),
         windows.len(),
         args.window,
         score.predictions
@@ -131,26 +142,26 @@ pub fn read_windows(
     Ok(windows)
 }
 
-/// Hands `-ln p` of the predictions made at positions `n/2 .. n-1` of every window to `scored`,
+/// Hands `-ln p` of the predictions made at positions `first .. n-1` of every window to `scored`,
 /// window by window. The decoder's batch is `n/2`.
 pub fn score_windows(
     decoder: &mut Decoder<'_, '_, '_>,
     vocab_size: usize,
     windows: &[Vec<u32>],
+    first: usize,
     mut scored: impl FnMut(&[f64]),
 ) -> anyhow::Result<()> {
     let mut logits = Vec::new();
     for window in windows {
         interrupt::check()?;
         decoder.rewind(0);
-        let first = window.len() / 2;
+        let batch = window.len() / 2;
         // The last token predicts nothing that is known.
         let last = window.len() - 1;
         decoder.prompt(&window[..first])?;
         let mut nlls = Vec::with_capacity(last - first);
-        for (batch, targets) in
-            window[first..last].chunks(first).zip(window[first + 1..].chunks(first))
-        {
+        let batches = window[first..last].chunks(batch);
+        for (batch, targets) in batches.zip(window[first + 1..].chunks(batch)) {
             decoder.batch(batch)?;
             logits.resize(batch.len() * vocab_size, 0.0);
             decoder.logits(&mut logits)?;

@@ -4,6 +4,7 @@ use std::format;
 use std::string::String;
 
 use super::{Activation, ModelConfig, RopeConfig, RopeScalingConfig, TrainConfig};
+use crate::checkpoint::Role;
 use crate::config::{Config, HiddenAct, Rope, RopeScaling, RopeStyle};
 use crate::train::TrainError;
 
@@ -127,6 +128,20 @@ impl ModelConfig {
         };
         config.validate()?;
         Ok(config)
+    }
+
+    /// Number of trained values.
+    ///
+    /// # Errors
+    /// As [`ModelConfig::to_config`].
+    pub fn parameter_count(&self) -> Result<usize, TrainError> {
+        let config = self.to_config()?;
+        let of = |role: Role| {
+            let (rows, cols) = role.shape(&config);
+            rows * cols
+        };
+        let alphas = if config.hidden_act.has_alphas() { 2 * config.num_layers } else { 0 };
+        Ok(Role::all(&config).map(of).sum::<usize>() + alphas)
     }
 
     /// The same model with another activation, at the same number of parameters: a gated MLP has

@@ -17,7 +17,6 @@ mod windows;
 use std::boxed::Box;
 use std::format;
 use std::fs;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -295,10 +294,5 @@ fn take_bytes(
 
 /// Writes a file that appears whole or not at all.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let write = || {
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(bytes)?;
-        file.commit()
-    };
-    write().map_err(|source| TrainError::Io { path: path.into(), source })
+    AtomicFile::write(path, bytes).map_err(|source| TrainError::Io { path: path.into(), source })
 }

@@ -7,7 +7,7 @@ mod svg;
 mod tensors;
 
 use std::io::{BufWriter, Write, stdout};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use xielu::Config;
@@ -89,18 +89,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         anyhow::ensure!(!layers.is_empty(), "the model has no learned activations to draw");
         let title = format!("Learned activations of {}", shown_name(&file));
         let drawing = svg::draw(&title, &layers)?;
-        write_whole(path, drawing.as_bytes())
+        AtomicFile::write(path, drawing.as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
         eprintln!("wrote {}", path.display());
     }
     Ok(())
-}
-
-/// Writes a file that appears whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes)?;
-    file.commit()
 }
 
 fn shown_name(file: &ModelFile) -> String {
