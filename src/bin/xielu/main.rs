@@ -10,6 +10,8 @@ macro_rules! say {
 
 mod args;
 mod bench;
+#[cfg(feature = "train")]
+mod compare;
 mod drawing;
 mod generate;
 mod inspect;
@@ -21,6 +23,8 @@ mod report;
 mod selftest;
 mod session;
 mod tokenizer;
+#[cfg(feature = "train")]
+mod train;
 
 use std::process::ExitCode;
 
@@ -53,6 +57,12 @@ enum Command {
     Quantize(quantize::Args),
     Bench(bench::Args),
     Selftest(selftest::Args),
+    #[cfg(feature = "train")]
+    Train(train::Args),
+    #[cfg(feature = "train")]
+    Export(train::export::Args),
+    #[cfg(feature = "train")]
+    Compare(compare::Args),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +73,12 @@ fn main() -> ExitCode {
         Command::Quantize(args) => quantize::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Selftest(args) => selftest::run(&args),
+        #[cfg(feature = "train")]
+        Command::Train(args) => train::run(&args),
+        #[cfg(feature = "train")]
+        Command::Export(args) => train::export::run(&args),
+        #[cfg(feature = "train")]
+        Command::Compare(args) => compare::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,151 @@
+//! `xielu compare`: the activations side by side, at equal parameters and tokens.
+
+mod report;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use xielu::checkpoint::AtomicFile;
+use xielu::train::TrainConfig;
+use xielu::train::config::Activation;
+use xielu::train::data;
+
+use crate::interrupt;
+use crate::train::run::{Run, RunDir};
+use crate::train::{ConfigArgs, open_data, start_threads};
+use report::Trained;
+
+/// Train the same model with several activations and seeds, and compare.
+///
+/// A gated MLP has three matrices in place of two, so swiglu gets 2/3 of the width: the number of
+/// parameters is the same, as is the text. The result is a table (comparison.md, comparison.csv)
+/// and drawings (loss.svg, perplexity.svg, alphas.svg), written again after every run.
+///
+/// The same command again goes on where it was; runs that are finished are not repeated.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  xielu compare --preset smoke --data models/heldout.txt \\
+      --set data.validation_fraction=0.2 --out comparison
+  xielu compare --preset tiny --data corpus.txt --validation heldout.txt --steps 1000 \\
+      --seeds 0,1,2 --out comparison --threads 2")]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Directory of the comparison
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Seeds of weights and order of the text; every activation is trained with each
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',', default_value = "0,1,2")]
+    seeds: Vec<u64>,
+    /// Activations to compare
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "xielu,xiprelu,relu2,swiglu")]
+    activations: Vec<ActivationArg>,
+    /// Number of threads; all cores when not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+/// [`Activation`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ActivationArg {
+    Xielu,
+    Xiprelu,
+    Relu2,
+    Swiglu,
+}
+
+impl ActivationArg {
+    const fn activation(self) -> Activation {
+        match self {
+            ActivationArg::Xielu => Activation::Xielu,
+            ActivationArg::Xiprelu => Activation::Xiprelu,
+            ActivationArg::Relu2 => Activation::Relu2,
+            ActivationArg::Swiglu => Activation::Swiglu,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            ActivationArg::Xielu => "xielu",
+            ActivationArg::Xiprelu => "xiprelu",
+            ActivationArg::Relu2 => "relu2",
+            ActivationArg::Swiglu => "swiglu",
+        }
+    }
+}
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let mut base = args.config.read()?;
+    if base.data.validation.is_none() && base.data.validation_fraction.is_none() {
+        bail!(
+            "nothing to compare by: give --validation FILE or --set data.validation_fraction=0.05"
+        );
+    }
+    base.run.threads = args.threads.map_or(base.run.threads, usize::from);
+    let dir = RunDir(args.out.clone());
+    begin(&dir, &base)?;
+    start_threads(&base)?;
+    interrupt::catch()?;
+    open_data(&base, &dir.data(), false)?;
+    for activation in &args.activations {
+        let model = base.model.with_activation(activation.activation());
+        let (parameters, ffn) = (model.parameter_count()?, model.intermediate_size);
+        say!("{:<8} {parameters} parameters, ffn {ffn}", activation.name());
+    }
+    // Seed by seed, so that a comparison that is cut short has compared something.
+    let mut trained = Vec::new();
+    for &seed in &args.seeds {
+        for activation in &args.activations {
+            trained.push(train(&dir, &base, *activation, seed)?);
+            report::write(&dir.0, &base, &trained)?;
+        }
+    }
+    say!("\n{}", report::table(&trained));
+    say!("wrote {}", dir.0.display());
+    Ok(())
+}
+
+/// Makes the directory, or finds it with the same configuration.
+fn begin(dir: &RunDir, config: &TrainConfig) -> anyhow::Result<()> {
+    let shown = dir.0.display();
+    data::find(&config.data.train)?;
+    let toml = config.to_toml()?;
+    match std::fs::read_to_string(dir.config()) {
+        Ok(found) if found == toml => return Ok(()),
+        Ok(_) => bail!("{shown} has a comparison with another configuration; give another --out"),
+        Err(_) => {}
+    }
+    if std::fs::read_dir(&dir.0).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{shown} is not empty and has no comparison; give another --out");
+    }
+    let cannot = || format!("cannot write to {shown}");
+    std::fs::create_dir_all(&dir.0).with_context(cannot)?;
+    AtomicFile::write(dir.config(), toml.as_bytes()).with_context(cannot)
+}
+
+/// Trains one model, unless that is done.
+fn train(
+    dir: &RunDir,
+    base: &TrainConfig,
+    activation: ActivationArg,
+    seed: u64,
+) -> anyhow::Result<Trained> {
+    let name = format!("{}-seed{seed}", activation.name());
+    let run_dir = RunDir(dir.0.join(&name));
+    let mut config = base.clone();
+    config.model = base.model.with_activation(activation.activation());
+    config.run.seed = seed;
+    if !run_dir.model().exists() {
+        let toml = config.to_toml()?;
+        std::fs::create_dir_all(&run_dir.0)
+            .and_then(|()| AtomicFile::write(run_dir.config(), toml.as_bytes()))
+            .with_context(|| format!("cannot write to {}", run_dir.0.display()))?;
+        let dataset = data::open(&config, &dir.data())?;
+        let (name, resume) = (format!("{name}: "), "the same command");
+        let run = Run { dir: &run_dir, config: &config, dataset: &dataset, name: &name, resume };
+        run.finish()?;
+    }
+    Trained::read(&run_dir, activation.name(), seed, &config)
+}
