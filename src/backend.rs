@@ -114,6 +114,11 @@ impl<'e> Backend<'e> {
         Backend { kernels, executor }
     }
 
+    /// Who runs the parts.
+    pub(crate) const fn executor(&self) -> &'e dyn Executor {
+        self.executor
+    }
+
     /// Divides `out` by rows, at multiples of `granule`, among the executor's threads if
     /// `operations` (multiply-adds, about) are worth it. `work` is called once for each part.
     pub(crate) fn parts<T: Send>(

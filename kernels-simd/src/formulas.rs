@@ -9,11 +9,11 @@ use crate::math::{MAGIC, Negated, Reduced, exp_of_minus, negated, reduce};
 /// Below it e^x is nothing beside 1, and 2^k is still a normal number.
 const EXPM1_LOWEST: f32 = -87.0;
 /// Up to it f32 holds every integer.
-const EXACT_LIMIT: f32 = 16_777_216.0;
+pub(crate) const EXACT_LIMIT: f32 = 16_777_216.0;
 /// The sigmoid needs no second factor between this and its negative.
-const SIGMOID_LIMIT: f32 = 87.0;
+pub(crate) const SIGMOID_LIMIT: f32 = 87.0;
 /// Below it x*e^x rounds to 0.
-const SILU_LOWEST: f32 = -120.0;
+pub(crate) const SILU_LOWEST: f32 = -120.0;
 
 /// xIELU in the form that every input and every parameter may have.
 impl Unary for XieluCoefficients {
@@ -70,26 +70,37 @@ impl XieluCoefficients {
     }
 
     /// `alpha_n*g + beta*x`, `g = e^x - 1 - x`, for `x <= 0`.
-    ///
-    /// With `e^x = s*(1 + r + tail)`, `g = s*(1 + r) - (1 + x) + s*tail`. Both brackets are exact
-    /// or, where `s = 1`, the same: then nothing is left of them and `g` is `tail`. The first
-    /// difference is `high` and the error of its rounding; `s*tail` joins that error in `low`.
     #[inline(always)]
     fn negative<L: Lanes>(self, l: L, x: L::F32) -> L::F32 {
-        let reduced = reduce(l, l.max(l.splat(EXPM1_LOWEST), x));
-        let s = reduced.s;
-        let r_1 = l.add(l.splat(1.0), reduced.r);
-        let minus_x_1 = l.sub(l.splat(-1.0), x);
-        let high = l.fma(s, r_1, minus_x_1);
-        let error = l.fma(s, r_1, l.sub(minus_x_1, high));
-        let low = reduced.add_tail(l, s, error);
-        // Out there f32 has no room for the 1, and at -inf low is NaN.
-        let far = l.lt(x, l.splat(-EXACT_LIMIT));
-        let high = l.select(far, l.neg(x), high);
-        let low = l.select(far, l.splat(-1.0), low);
+        let [high, low] = expm1_minus_x(l, x);
         let alpha = l.splat(self.alpha_n);
         l.fma(alpha, high, l.fma(alpha, low, self.beta_x(l, x)))
     }
+}
+
+/// [`expm1_minus_x`] for `-EXACT_LIMIT <= x <= 0`.
+///
+/// With `e^x = s*(1 + r + tail)`, `g = s*(1 + r) - (1 + x) + s*tail`. Both brackets are exact
+/// or, where `s = 1`, the same: then nothing is left of them and `g` is `tail`. The first
+/// difference is `high` and the error of its rounding; `s*tail` joins that error in `low`.
+#[inline(always)]
+pub(crate) fn near_expm1_minus_x<L: Lanes>(l: L, x: L::F32) -> [L::F32; 2] {
+    let reduced = reduce(l, l.max(l.splat(EXPM1_LOWEST), x));
+    let s = reduced.s;
+    let r_1 = l.add(l.splat(1.0), reduced.r);
+    let minus_x_1 = l.sub(l.splat(-1.0), x);
+    let high = l.fma(s, r_1, minus_x_1);
+    let error = l.fma(s, r_1, l.sub(minus_x_1, high));
+    [high, reduced.add_tail(l, s, error)]
+}
+
+/// `g = e^x - 1 - x` for `x <= 0` as a sum, `[high, low]`.
+#[inline(always)]
+pub(crate) fn expm1_minus_x<L: Lanes>(l: L, x: L::F32) -> [L::F32; 2] {
+    let [high, low] = near_expm1_minus_x(l, x);
+    // Out there f32 has no room for the 1, and at -inf low is NaN.
+    let far = l.lt(x, l.splat(-EXACT_LIMIT));
+    [l.select(far, l.neg(x), high), l.select(far, l.splat(-1.0), low)]
 }
 
 /// xIELU with `eps` 0 and parameters that are ordinary numbers: nothing overflows up to
@@ -145,13 +156,7 @@ impl Ideal {
         let XieluCoefficients { alpha_p, alpha_n, beta, .. } = self.0;
         let below = l.min(l.splat(0.0), x);
         let above = l.sub(x, below);
-        let reduced = reduce(l, l.max(l.splat(EXPM1_LOWEST), below));
-        let s = reduced.s;
-        let r_1 = l.add(l.splat(1.0), reduced.r);
-        let minus_x_1 = l.sub(l.splat(-1.0), below);
-        let high = l.fma(s, r_1, minus_x_1);
-        let error = l.fma(s, r_1, l.sub(minus_x_1, high));
-        let low = reduced.add_tail(l, s, error);
+        let [high, low] = near_expm1_minus_x(l, below);
         let [alpha_p, alpha_n] = [l.splat(alpha_p), l.splat(alpha_n)];
         let product = l.mul(alpha_p, above);
         let product_error = l.fma(alpha_p, above, l.neg(product));
@@ -235,16 +240,24 @@ impl Unary for Elu {
     }
 }
 
-/// `1 + e^-x` for `-87 <= x`; above 87 it is 1 in any case.
+/// `1 + power*mantissa`, `power*mantissa = e^-x`, for `-87 <= x`; above 87 it is 1 in any case.
+#[derive(Clone, Copy)]
+pub(crate) struct Denominator<L: Lanes> {
+    pub power: L::F32,
+    pub mantissa: L::F32,
+    pub value: L::F32,
+}
+
 #[inline(always)]
-fn sigmoid_denominator<L: Lanes>(l: L, x: L::F32) -> L::F32 {
+pub(crate) fn sigmoid_denominator<L: Lanes>(l: L, x: L::F32) -> Denominator<L> {
     let Negated { magic_k, v, .. } = negated(l, l.min(l.splat(SIGMOID_LIMIT), x));
-    l.fma(l.exp2_of_magic(magic_k), exp_of_minus(l, v), l.splat(1.0))
+    let (power, mantissa) = (l.exp2_of_magic(magic_k), exp_of_minus(l, v));
+    Denominator { power, mantissa, value: l.fma(power, mantissa, l.splat(1.0)) }
 }
 
 /// Whether every lane is above -87.
 #[inline(always)]
-fn above_sigmoid_limit<L: Lanes, const U: usize>(l: L, xs: &[L::F32; U]) -> bool {
+pub(crate) fn above_sigmoid_limit<L: Lanes, const U: usize>(l: L, xs: &[L::F32; U]) -> bool {
     let lowest = l.splat(-SIGMOID_LIMIT);
     let mut above = true;
     for &x in xs {
@@ -253,23 +266,51 @@ fn above_sigmoid_limit<L: Lanes, const U: usize>(l: L, xs: &[L::F32; U]) -> bool
     above
 }
 
+/// `e^x` as three factors. Two make the power of two, because `e^x` may be subnormal when they
+/// are not; the last comes last, so a subnormal result is rounded once.
+#[derive(Clone, Copy)]
+pub(crate) struct FarExp<L: Lanes> {
+    pub mantissa: L::F32,
+    pub powers: [L::F32; 2],
+}
+
+impl<L: Lanes> FarExp<L> {
+    /// `x * e^x`, `x` being what this was made of.
+    #[inline(always)]
+    pub fn times(self, l: L, x: L::F32) -> L::F32 {
+        let [a, b] = self.powers;
+        l.mul(l.mul(l.mul(x, self.mantissa), a), b)
+    }
+
+    /// `e^x`.
+    #[inline(always)]
+    pub fn value(self, l: L) -> L::F32 {
+        let [a, b] = self.powers;
+        l.mul(l.mul(self.mantissa, a), b)
+    }
+}
+
+/// `e^x` for x in [-120, 0].
+#[inline(always)]
+pub(crate) fn far_exp<L: Lanes>(l: L, x: L::F32) -> FarExp<L> {
+    let Negated { k, v, .. } = negated(l, x);
+    let magic = l.splat(MAGIC);
+    let magic_b = l.fma(k, l.splat(-0.5), magic);
+    let magic_a = l.sub(magic, l.add(k, l.sub(magic_b, magic)));
+    let powers = [l.exp2_of_magic(magic_a), l.exp2_of_magic(magic_b)];
+    FarExp { mantissa: exp_of_minus(l, l.neg(v)), powers }
+}
+
 /// `x * sigmoid(x)`.
 #[derive(Clone, Copy)]
 pub(crate) struct Silu;
 
 impl Silu {
-    /// `x * e^x`, for `x < -87`: beside 1, `e^x` is nothing. Two factors make the power of two,
-    /// because `e^x` may be subnormal when they are not; the second comes last, so a subnormal
-    /// result is rounded once.
+    /// `x * e^x`, for `x < -87`: beside 1, `e^x` is nothing.
     #[inline(always)]
     fn far<L: Lanes>(self, l: L, x: L::F32) -> L::F32 {
         let x = l.max(l.splat(SILU_LOWEST), x);
-        let Negated { k, v, .. } = negated(l, x);
-        let magic = l.splat(MAGIC);
-        let magic_b = l.fma(k, l.splat(-0.5), magic);
-        let magic_a = l.sub(magic, l.add(k, l.sub(magic_b, magic)));
-        let product = l.mul(x, exp_of_minus(l, l.neg(v)));
-        l.mul(l.mul(product, l.exp2_of_magic(magic_a)), l.exp2_of_magic(magic_b))
+        far_exp(l, x).times(l, x)
     }
 }
 
@@ -283,7 +324,7 @@ impl Unary for Silu {
 
     #[inline(always)]
     fn fast<L: Lanes>(self, l: L, x: L::F32) -> L::F32 {
-        l.div(x, sigmoid_denominator(l, x))
+        l.div(x, sigmoid_denominator(l, x).value)
     }
 
     #[inline(always)]

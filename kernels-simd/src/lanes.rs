@@ -154,7 +154,7 @@ element!(f16, load_f16, store_f16, stream_f16);
 
 /// Vectors that are computed side by side: long chains of operations hide each other's latency.
 /// Where there are none, code is small instead.
-const UNROLL: usize = if crate::SMALL { 1 } else { 4 };
+pub(crate) const UNROLL: usize = if crate::SMALL { 1 } else { 4 };
 
 /// From this many bytes on, results go past the caches: a second-level cache would not keep them,
 /// and the lines they replace need not be read first. Measured: that takes a third of the time
@@ -425,10 +425,10 @@ unsafe fn step2<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
 /// Marks a path that is rarely taken.
 #[cold]
 #[inline(always)]
-const fn cold() {}
+pub(crate) const fn cold() {}
 
 /// Every NaN as the one with the same bits everywhere.
 #[inline(always)]
-fn canonical<L: Lanes>(lanes: L, y: L::F32) -> L::F32 {
+pub(crate) fn canonical<L: Lanes>(lanes: L, y: L::F32) -> L::F32 {
     lanes.select(lanes.is_nan(y), lanes.splat(NAN), y)
 }

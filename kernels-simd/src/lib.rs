@@ -3,7 +3,7 @@
 //!
 //! [`Kernels`] is the one door: it holds the function tables of one [`Isa`] and checks every
 //! length before it calls into them. Each instruction set is a folder with the same file names
-//! (`activation.rs`, `dot.rs`, `gemm.rs`, `requant.rs`); what they share, formulas included, is
+//! (`activation.rs`, `backward.rs`, `dot.rs`, `gemm.rs`, `requant.rs`); what they share, formulas included, is
 //! written once in the files beside the folders.
 #![no_std]
 // Where there are no vectors, what only their kernels share is not used.
@@ -27,11 +27,15 @@ mod activation;
 mod activation_tests;
 #[cfg(any(xielu_dsp, xielu_vfma))]
 mod arm;
+mod backward;
+#[cfg(test)]
+mod backward_tests;
 mod block;
 mod float_panel;
 mod formulas;
 mod fused;
 mod gemm;
+mod gradients;
 mod input;
 mod isa;
 mod kernels;
@@ -48,6 +52,8 @@ mod product;
 #[cfg(test)]
 mod product_tests;
 mod scalar;
+mod slopes;
+mod sums;
 #[cfg(any(
     all(target_arch = "aarch64", target_feature = "neon"),
     all(target_arch = "wasm32", target_feature = "simd128")
@@ -63,6 +69,7 @@ mod x86;
 pub(crate) const SMALL: bool = cfg!(xielu_small);
 
 pub use activation::{Activation, XieluCoefficients};
+pub use backward::LearnedActivation;
 pub use block::{
     BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, Blocks, DType, F16, F32, QK, QK_K,
 };
@@ -74,3 +81,4 @@ pub use kernels::{Kernels, LengthError};
 pub use mapped_file::MappedFile;
 pub use matrix::{Input, Matrix, ShapeError};
 pub use output::Output;
+pub use sums::{AlphaSums, TileSums};

@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use crate::kernels::{Activation, Kernels, LengthError};
+use crate::kernels::{Activation, AlphaSums, Kernels, LearnedActivation, LengthError};
 
 mod sealed {
     pub trait Sealed {}
@@ -13,7 +13,7 @@ mod sealed {
 
 /// A storage type of activations: `f32`, `bf16` or `f16`. The 16-bit types are storage only:
 /// everything is computed in f32 and rounded once (to nearest, ties to even).
-pub trait Element: Copy + sealed::Sealed {
+pub trait Element: Copy + Send + Sync + sealed::Sealed {
     /// See [`Elementwise::forward`].
     #[doc(hidden)]
     fn activate(
@@ -40,10 +40,34 @@ pub trait Element: Copy + sealed::Sealed {
         gate: &[Self],
         up: &mut [Self],
     ) -> Result<(), LengthError>;
+    /// See [`RawXielu::backward`](super::RawXielu::backward).
+    #[doc(hidden)]
+    fn backward(
+        kernels: &Kernels,
+        f: &LearnedActivation,
+        x_dy: [&[Self]; 2],
+        dx: &mut [Self],
+        sums: &mut [AlphaSums],
+    ) -> Result<(), LengthError>;
+    /// See [`Relu2::backward`](super::Relu2::backward).
+    #[doc(hidden)]
+    fn relu2_backward(
+        kernels: &Kernels,
+        x_dy: [&[Self]; 2],
+        dx: &mut [Self],
+    ) -> Result<(), LengthError>;
+    /// See [`Swiglu::backward`](super::Swiglu::backward).
+    #[doc(hidden)]
+    fn swiglu_backward(
+        kernels: &Kernels,
+        from: [&[Self]; 3],
+        to: [&mut [Self]; 2],
+    ) -> Result<(), LengthError>;
 }
 
 macro_rules! element {
-    ($t:ty, $activate:ident, $in_place:ident, $swiglu:ident, $swiglu_in_place:ident) => {
+    ($t:ty, $activate:ident, $in_place:ident, $swiglu:ident, $swiglu_in_place:ident,
+     $backward:ident, $relu2_backward:ident, $swiglu_backward:ident) => {
         impl Element for $t {
             fn activate(
                 kernels: &Kernels,
@@ -71,13 +95,63 @@ macro_rules! element {
             ) -> Result<(), LengthError> {
                 kernels.$swiglu_in_place(gate, up)
             }
+            fn backward(
+                kernels: &Kernels,
+                f: &LearnedActivation,
+                [x, dy]: [&[Self]; 2],
+                dx: &mut [Self],
+                sums: &mut [AlphaSums],
+            ) -> Result<(), LengthError> {
+                kernels.$backward(f, x, dy, dx, sums)
+            }
+            fn relu2_backward(
+                kernels: &Kernels,
+                [x, dy]: [&[Self]; 2],
+                dx: &mut [Self],
+            ) -> Result<(), LengthError> {
+                kernels.$relu2_backward(x, dy, dx)
+            }
+            fn swiglu_backward(
+                kernels: &Kernels,
+                from: [&[Self]; 3],
+                to: [&mut [Self]; 2],
+            ) -> Result<(), LengthError> {
+                kernels.$swiglu_backward(from, to)
+            }
         }
     };
 }
 
-element!(f32, activate_f32, activate_f32_in_place, swiglu_f32, swiglu_f32_in_place);
-element!(bf16, activate_bf16, activate_bf16_in_place, swiglu_bf16, swiglu_bf16_in_place);
-element!(f16, activate_f16, activate_f16_in_place, swiglu_f16, swiglu_f16_in_place);
+element!(
+    f32,
+    activate_f32,
+    activate_f32_in_place,
+    swiglu_f32,
+    swiglu_f32_in_place,
+    backward_f32,
+    relu2_backward_f32,
+    swiglu_backward_f32
+);
+element!(
+    bf16,
+    activate_bf16,
+    activate_bf16_in_place,
+    swiglu_bf16,
+    swiglu_bf16_in_place,
+    backward_bf16,
+    relu2_backward_bf16,
+    swiglu_backward_bf16
+);
+element!(
+    f16,
+    activate_f16,
+    activate_f16_in_place,
+    swiglu_f16,
+    swiglu_f16_in_place,
+    backward_f16,
+    relu2_backward_f16,
+    swiglu_backward_f16
+);
 
 /// A function of one value with its parameters: everything that converts into [`Activation`].
 ///

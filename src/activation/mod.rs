@@ -2,8 +2,10 @@
 //! accurate the kernels are.
 
 pub mod accuracy;
+mod backward;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod divide;
 mod elementwise;
 mod elu;
 mod params;
@@ -14,6 +16,7 @@ mod swiglu;
 mod xielu;
 mod xiprelu;
 
+pub use backward::AlphaGradients;
 pub use elementwise::{Element, Elementwise};
 pub use elu::Elu;
 pub use params::RawXielu;

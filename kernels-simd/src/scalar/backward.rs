@@ -1,0 +1,5 @@
+//! Scalar gradients: one lane.
+
+use super::activation::Scalar;
+
+crate::backward::table!(Scalar);
