@@ -92,13 +92,20 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::AvxVnni => &avx2::backward::TABLE,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Avx512Vnni => &avx512::backward::TABLE,
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => &avx512::backward::TABLE,
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Isa::Neon | Isa::Dotprod | Isa::I8mm => &neon::backward::TABLE,
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Isa::Simd128 => &simd128::backward::TABLE,
-            #[allow(unreachable_patterns)]
-            _ => &scalar::backward::TABLE,
+            #[allow(unreachable_patterns)] // where they have kernels
+            // Named, so that a new one is not forgotten.
+            Isa::Scalar | Isa::Neon | Isa::Dotprod | Isa::I8mm | Isa::Simd128 => {
+                &scalar::backward::TABLE
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::AvxVnni | Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => {
+                &scalar::backward::TABLE
+            }
         }
     }
 
