@@ -7,6 +7,7 @@ use crate::Config;
 use crate::checkpoint::{LayerRole, Role};
 use crate::config::HiddenAct;
 use crate::train::TrainError;
+use crate::train::ops::{relu2, swiglu, xielu, xiprelu};
 
 #[derive(Debug)]
 pub(super) struct Mlp {
@@ -23,9 +24,6 @@ enum Activation {
     /// With the matrix of the gate.
     Swiglu(Tensor),
 }
-
-/// `beta` of every model: not trained.
-const BETA: f64 = 0.5;
 
 impl Mlp {
     pub fn new(
@@ -49,30 +47,9 @@ impl Mlp {
         let active = match &self.activation {
             Activation::Xielu(alphas) => xielu(&up, alphas)?,
             Activation::Xiprelu(alphas) => xiprelu(&up, alphas)?,
-            Activation::Relu2 => up.relu()?.sqr()?,
-            Activation::Swiglu(gate) => (linear(x, gate)?.silu()? * up)?,
+            Activation::Relu2 => relu2(&up)?,
+            Activation::Swiglu(gate) => swiglu(&linear(x, gate)?, &up)?,
         };
         linear(&active, &self.down)
     }
-}
-
-/// `ln(1 + e^raw)`.
-fn softplus(raw: &Tensor) -> Result<Tensor> {
-    raw.relu()? + (raw.abs()?.neg()?.exp()? + 1.0)?.log()?
-}
-
-fn xielu(x: &Tensor, [raw_p, raw_n]: &[Tensor; 2]) -> Result<Tensor> {
-    let (alpha_p, alpha_n) = (softplus(raw_p)?, (softplus(raw_n)? + BETA)?);
-    let (positive, negative) = (x.relu()?, x.neg()?.relu()?.neg()?);
-    let curve = ((negative.exp()? - 1.0)? - &negative)?;
-    let curves = (positive.sqr()?.broadcast_mul(&alpha_p)? + curve.broadcast_mul(&alpha_n)?)?;
-    curves + (x * BETA)?
-}
-
-fn xiprelu(x: &Tensor, [raw_p, raw_n]: &[Tensor; 2]) -> Result<Tensor> {
-    let (alpha_p, alpha_n) = (softplus(raw_p)?, softplus(raw_n)?);
-    let (positive, negative) = (x.relu()?, x.neg()?.relu()?);
-    let curves =
-        (positive.sqr()?.broadcast_mul(&alpha_p)? + negative.sqr()?.broadcast_mul(&alpha_n)?)?;
-    curves + (x * BETA)?
 }

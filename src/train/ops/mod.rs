@@ -12,12 +12,15 @@ macro_rules! refuse {
     };
 }
 
+mod activation;
 mod causal_softmax;
 mod cross_entropy;
+mod functions;
 mod heads;
 mod real;
 mod rms_norm;
 
+pub use activation::{relu2, swiglu, xielu, xiprelu};
 pub use causal_softmax::causal_softmax;
 pub use cross_entropy::cross_entropy;
 pub use heads::{Rotation, merge_heads, split_heads};
