@@ -181,3 +181,28 @@ fn initial_weights_depend_on_the_seed_alone() {
     assert_eq!(alphas, vec![xielu::RawXielu::PAPER_INIT; 2]);
     assert!(model.parameters().iter().all(|p| p.is_decayed() == (p.tensor().rank() == 2)));
 }
+
+#[test]
+fn fused_gradients_are_those_of_the_composed_model() {
+    let acts = [HiddenAct::Xielu, HiddenAct::Xiprelu, HiddenAct::Relu2, HiddenAct::Swiglu];
+    for (i, act) in acts.into_iter().enumerate() {
+        let config = small(act, i % 2 == 0, i >= 2);
+        let start = Model::new(&config, 0.5, 7, &Device::Cpu).unwrap();
+        let (losses, fused) = start.gradients(&batch(), 0.1).unwrap();
+        assert_eq!(losses, start.losses(&batch()).unwrap());
+        let exact = small_model(&config);
+        let nll = exact.nll(&batch()).unwrap();
+        let truth: Vec<f64> = nll.to_vec1().unwrap();
+        assert!(losses.iter().zip(&truth).all(|(a, b)| (a - b).abs() < 1e-5));
+        let gradients = (nll * 0.1).unwrap().backward().unwrap();
+        for (parameter, fused) in exact.parameters().iter().zip(&fused) {
+            let truth = gradients.get(parameter.tensor()).unwrap();
+            assert_eq!(fused.shape(), truth.shape());
+            let values = |t: &Tensor| -> Vec<f32> {
+                t.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+            };
+            let error = goldens::relative_error(&values(fused), &values(truth));
+            assert!(error < 2e-5, "{act:?} {}: {error:e}", parameter.name());
+        }
+    }
+}

@@ -156,8 +156,8 @@ impl Trainer {
             let batch = batch?;
             tokens += batch.tokens();
             let pieces = self.pieces([batch])?;
-            for losses in self.each(&pieces, |piece| sum(&self.model.nll(piece)?.detach()))? {
-                nll += losses;
+            for losses in self.each(&pieces, |piece| self.model.losses(piece))? {
+                nll += losses.iter().sum::<f64>();
             }
         }
         if tokens == 0 {
@@ -211,14 +211,8 @@ impl Trainer {
     }
 
     fn piece(&self, batch: &Batch, scale: f64) -> Result<Piece, TrainError> {
-        let nll = self.model.nll(batch)?;
-        let mut found = (&nll * scale)?.backward()?;
-        let gradients = self.model.parameters().iter().map(|p| {
-            let gradient = found.remove(p.tensor());
-            gradient.map_or_else(|| p.tensor().zeros_like(), Ok)
-        });
-        let gradients = gradients.collect::<candle_core::Result<_>>()?;
-        Ok(Piece { nll: sum(&nll)?, gradients })
+        let (losses, gradients) = self.model.gradients(batch, scale)?;
+        Ok(Piece { nll: losses.iter().sum(), gradients })
     }
 }
 
@@ -228,10 +222,4 @@ impl Piece {
         let gradients = both.map(|(a, b)| a + b).collect::<candle_core::Result<_>>()?;
         Ok(Piece { nll: self.nll + other.nll, gradients })
     }
-}
-
-/// The sum of a vector, in f64.
-fn sum(values: &Tensor) -> Result<f64, TrainError> {
-    let values: Vec<f64> = values.to_dtype(DType::F64)?.to_vec1()?;
-    Ok(values.iter().sum())
 }

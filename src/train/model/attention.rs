@@ -2,11 +2,11 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Pass, linear};
+use super::Pass;
 use crate::Config;
 use crate::checkpoint::LayerRole;
 use crate::train::TrainError;
-use crate::train::ops::{causal_softmax, merge_heads, rms_norm, split_heads};
+use crate::train::ops::{causal_attention, merge_heads, rms_norm, split_heads};
 
 #[derive(Debug)]
 pub(super) struct Attention {
@@ -39,7 +39,8 @@ impl Attention {
     /// `x` is `[tokens, hidden]`, as is the result.
     pub fn forward(&self, pass: &Pass<'_>, x: &Tensor) -> Result<Tensor> {
         let Config { num_heads, num_kv_heads, head_dim, .. } = *pass.config;
-        let (mut q, mut k, v) = (linear(x, &self.q)?, linear(x, &self.k)?, linear(x, &self.v)?);
+        let linear = |weight: &Tensor| pass.linear(x, weight);
+        let (mut q, mut k, v) = (linear(&self.q)?, linear(&self.k)?, linear(&self.v)?);
         if let Some([q_norm, k_norm]) = &self.norms {
             let eps = f64::from(pass.config.rms_norm_eps);
             q = rms_norm(&q.reshape(((), head_dim))?, q_norm, eps)?.reshape(q.shape())?;
@@ -53,9 +54,7 @@ impl Attention {
         // The queries of heads that share keys, one head after the other.
         let group = num_heads / num_kv_heads;
         let q = q.reshape((pass.sequences * num_kv_heads, group * pass.length, head_dim))?;
-        let scores = q.matmul(&k.t()?)?;
-        let weights = causal_softmax(&scores, 1.0 / (head_dim as f64).sqrt())?;
-        let heads = weights.matmul(&v)?;
-        linear(&merge_heads(&heads, shape(num_heads), head_dim)?, &self.output)
+        let heads = causal_attention(&q, &k, &v)?;
+        pass.linear(&merge_heads(&heads, shape(num_heads), head_dim)?, &self.output)
     }
 }

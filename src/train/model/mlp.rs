@@ -2,27 +2,18 @@
 
 use candle_core::{Result, Tensor};
 
-use super::linear;
+use super::{Pass, linear};
 use crate::Config;
 use crate::checkpoint::{LayerRole, Role};
 use crate::config::HiddenAct;
 use crate::train::TrainError;
-use crate::train::ops::{relu2, swiglu, xielu, xiprelu};
+use crate::train::ops::{MlpActivation, mlp, relu2, swiglu, xielu, xiprelu};
 
 #[derive(Debug)]
 pub(super) struct Mlp {
     up: Tensor,
     down: Tensor,
-    activation: Activation,
-}
-
-#[derive(Debug)]
-enum Activation {
-    Xielu([Tensor; 2]),
-    Xiprelu([Tensor; 2]),
-    Relu2,
-    /// With the matrix of the gate.
-    Swiglu(Tensor),
+    activation: MlpActivation,
 }
 
 impl Mlp {
@@ -33,22 +24,25 @@ impl Mlp {
     ) -> std::result::Result<Self, TrainError> {
         let alphas = || alphas.ok_or_else(|| super::missing(Role::Layer(0, LayerRole::FfnUp)));
         let activation = match config.hidden_act {
-            HiddenAct::Xielu => Activation::Xielu(alphas()?),
-            HiddenAct::Xiprelu => Activation::Xiprelu(alphas()?),
-            HiddenAct::Relu2 => Activation::Relu2,
-            HiddenAct::Swiglu => Activation::Swiglu(of(LayerRole::FfnGate)?),
+            HiddenAct::Xielu => MlpActivation::Xielu(alphas()?),
+            HiddenAct::Xiprelu => MlpActivation::Xiprelu(alphas()?),
+            HiddenAct::Relu2 => MlpActivation::Relu2,
+            HiddenAct::Swiglu => MlpActivation::Swiglu(of(LayerRole::FfnGate)?),
         };
         Ok(Mlp { up: of(LayerRole::FfnUp)?, down: of(LayerRole::FfnDown)?, activation })
     }
 
     /// `x` is `[tokens, hidden]`, as is the result.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, pass: &Pass<'_>, x: &Tensor) -> Result<Tensor> {
+        if let Some(sink) = pass.sink {
+            return mlp(x, &self.up, &self.down, &self.activation, sink);
+        }
         let up = linear(x, &self.up)?;
         let active = match &self.activation {
-            Activation::Xielu(alphas) => xielu(&up, alphas)?,
-            Activation::Xiprelu(alphas) => xiprelu(&up, alphas)?,
-            Activation::Relu2 => relu2(&up)?,
-            Activation::Swiglu(gate) => swiglu(&linear(x, gate)?, &up)?,
+            MlpActivation::Xielu(alphas) => xielu(&up, alphas)?,
+            MlpActivation::Xiprelu(alphas) => xiprelu(&up, alphas)?,
+            MlpActivation::Relu2 => relu2(&up)?,
+            MlpActivation::Swiglu(gate) => swiglu(&linear(x, gate)?, &up)?,
         };
         linear(&active, &self.down)
     }

@@ -14,7 +14,7 @@ use self::attention::Attention;
 use self::mlp::Mlp;
 pub use self::parameters::Parameter;
 use self::parameters::Parameters;
-use super::ops::{Rotation, cross_entropy, rms_norm};
+use super::ops::{Rotation, Sink, cross_entropy, head_loss, linear_sunk, rms_norm};
 use super::{Batch, TrainError};
 use crate::checkpoint::{LayerRole, Role};
 use crate::config::Config;
@@ -50,6 +50,18 @@ struct Pass<'a> {
     rotation: &'a Rotation,
     sequences: usize,
     length: usize,
+    /// Where the gradients of weights go, if not to candle's store.
+    sink: Option<&'a Sink>,
+}
+
+impl Pass<'_> {
+    /// `x * weight^T`, in the type of `x`.
+    fn linear(&self, x: &Tensor, weight: &Tensor) -> candle_core::Result<Tensor> {
+        match self.sink {
+            Some(sink) => linear_sunk(x, weight, sink),
+            None => linear(x, weight),
+        }
+    }
 }
 
 impl Model {
@@ -173,25 +185,36 @@ impl Model {
         sequences: usize,
         length: usize,
     ) -> Result<Tensor, TrainError> {
+        let normal = self.hidden(inputs, sequences, length, None)?;
+        Ok(linear(&normal, &self.head)?)
+    }
+
+    /// What the output head reads, `[sequences * length, hidden]`.
+    fn hidden(
+        &self,
+        inputs: &[u32],
+        sequences: usize,
+        length: usize,
+        sink: Option<&Sink>,
+    ) -> Result<Tensor, TrainError> {
         if length == 0 || length > self.config.context_length {
             let context = self.config.context_length;
             return Err(Error::ContextFull { needed: length, context }.into());
         }
         let ids = Tensor::from_slice(inputs, (sequences * length,), self.embedding.device())?;
-        let pass = Pass { config: &self.config, rotation: &self.rotation, sequences, length };
+        let pass = Pass { config: &self.config, rotation: &self.rotation, sequences, length, sink };
         let eps = f64::from(self.config.rms_norm_eps);
         let mut x = self.embedding.index_select(&ids, 0)?.to_dtype(self.compute)?;
         for layer in &self.layers {
             let normal = rms_norm(&x, &layer.attention_norm, eps)?;
             x = (x + layer.attention.forward(&pass, &normal)?)?;
             let normal = rms_norm(&x, &layer.mlp_norm, eps)?;
-            x = (x + layer.mlp.forward(&normal)?)?;
+            x = (x + layer.mlp.forward(&pass, &normal)?)?;
         }
-        let normal = rms_norm(&x, &self.norm, eps)?;
-        Ok(linear(&normal, &self.head)?)
+        Ok(rms_norm(&x, &self.norm, eps)?)
     }
 
-    /// `-ln p` of every target, `[tokens]`.
+    /// `-ln p` of every target, `[tokens]`; candle knows the gradients of all parameters.
     ///
     /// # Errors
     /// For a batch that does not fit the model, and those of candle.
@@ -199,6 +222,50 @@ impl Model {
         batch.validate(self.config.vocab_size)?;
         let logits = self.logits(&batch.inputs, batch.sequences, batch.length)?;
         Ok(cross_entropy(&logits, &batch.targets)?)
+    }
+
+    /// The same, computed with fused operations where there are: on the CPU, in f32. Gradients
+    /// of weights go to the sink there.
+    fn fused_nll(&self, batch: &Batch, sink: &Sink) -> Result<Tensor, TrainError> {
+        if !self.embedding.device().is_cpu() || self.compute != DType::F32 {
+            return self.nll(batch);
+        }
+        batch.validate(self.config.vocab_size)?;
+        let x = self.hidden(&batch.inputs, batch.sequences, batch.length, Some(sink))?;
+        Ok(head_loss(&x, &self.head, &batch.targets, sink)?)
+    }
+
+    /// The values of [`Model::nll`], the fastest way.
+    ///
+    /// # Errors
+    /// As [`Model::nll`].
+    pub fn losses(&self, batch: &Batch) -> Result<Vec<f64>, TrainError> {
+        Ok(self.fused_nll(batch, &Sink::default())?.to_dtype(DType::F64)?.to_vec1()?)
+    }
+
+    /// The values of [`Model::nll`] and, of their sum times `scale`, the gradients of all
+    /// parameters, in their order.
+    ///
+    /// # Errors
+    /// As [`Model::nll`].
+    pub fn gradients(
+        &self,
+        batch: &Batch,
+        scale: f64,
+    ) -> Result<(Vec<f64>, Vec<Tensor>), TrainError> {
+        let sink = Sink::default();
+        let nll = self.fused_nll(batch, &sink)?;
+        let mut found = (&nll * scale)?.backward()?;
+        let gradients = self.parameters().iter().map(|p| {
+            match (found.remove(p.tensor()), sink.take(p.tensor())) {
+                // Both for an embedding that is also the output head.
+                (Some(a), Some(b)) => a + b,
+                (Some(gradient), None) | (None, Some(gradient)) => Ok(gradient),
+                (None, None) => p.tensor().zeros_like(),
+            }
+        });
+        let gradients = gradients.collect::<candle_core::Result<_>>()?;
+        Ok((nll.to_dtype(DType::F64)?.to_vec1()?, gradients))
     }
 }
 

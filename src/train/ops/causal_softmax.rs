@@ -101,6 +101,21 @@ impl<T: Real> NullaryFnOnce for Backward<'_, T> {
     }
 }
 
+/// The softmax of rows of `length` scores.
+pub(super) fn softmax<T: Real>(scores: &[T], length: usize, scale: T, probabilities: &mut [T]) {
+    vectorized(Forward { scores, length, scale, probabilities });
+}
+
+/// Gradients of the scores from probabilities and their gradients.
+pub(super) fn softmax_gradient<T: Real>(
+    [probabilities, grad]: [&[T]; 2],
+    length: usize,
+    scale: T,
+    dscores: &mut [T],
+) {
+    vectorized(Backward { probabilities, grad, length, scale, dscores });
+}
+
 impl CustomOp1 for CausalSoftmax {
     fn name(&self) -> &'static str {
         "causal_softmax"
@@ -111,8 +126,7 @@ impl CustomOp1 for CausalSoftmax {
         by_dtype!(scores, T => {
             let scores = slice::<T>(scores, layout)?;
             let mut out: Vec<T> = vec![0.0; scores.len()];
-            let scale = self.scale as T;
-            vectorized(Forward { scores, length, scale, probabilities: &mut out });
+            softmax(scores, length, self.scale as T, &mut out);
             Ok((WithDType::to_cpu_storage_owned(out), layout.shape().clone()))
         })
     }
@@ -139,8 +153,7 @@ impl CustomOp2 for CausalSoftmaxGradient {
         by_dtype!(p, T => {
             let (probabilities, grad) = (slice::<T>(p, p_layout)?, slice::<T>(grad, grad_layout)?);
             let mut out: Vec<T> = vec![0.0; grad.len()];
-            let scale = self.scale as T;
-            vectorized(Backward { probabilities, grad, length, scale, dscores: &mut out });
+            softmax_gradient([probabilities, grad], length, self.scale as T, &mut out);
             Ok((WithDType::to_cpu_storage_owned(out), p_layout.shape().clone()))
         })
     }

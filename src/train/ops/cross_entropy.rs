@@ -94,20 +94,35 @@ impl<T: Real> NullaryFnOnce for Backward<'_, T> {
     }
 }
 
+/// `-ln softmax(logits)[target]` of rows as long as the vocabulary, one for each target.
+pub(super) fn losses<T: Real>(logits: &[T], targets: &[u32], nll: &mut [T]) {
+    let vocab = logits.len() / targets.len().max(1);
+    let mut powers = vec![T::zero(); vocab];
+    vectorized(Forward { logits, targets, vocab, powers: &mut powers, nll });
+}
+
+/// Gradients of the logits from the losses and their gradients.
+pub(super) fn losses_gradient<T: Real>(
+    logits: &[T],
+    targets: &[u32],
+    [nll, grad]: [&[T]; 2],
+    dlogits: &mut [T],
+) {
+    let vocab = logits.len() / targets.len().max(1);
+    vectorized(Backward { logits, targets, vocab, nll, grad, dlogits });
+}
+
 impl CustomOp1 for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
 
     fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (tokens, vocab) = layout.shape().dims2()?;
         by_dtype!(logits, T => {
             let logits = slice::<T>(logits, layout)?;
-            let mut nll: Vec<T> = vec![0.0; tokens];
-            let mut powers: Vec<T> = vec![0.0; vocab];
-            let targets = &self.targets;
-            vectorized(Forward { logits, targets, vocab, powers: &mut powers, nll: &mut nll });
-            Ok((WithDType::to_cpu_storage_owned(nll), tokens.into()))
+            let mut nll: Vec<T> = vec![0.0; self.targets.len()];
+            losses(logits, &self.targets, &mut nll);
+            Ok((WithDType::to_cpu_storage_owned(nll), self.targets.len().into()))
         })
     }
 
@@ -131,13 +146,11 @@ impl CustomOp3 for CrossEntropyGradient {
         grad: &CpuStorage,
         grad_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (_, vocab) = layout.shape().dims2()?;
         by_dtype!(logits, T => {
             let (logits, nll) = (slice::<T>(logits, layout)?, slice::<T>(nll, nll_layout)?);
             let grad = slice::<T>(grad, grad_layout)?;
             let mut dlogits: Vec<T> = vec![0.0; logits.len()];
-            let targets = &self.targets;
-            vectorized(Backward { logits, targets, vocab, nll, grad, dlogits: &mut dlogits });
+            losses_gradient(logits, &self.targets, [nll, grad], &mut dlogits);
             Ok((WithDType::to_cpu_storage_owned(dlogits), layout.shape().clone()))
         })
     }

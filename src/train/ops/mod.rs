@@ -13,18 +13,26 @@ macro_rules! refuse {
 }
 
 mod activation;
+mod attention;
 mod causal_softmax;
 mod cross_entropy;
 mod functions;
+mod head;
 mod heads;
+mod mlp;
 mod real;
 mod rms_norm;
+mod sink;
 
 pub use activation::{relu2, swiglu, xielu, xiprelu};
+pub use attention::causal_attention;
 pub use causal_softmax::causal_softmax;
 pub use cross_entropy::cross_entropy;
+pub use head::head_loss;
 pub use heads::{Rotation, merge_heads, split_heads};
+pub use mlp::{MlpActivation, mlp};
 pub use rms_norm::rms_norm;
+pub use sink::{Sink, linear_sunk};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor, WithDType};
 
