@@ -61,6 +61,7 @@ fn draw_chart(area: &Area<'_>, chart: &Chart) -> DrawResult {
     context
         .configure_mesh()
         .x_labels(6)
+        .x_label_formatter(&whole)
         .x_desc(&chart.axes[0])
         .y_desc(&chart.axes[1])
         .axis_desc_style(("sans-serif", TEXT))
@@ -100,6 +101,11 @@ fn draw_chart(area: &Area<'_>, chart: &Chart) -> DrawResult {
             .draw()?;
     }
     Ok(())
+}
+
+/// Steps and layers are whole numbers: what lies between gets no label.
+fn whole(x: &f64) -> String {
+    if x.fract() == 0.0 { format!("{x}") } else { String::new() }
 }
 
 /// From the least to the largest x and y, with some room.
@@ -169,8 +175,8 @@ fn bars_into(svg: &mut String, title: &str, axis: &str, bars: &[Bar]) -> DrawRes
         let (middle, (from, to)) = (i as f64 + 0.5, bar.spread);
         let whisker = [(middle, from), (middle, to)];
         context.draw_series([PathElement::new(whisker, BLACK.stroke_width(3))])?;
-        let text = format!("{:.4}", bar.height);
-        context.draw_series([Text::new(text, (left, bar.height), ("sans-serif", TEXT))])?;
+        let text = Text::new(format!("{:.3}", bar.height), (8, -TEXT), ("sans-serif", TEXT));
+        context.draw_series([EmptyElement::at((left, bar.height)) + text])?;
     }
     root.present()?;
     Ok(())
