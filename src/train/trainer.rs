@@ -4,11 +4,14 @@ use std::path::Path;
 use std::vec::Vec;
 
 use candle_core::{DType, Device, Tensor};
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{
+    IndexedParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator, ParallelIterator,
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::checkpoint;
 use super::clip::{clip_factor, global_norm};
+use super::ops::add_in_place;
 use super::optimizer::AdamW;
 use super::{Batch, Batches, Model, TrainConfig, TrainError};
 
@@ -203,7 +206,7 @@ impl Trainer {
             for piece in self.each(wave, |batch| self.piece(batch, scale))? {
                 total = Some(match total {
                     None => piece,
-                    Some(total) => total.plus(piece)?,
+                    Some(total) => self.threads.install(|| total.plus(&piece))?,
                 });
             }
         }
@@ -217,9 +220,10 @@ impl Trainer {
 }
 
 impl Piece {
-    fn plus(self, other: Piece) -> Result<Piece, TrainError> {
-        let both = self.gradients.iter().zip(&other.gradients);
-        let gradients = both.map(|(a, b)| a + b).collect::<candle_core::Result<_>>()?;
-        Ok(Piece { nll: self.nll + other.nll, gradients })
+    fn plus(mut self, other: &Piece) -> Result<Piece, TrainError> {
+        let both = self.gradients.par_iter_mut().zip(&other.gradients);
+        both.try_for_each(|(total, gradient)| add_in_place(total, gradient))?;
+        self.nll += other.nll;
+        Ok(self)
     }
 }

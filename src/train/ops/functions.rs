@@ -1,10 +1,13 @@
 //! Activations and gradients on slices: f32 by the kernels, f64 by the reference.
 
+use std::sync::OnceLock;
+
 use candle_core::{Error, Result};
 
 use super::real::Real;
 use crate::activation::{self, Elementwise, reference};
-use crate::{Backend, RawXielu};
+use crate::kernels::Kernels;
+use crate::{Backend, RawXielu, Serial};
 
 /// An activation with stored alphas.
 #[derive(Clone, Copy, Debug)]
@@ -62,13 +65,20 @@ pub(super) trait Function: Real {
     fn swiglu_gradients(from: [&[Self]; 3], to: [&mut [Self]; 2]) -> Result<()>;
 }
 
+/// The fastest kernels, on the calling thread. Looked for once: the question is slow on virtual
+/// machines.
+fn backend() -> Backend<'static> {
+    static KERNELS: OnceLock<Kernels> = OnceLock::new();
+    Backend::new(*KERNELS.get_or_init(Kernels::detect), &Serial)
+}
+
 fn raw_xielu([alpha_p, alpha_n]: [f32; 2]) -> RawXielu {
     RawXielu { alpha_p, alpha_n, ..RawXielu::PAPER_INIT }
 }
 
 impl Function for f32 {
     fn learned(f: Learned, raw: [f32; 2], x: &[f32], y: &mut [f32]) -> Result<()> {
-        let (raw, kernels) = (raw_xielu(raw), Backend::default().kernels);
+        let (raw, kernels) = (raw_xielu(raw), backend().kernels);
         match f {
             Learned::Xielu => raw.freeze().forward(&kernels, x, y),
             Learned::Xiprelu => raw.freeze_xiprelu().forward(&kernels, x, y),
@@ -82,7 +92,7 @@ impl Function for f32 {
         from: [&[f32]; 2],
         dx: &mut [f32],
     ) -> Result<[f32; 2]> {
-        let (raw, backend) = (raw_xielu(raw), Backend::default());
+        let (raw, backend) = (raw_xielu(raw), backend());
         let sums = match f {
             Learned::Xielu => raw.backward(&backend, from, dx),
             Learned::Xiprelu => raw.backward_xiprelu(&backend, from, dx),
@@ -92,20 +102,20 @@ impl Function for f32 {
     }
 
     fn relu2(x: &[f32], y: &mut [f32]) -> Result<()> {
-        activation::Relu2.forward(&Backend::default().kernels, x, y).map_err(Error::wrap)
+        activation::Relu2.forward(&backend().kernels, x, y).map_err(Error::wrap)
     }
 
     fn relu2_gradient(from: [&[f32]; 2], dx: &mut [f32]) -> Result<()> {
-        activation::Relu2.backward(&Backend::default(), from, dx).map_err(Error::wrap)
+        activation::Relu2.backward(&backend(), from, dx).map_err(Error::wrap)
     }
 
     fn swiglu([gate, up]: [&[f32]; 2], y: &mut [f32]) -> Result<()> {
-        let kernels = Backend::default().kernels;
+        let kernels = backend().kernels;
         activation::Swiglu.forward(&kernels, gate, up, y).map_err(Error::wrap)
     }
 
     fn swiglu_gradients(from: [&[f32]; 3], to: [&mut [f32]; 2]) -> Result<()> {
-        activation::Swiglu.backward(&Backend::default(), from, to).map_err(Error::wrap)
+        activation::Swiglu.backward(&backend(), from, to).map_err(Error::wrap)
     }
 }
 

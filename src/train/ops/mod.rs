@@ -13,6 +13,7 @@ macro_rules! refuse {
 }
 
 mod activation;
+mod add;
 mod attention;
 mod causal_softmax;
 mod cross_entropy;
@@ -25,6 +26,7 @@ mod rms_norm;
 mod sink;
 
 pub use activation::{relu2, swiglu, xielu, xiprelu};
+pub(super) use add::add_in_place;
 pub use attention::causal_attention;
 pub use causal_softmax::causal_softmax;
 pub use cross_entropy::cross_entropy;
