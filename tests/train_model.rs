@@ -206,3 +206,29 @@ fn fused_gradients_are_those_of_the_composed_model() {
         }
     }
 }
+
+/// What devices without fused operations compute: the formulas in candle's, here in f16.
+#[test]
+fn a_model_computing_in_half_precision_is_close() {
+    let ids = Goldens::open().ids("eval_ids");
+    let batch = Batch {
+        inputs: [&ids[..64], &ids[64..128]].concat(),
+        targets: [&ids[1..65], &ids[65..129]].concat(),
+        sequences: 2,
+        length: 64,
+    };
+    let exact = tiny(DType::F32);
+    let (losses, gradients) = exact.gradients(&batch, 1.0).unwrap();
+    let half = tiny(DType::F32).computing_in(DType::F16);
+    let (half_losses, half_gradients) = half.gradients(&batch, 1.0).unwrap();
+    let worst = losses.iter().zip(&half_losses).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+    println!("worst difference of a loss: {worst:e}");
+    assert!(worst > 0.0 && worst < 0.05);
+    for ((parameter, exact), half) in exact.parameters().iter().zip(&gradients).zip(&half_gradients)
+    {
+        assert_eq!(half.dtype(), DType::F32, "{}", parameter.name());
+        let values = |t: &Tensor| -> Vec<f32> { t.flatten_all().unwrap().to_vec1().unwrap() };
+        let error = goldens::relative_error(&values(half), &values(exact));
+        assert!(error < 0.03, "{}: {error:e}", parameter.name());
+    }
+}
