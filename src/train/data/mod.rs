@@ -296,3 +296,6 @@ fn take_bytes(
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     AtomicFile::write(path, bytes).map_err(|source| TrainError::Io { path: path.into(), source })
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ pub struct Args {
     /// Go on with the run in DIR, with its own configuration
     #[arg(long)]
     resume: bool,
-    /// Number of threads; the same number gives the same bits
+    /// Number of threads, all cores when not given; any number gives the same bits
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// List the configurations that are ready to run
@@ -70,6 +70,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     start_threads(&config)?;
     interrupt::catch()?;
     warn_of_family(&config)?;
+    eprintln!("{} parameters", config.model.parameter_count()?);
     let dataset = open_data(&config, &dir.data(), dir.checkpoints().exists())?;
     let resume = format!("xielu train --resume --out {}", out.display());
     Run { dir: &dir, config: &config, dataset: &dataset, name: "", resume: &resume }.finish()?;

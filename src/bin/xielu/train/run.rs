@@ -90,7 +90,8 @@ impl Run<'_> {
     }
 
     fn trainer(&self) -> anyhow::Result<Trainer> {
-        let device = Device::Cpu;
+        // The CPU, unless candle was built with its feature `cuda`.
+        let device = Device::cuda_if_available(0)?;
         Ok(match Trainer::resume(self.config, &self.dir.checkpoints(), &device)? {
             Some(trainer) => trainer,
             None => Trainer::new(self.config, &device)?,
