@@ -79,7 +79,22 @@ pub(crate) trait ChunkDot {
     fn chunks(w: &[Self::Block]) -> (&[Self::Chunk], &[Self::Block]);
     /// A last chunk filled up with zeros; `None` if there is nothing in it.
     fn padded(rest: &[Self::Block]) -> Option<Self::Chunk>;
-    /// Adds the products of the blocks that do not fill a chunk.
+    /// The sums of so many chunks as numbers, and the products of each row's blocks that do not
+    /// fill a chunk.
+    #[inline(always)]
+    fn totals<const R: usize, const T: usize>(
+        &self,
+        mut sums: [[Self::Sum; T]; R],
+        _chunks: usize,
+        rest: [&[Self::Block]; R],
+        x: [&InputBlock; T],
+    ) -> [[f32; T]; R] {
+        for (rest, sums) in rest.into_iter().zip(&mut sums) {
+            self.add_rest(rest, x, sums);
+        }
+        sums.map(|sums| sums.map(|sum| self.total(sum)))
+    }
+    /// Adds the products of one row's blocks that do not fill a chunk.
     #[inline(always)]
     fn add_rest<const T: usize>(
         &self,
@@ -167,10 +182,7 @@ impl<D: ChunkDot> RowDot<D::Block, InputBlock> for Chunked<D> {
         }
         let zero = InputBlock::ZERO;
         let x = x.map(|x| x.get(whole).unwrap_or(&zero));
-        for ((_, rest), sums) in rows.iter().zip(&mut sums) {
-            d.add_rest(rest, x, sums);
-        }
-        sums.map(|sums| sums.map(|sum| d.total(sum)))
+        d.totals(sums, whole, rows.map(|(_, rest)| rest), x)
     }
 }
 

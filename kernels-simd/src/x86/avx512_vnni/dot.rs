@@ -47,25 +47,52 @@ impl<U: Unpack> ChunkDot for Rows<U> {
     }
     #[inline(always)]
     fn total(&self, sum: __m512) -> f32 {
-        vnni!({
-            let upper = _mm512_extractf32x8_ps::<1>(sum);
-            horizontal_sum(_mm256_add_ps(_mm512_castps512_ps256(sum), upper))
-        })
+        let [low, high] = halves(sum);
+        horizontal_sum(vnni!(_mm256_add_ps(low, high)))
     }
 
+    /// Groups are added to the lower half, in vectors of half the width: while wider operations are
+    /// on their way, there is one port less for others.
     #[inline(always)]
-    fn add_rest<const T: usize>(
+    fn totals<const R: usize, const T: usize>(
         &self,
-        rest: &[U::Block],
+        sums: [[__m512; T]; R],
+        chunks: usize,
+        rest: [&[U::Block]; R],
         x: [&InputBlock; T],
-        sums: &mut [__m512; T],
-    ) {
-        for (g, w) in rest.iter().enumerate() {
-            let Some((d, bytes)) = U::block(w) else { return };
-            for (x, sum) in x.into_iter().zip(sums.iter_mut()) {
-                *sum = add_group(d, bytes, U::BIAS, x, g, *sum);
+    ) -> [[f32; T]; R] {
+        let zero = vnni!(_mm256_setzero_ps());
+        let mut parts = [[[zero; 2]; T]; R];
+        if chunks > 0 {
+            for (parts, sums) in parts.iter_mut().zip(sums) {
+                for (parts, sum) in parts.iter_mut().zip(sums) {
+                    *parts = halves(sum);
+                }
             }
         }
+        let bias = vnni!(_mm256_set1_epi16(-U::BIAS));
+        let mut offsets = [bias; T];
+        for (offsets, x) in offsets.iter_mut().zip(x) {
+            *offsets = vnni!(_mm256_madd_epi16(bias, load_sums(&x.sums)));
+        }
+        let groups = rest.iter().map(|rest| rest.len()).min().unwrap_or(0);
+        for g in 0..groups {
+            for (rest, parts) in rest.into_iter().zip(parts.iter_mut()) {
+                // SAFETY: `groups` is the length of the shortest of these slices.
+                let w = unsafe { rest.get_unchecked(g) };
+                let Some((d, bytes)) = U::block(w) else { break };
+                for ((x, offsets), [low, _]) in x.into_iter().zip(offsets).zip(parts) {
+                    *low = add_group(d, bytes, offsets, x, g, *low);
+                }
+            }
+        }
+        let mut totals = [[0.0; T]; R];
+        for (totals, parts) in totals.iter_mut().zip(parts) {
+            for (total, [low, high]) in totals.iter_mut().zip(parts) {
+                *total = horizontal_sum(vnni!(_mm256_add_ps(low, high)));
+            }
+        }
+        totals
     }
 
     /// A vector holds 64 products in sixteen sums of four. Four neighbours share a scale, and two
@@ -109,17 +136,28 @@ impl<U: Unpack> ChunkDot for Rows<U> {
 }
 
 /// The products of one group: the rows of narrow matrices are not whole chunks, and filling a
-/// chunk up costs more than its products.
+/// chunk up costs more than its products. `offsets` are added to every group's.
 #[inline(always)]
-fn add_group(d: f32, bytes: __m256i, bias: i32, x: &InputBlock, g: usize, sum: __m512) -> __m512 {
+fn add_group(
+    d: __m256,
+    bytes: __m256i,
+    offsets: __m256i,
+    x: &InputBlock,
+    g: usize,
+    sum: __m256,
+) -> __m256 {
     let quants = load_group(x, g);
-    let [s0, s1] = x.half_sums(g).map(i32::from);
     vnni!({
-        let offset = _mm256_zextsi128_si256(_mm_cvtsi32_si128(-bias * (s0 + s1)));
+        let offset = _mm256_maskz_permutexvar_epi32(1, _mm256_set1_epi32(g as i32), offsets);
         let q = _mm256_cvtepi32_ps(_mm256_dpbusd_epi32(offset, bytes, quants));
-        let scaled = _mm256_mul_ps(_mm256_set1_ps(d * x.d[g % GROUPS]), q);
-        _mm512_add_ps(sum, _mm512_zextps256_ps512(scaled))
+        let scale = _mm256_mul_ps(d, _mm256_set1_ps(x.d[g % GROUPS]));
+        _mm256_add_ps(sum, _mm256_mul_ps(scale, q))
     })
+}
+
+#[inline(always)]
+fn halves(v: __m512) -> [__m256; 2] {
+    vnni!([_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v)])
 }
 
 /// Adds the products of vector `i` to `sums`.

@@ -42,10 +42,10 @@ pub(super) trait Unpack {
     /// As [`crate::gemm::ChunkDot::padded`].
     fn padded(rest: &[Self::Block]) -> Option<Self::Chunk>;
     /// What every byte of [`Unpack::block`] has too much.
-    const BIAS: i32 = 0;
-    /// Scale and bytes of one block, if it has 32 values.
+    const BIAS: i16 = 0;
+    /// Scale, in every lane, and bytes of one block, if it has 32 values.
     #[inline(always)]
-    fn block(_: &Self::Block) -> Option<(f32, __m256i)> {
+    fn block(_: &Self::Block) -> Option<(__m256, __m256i)> {
         None
     }
     /// The scale of each 16 values.
@@ -78,11 +78,11 @@ pub(super) struct Q8_0;
 impl Unpack for Q8_0 {
     chunks_of_groups!(BlockQ8_0, BlockQ8_0::ZERO);
 
-    const BIAS: i32 = 128;
+    const BIAS: i16 = 128;
     #[inline(always)]
-    fn block(w: &BlockQ8_0) -> Option<(f32, __m256i)> {
+    fn block(w: &BlockQ8_0) -> Option<(__m256, __m256i)> {
         let signed = load_bytes(&w.qs);
-        Some((floats(w.d, w.d)[0], vnni!(_mm256_xor_si256(signed, _mm256_set1_epi8(i8::MIN)))))
+        Some((widen_one(w.d), vnni!(_mm256_xor_si256(signed, _mm256_set1_epi8(i8::MIN)))))
     }
     #[inline(always)]
     fn scales(w: &Self::Chunk) -> __m512 {
@@ -113,12 +113,12 @@ pub(super) struct Q4_0;
 impl Unpack for Q4_0 {
     chunks_of_groups!(BlockQ4_0, BlockQ4_0 { d: F16([0; 2]), qs: [0; QK / 2] });
 
-    const BIAS: i32 = 8;
+    const BIAS: i16 = 8;
     #[inline(always)]
-    fn block(w: &BlockQ4_0) -> Option<(f32, __m256i)> {
+    fn block(w: &BlockQ4_0) -> Option<(__m256, __m256i)> {
         let low = load16(&w.qs);
         let both = vnni!(_mm256_set_m128i(_mm_srli_epi16::<4>(low), low));
-        Some((floats(w.d, w.d)[0], vnni!(_mm256_and_si256(both, _mm256_set1_epi8(15)))))
+        Some((widen_one(w.d), vnni!(_mm256_and_si256(both, _mm256_set1_epi8(15)))))
     }
     /// Every ninth word of a chunk's first 128 bytes.
     #[inline(always)]
@@ -308,6 +308,13 @@ fn nibbles(qs: &[u8; 128], i: usize) -> __m512i {
 #[inline(always)]
 fn widen([a, b, c, d, e, f, g, h]: [i16; GROUPS]) -> __m512 {
     vnni!(each_twice(_mm256_cvtph_ps(_mm_setr_epi16(a, b, c, d, e, f, g, h))))
+}
+
+/// A half as a float in every lane. (A half in one lane only would be inserted into whatever a
+/// register held, and wait for that.)
+#[inline(always)]
+fn widen_one(half: F16) -> __m256 {
+    vnni!(_mm256_cvtph_ps(_mm_set1_epi16(i16::from_le_bytes(half.0))))
 }
 
 /// The inverse of [`each_twice`].
