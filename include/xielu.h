@@ -212,6 +212,41 @@ typedef struct {
 } xielu_activation;
 
 /**
+ * What is differentiated, and on which threads.
+ */
+typedef struct {
+    /**
+     * The stored scalars. With eps = 0 xIELU is the ideal function; otherwise its derivative is
+     * autograd's, beta - alpha_n for eps < x <= 0. xIPReLU has no eps.
+     */
+    xielu_raw raw;
+    /**
+     * XIELU_ACTIVATION_XIELU or XIELU_ACTIVATION_XIPRELU.
+     */
+    uint32_t kind;
+    /**
+     * Not 0: on the threads of the process's pool. The library must be built with them (feature
+     * rayon).
+     */
+    uint32_t parallel;
+} xielu_backward_options;
+
+/**
+ * What one layer's stored alphas gather over all elements, added up in a fixed order.
+ */
+typedef struct {
+    /**
+     * By the stored alpha_p: sigmoid(raw alpha_p) times the sum of `dy[i] * x[i]^2` over x > 0.
+     */
+    double draw_p;
+    /**
+     * By the stored alpha_n: sigmoid(raw alpha_n) times the sum of `dy[i] * (e^x[i] - 1 - x[i])`
+     * over x <= 0; of `dy[i] * x[i]^2` for xIPReLU.
+     */
+    double draw_n;
+} xielu_alpha_gradients;
+
+/**
  * An open GGUF file: a view of the caller's bytes. Opaque; it stays where it was made. There is
  * nothing to close.
  */
@@ -480,6 +515,37 @@ xielu_status xielu_swiglu_bf16(const uint16_t *gate, const uint16_t *up, uint16_
  * As xielu_swiglu_f32, for n IEEE half values.
  */
 xielu_status xielu_swiglu_f16(const uint16_t *gate, const uint16_t *up, uint16_t *y, size_t n);
+
+/**
+ * `dx[i] = dy[i] * f'(x[i])` for n values, and the gradients by the stored alphas. The same bits
+ * for any number of threads, on every instruction set.
+ */
+xielu_status xielu_backward_f32(const xielu_backward_options *options,
+                                const float *x,
+                                const float *dy,
+                                float *dx,
+                                size_t n,
+                                xielu_alpha_gradients *alphas);
+
+/**
+ * As xielu_backward_f32, for n bfloat16 values: computed in f32, rounded once.
+ */
+xielu_status xielu_backward_bf16(const xielu_backward_options *options,
+                                 const uint16_t *x,
+                                 const uint16_t *dy,
+                                 uint16_t *dx,
+                                 size_t n,
+                                 xielu_alpha_gradients *alphas);
+
+/**
+ * As xielu_backward_f32, for n IEEE half values: computed in f32, rounded once.
+ */
+xielu_status xielu_backward_f16(const xielu_backward_options *options,
+                                const uint16_t *x,
+                                const uint16_t *dy,
+                                uint16_t *dx,
+                                size_t n,
+                                xielu_alpha_gradients *alphas);
 
 /**
  * Checks the size bytes at data, a whole file at any alignment, and opens it. Nothing is copied:

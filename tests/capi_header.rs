@@ -11,11 +11,12 @@ use std::path::Path;
 use capi_support::functions;
 
 /// The files of `src/capi` with something for C, in the header's order.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "status",
     "version",
     "text",
     "activation",
+    "gradients",
     "config",
     "gguf",
     "mlp",
@@ -59,7 +60,7 @@ fn the_header_is_made_from_the_source() {
 #[test]
 fn every_function_is_called_by_a_test() {
     let header = fs::read_to_string(repository().join(HEADER)).unwrap();
-    let tests: String = ["activation", "gguf", "mlp", "decoder", "sampler"]
+    let tests: String = ["activation", "gradients", "gguf", "mlp", "decoder", "sampler"]
         .map(|name| repository().join(format!("tests/capi_{name}.rs")))
         .map(|path| fs::read_to_string(path).unwrap())
         .concat();

@@ -59,7 +59,7 @@ impl From<RawXielu> for xielu_raw {
 }
 
 impl xielu_raw {
-    fn checked(self) -> Result<RawXielu, Status> {
+    pub(super) fn checked(self) -> Result<RawXielu, Status> {
         let xielu_raw { alpha_p, alpha_n, beta, eps } = self;
         Ok(RawXielu { alpha_p, alpha_n, beta, eps }.checked()?)
     }

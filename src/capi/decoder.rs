@@ -3,14 +3,14 @@
 use core::ffi::c_void;
 
 use super::Status;
+use super::backend::backend;
 use super::mlp::tile_of;
 use super::object::{self, Object, Place};
 use super::pointer::{In, Out, Region, read, separate};
 use super::status::call;
 use super::{xielu_config, xielu_model};
-use crate::kernels::Kernels;
+use crate::Config;
 use crate::llama::{Decoder, DecoderMemory, DecoderOptions, KvCache, KvType};
-use crate::{Backend, Config, Serial};
 
 /// Keys and values as IEEE halves: the default.
 pub const XIELU_KV_F16: u32 = 0;
@@ -92,17 +92,6 @@ impl xielu_decoder_options {
         let decoder = DecoderOptions { batch: self.batch.max(1), mlp_tile };
         Ok(Options { context, kv_type, decoder })
     }
-
-    fn backend(self) -> Result<Backend<'static>, Status> {
-        let kernels = Kernels::detect();
-        match self.parallel {
-            0 => Ok(Backend::new(kernels, &Serial)),
-            #[cfg(feature = "rayon")]
-            _ => Ok(Backend::new(kernels, &crate::Rayon)),
-            #[cfg(not(feature = "rayon"))]
-            _ => Err(Status::Option),
-        }
-    }
 }
 
 /// Says how much memory a decoder takes.
@@ -160,7 +149,8 @@ pub unsafe extern "C" fn xielu_decoder_init(
         // SAFETY: the module's contract, and what is written is separate from what is read.
         let (cache, scratch) = unsafe { (cache.get(), scratch.get()) };
         let cache = KvCache::new(config, o.context, o.kv_type, cache)?;
-        let decoder = Decoder::new(&loaded.model, given.backend()?, o.decoder, cache, scratch)?;
+        let decoder =
+            Decoder::new(&loaded.model, backend(given.parallel)?, o.decoder, cache, scratch)?;
         // SAFETY: the module's contract, and the object is separate from all else.
         unsafe { place.fill(Running { decoder, uses }) };
         Ok(())

@@ -21,9 +21,11 @@
 #![allow(clippy::missing_safety_doc, reason = "the module states the one contract")]
 
 mod activation;
+mod backend;
 mod config;
 mod decoder;
 mod gguf;
+mod gradients;
 mod mlp;
 mod model;
 mod object;
@@ -37,6 +39,7 @@ pub use activation::*;
 pub use config::*;
 pub use decoder::*;
 pub use gguf::*;
+pub use gradients::*;
 pub use mlp::*;
 pub use model::*;
 pub use sampler::*;

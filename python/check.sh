@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Everything about the Python package from scratch: a new environment, build, tests.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --upgrade pip
+"$venv/bin/pip" install '.[test]'
+# Not from this folder, whose sources have no library.
+tests=$PWD/tests
+cd "$venv"
+"$venv/bin/python" -m pytest -p no:cacheprovider "$tests" "$@"
