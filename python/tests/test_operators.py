@@ -25,6 +25,16 @@ def test_gradcheck(eps):
     assert torch.autograd.gradcheck(lambda *a: xielu.xielu(*a, 0.5, eps), inputs(torch.float64))
 
 
+@pytest.mark.parametrize("eps", [0.0, EPS])
+def test_the_formula_at_its_borders(eps):
+    """Its autograd is the derivative where its branches meet, too."""
+    x = torch.tensor([-0.5, 0.0, -0.0], dtype=torch.float64, requires_grad=True)
+    p, n = (torch.tensor([a], dtype=torch.float64) for a in (0.3, -0.7))
+    (found,) = torch.autograd.grad(xielu.reference(x, p, n, 0.5, eps).sum(), x)
+    (truth,) = torch.autograd.grad(xielu.xielu(x, p, n, 0.5, eps).sum(), x)
+    torch.testing.assert_close(found, truth)
+
+
 def test_second_derivatives():
     assert torch.autograd.gradgradcheck(xielu.reference, inputs(torch.float64, (9,)))
     x, p, n = inputs(torch.float32)

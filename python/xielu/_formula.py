@@ -12,18 +12,19 @@ def _precise(x: Tensor) -> Tensor:
 
 def _expm1_minus_x(x: Tensor) -> Tensor:
     """e^x - 1 - x for x <= 0. Near 0 the difference would cancel: Taylor's series instead."""
-    near = x.clamp(min=-0.5)
+    # `where`, not `clamp`: the derivative at the border itself must be the taken branch's.
+    near = torch.where(x >= -0.5, x, -0.5)
     series = torch.ones_like(near)
     for n in range(19, 2, -1):
         series = 1 + series * near / n
     # Not -inf: its branch is not taken, and must stay finite under autograd.
-    far = x.clamp(max=-0.5)
+    far = torch.where(x < -0.5, x, -0.5)
     return torch.where(x >= -0.5, near * near / 2 * series, torch.expm1(far) - far)
 
 
 def _negative(x: Tensor, eps: float) -> Tensor:
     """e^min(x, eps) - 1 - x for x <= 0."""
-    x = x.clamp(max=0.0)
+    x = torch.where(x > 0, 0.0, x)
     if eps == 0:
         return _expm1_minus_x(x)
     constant = torch.expm1(torch.full((), eps, dtype=x.dtype, device=x.device))

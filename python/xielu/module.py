@@ -41,12 +41,11 @@ class XIELU(nn.Module):
 
     def _loaded(self, _keys) -> None:
         if not self.beta.is_meta:
-            # An eps of the default's rounding to a 16-bit type stays the default.
-            new = (self.beta.item(), self.eps.item())
-            old = [torch.tensor(v).to(b.dtype).item() for v, b in zip(self._scalars, (self.beta, self.eps))]
+            # A constant that was only rounded to the buffers' type stays what it was.
+            buffers = self.beta, self.eps
             self._scalars = tuple(
-                kept if value == rounded else value
-                for kept, value, rounded in zip(self._scalars, new, old)
+                old if torch.tensor(old).to(b) == b else b.item()
+                for old, b in zip(self._scalars, buffers)
             )
 
     def forward(self, x: Tensor) -> Tensor:
