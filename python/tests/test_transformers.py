@@ -77,7 +77,8 @@ def test_logits(tiny, patched):
 
 def test_a_patched_model_trains(tiny, patched):
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32)
-    ids = torch.arange(40)[None]
+    # Text: near 0 the reference's slope jumps, and a pre-activation of odd ids comes that close.
+    ids = safetensors.load_file(tiny / "goldens.safetensors")["eval_ids"][:64].long()[None]
 
     def gradients():
         model.zero_grad()

@@ -27,8 +27,9 @@ def _negative(x: Tensor, eps: float) -> Tensor:
     x = torch.where(x > 0, 0.0, x)
     if eps == 0:
         return _expm1_minus_x(x)
-    constant = torch.expm1(torch.full((), eps, dtype=x.dtype, device=x.device))
-    return torch.where(x > eps, constant - x, _expm1_minus_x(x))
+    # e^eps - 1 - x, arranged so that nothing cancels as x nears eps.
+    at_eps = _expm1_minus_x(torch.full((), eps, dtype=x.dtype, device=x.device))
+    return torch.where(x > eps, (eps - x) + at_eps, _expm1_minus_x(x))
 
 
 def reference(
