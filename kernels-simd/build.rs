@@ -1,5 +1,13 @@
 //! Which targets are small, and what of the Arm M-profile a target has: on that architecture the
-//! compiler does not tell a stable crate which features are on.
+//! compiler does not tell a stable crate which features are on. And what the build of a small target
+//! leaves out.
+
+/// Variables that name what a small target needs, and everything they can name. Unset, they name
+/// all of it.
+const CHOICES: [(&str, &[&str]); 2] = [
+    ("XIELU_TYPES", &["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K"]),
+    ("XIELU_ACTIVATIONS", &["xielu", "xiprelu", "relu2", "swiglu", "silu", "elu", "xsilu"]),
+];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -8,8 +16,12 @@ fn main() {
     let target = variable("TARGET");
     let features = variable("CARGO_CFG_TARGET_FEATURE");
     let simd = ["x86", "wasm32"].contains(&variable("CARGO_CFG_TARGET_ARCH").as_str());
-    if variable("CARGO_CFG_TARGET_POINTER_WIDTH") != "64" && !simd {
+    let small = variable("CARGO_CFG_TARGET_POINTER_WIDTH") != "64" && !simd;
+    if small {
         println!("cargo::rustc-cfg=xielu_small");
+    }
+    for (variable, known) in CHOICES {
+        leave_out(variable, known, small);
     }
     // Armv7E-M is Armv7-M with the DSP instructions; Armv8-M may have them.
     let dsp = features.split(',').any(|feature| feature == "dsp");
@@ -20,5 +32,19 @@ fn main() {
     let fpu = target.starts_with("thumbv7em") || target.starts_with("thumbv8m.main");
     if fpu && target.ends_with("hf") {
         println!("cargo::rustc-cfg=xielu_vfma");
+    }
+}
+
+/// Sets `xielu_without` for each of `known` that `variable` does not name.
+fn leave_out(variable: &str, known: &[&str], small: bool) {
+    println!("cargo::rerun-if-env-changed={variable}");
+    println!("cargo::rustc-check-cfg=cfg(xielu_without, values(\"{}\"))", known.join("\", \""));
+    let Ok(named) = std::env::var(variable) else { return };
+    let named: Vec<&str> = named.split([' ', ',']).filter(|name| !name.is_empty()).collect();
+    if let Some(unknown) = named.iter().find(|name| !known.contains(name)) {
+        println!("cargo::error={variable}: {unknown} is none of {}", known.join(", "));
+    }
+    for name in known.iter().filter(|name| small && !named.contains(name)) {
+        println!("cargo::rustc-cfg=xielu_without=\"{name}\"");
     }
 }

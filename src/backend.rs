@@ -5,7 +5,11 @@ use core::num::NonZeroUsize;
 use crate::Error;
 use crate::kernels::{Input, Kernels, Matrix, Output, QK};
 
-/// Runs two pieces of work, on any threads.
+/// Bare 32-bit targets do without threads, and without the code that divides work among them.
+const SERIAL: bool = cfg!(all(target_os = "none", target_pointer_width = "32"));
+
+/// Runs two pieces of work, on any threads. (On bare 32-bit targets nothing is divided, and no
+/// executor called.)
 ///
 /// Threads live above the kernels: the core splits its outputs by halves, calls this and knows
 /// nothing else about them.
@@ -128,7 +132,7 @@ impl<'e> Backend<'e> {
         operations: usize,
         work: Work<'_, T>,
     ) -> Result<(), Error> {
-        if operations < Self::MIN_PARALLEL {
+        if SERIAL || operations < Self::MIN_PARALLEL {
             return work(0, out);
         }
         let granule = NonZeroUsize::new(granule).unwrap_or(NonZeroUsize::MIN);

@@ -2,6 +2,7 @@
 //! [`Config::validate`].
 
 use crate::Error;
+use crate::kernels::built;
 
 /// Which function the MLP applies between its projections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,16 @@ impl HiddenAct {
     /// Whether the MLP has a third matrix, `gate_proj`.
     pub const fn is_gated(self) -> bool {
         matches!(self, HiddenAct::Swiglu)
+    }
+
+    /// Whether it is compiled; see [`built`].
+    pub const fn is_built(self) -> bool {
+        match self {
+            HiddenAct::Xielu => built::XIELU,
+            HiddenAct::Xiprelu => built::XIPRELU,
+            HiddenAct::Relu2 => built::RELU2,
+            HiddenAct::Swiglu => built::SWIGLU,
+        }
     }
 
     /// Whether every layer stores `alpha_p` and `alpha_n`.

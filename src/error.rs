@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::checkpoint::Role;
 use crate::checkpoint::gguf::{GgmlType, GgufError};
+use crate::config::HiddenAct;
 use crate::kernels::{LengthError, ShapeError};
 
 /// An error of the core. Small and `Copy`: no allocation, no text beyond what is static.
@@ -14,6 +15,8 @@ pub enum Error {
     Config(&'static str),
     /// The file is not a well-formed GGUF.
     Gguf(GgufError),
+    /// The model has an activation that this build leaves out; see [`crate::kernels::built`].
+    NotBuilt(HiddenAct),
     /// The checkpoint is of an architecture this library does not run.
     UnsupportedArchitecture(ShortName),
     /// The checkpoint's metadata lacks this key.
@@ -181,6 +184,7 @@ impl fmt::Display for Error {
         match self {
             Error::Config(what) => write!(f, "unusable model shape: {what}"),
             Error::Gguf(e) => e.fmt(f),
+            Error::NotBuilt(act) => write!(f, "the activation {act:?} is not in this build"),
             Error::UnsupportedArchitecture(name) => {
                 write!(f, "architecture {name:?} is not supported")
             }

@@ -66,6 +66,7 @@ pub mod capi;
 pub mod checkpoint;
 pub mod config;
 mod error;
+mod extended;
 pub mod llama;
 pub mod mlp;
 mod packing;

@@ -2,7 +2,8 @@
 
 use half::{bf16, f16};
 
-use crate::formulas::{Elu, Ideal, Relu2, Silu, Swiglu, Xiprelu, Xsilu};
+use crate::built;
+use crate::formulas::{Elu, Ideal, NotBuilt, Relu2, Silu, Swiglu, Xiprelu, Xsilu};
 use crate::lanes::{Element, Lanes, map, map2};
 use crate::scalar::activation::Scalar;
 
@@ -21,7 +22,8 @@ pub struct XieluCoefficients {
     pub eps: f32,
 }
 
-/// An elementwise activation with its frozen parameters.
+/// An elementwise activation with its frozen parameters. One that the build leaves out
+/// ([`crate::built`]) is NaN everywhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Activation {
@@ -98,12 +100,15 @@ pub(crate) unsafe fn activate<L: Lanes, T: Element>(
     }
     match *f {
         Activation::Xielu(c) if !crate::SMALL && c.is_ideal() => run!(Ideal(c)),
-        Activation::Xielu(c) => run!(c),
-        Activation::Xiprelu { alpha_p, alpha_n, beta } => run!(Xiprelu { alpha_p, alpha_n, beta }),
-        Activation::Relu2 => run!(Relu2),
-        Activation::Elu { alpha } => run!(Elu { alpha }),
-        Activation::Xsilu { alpha } if alpha != 0.0 => run!(Xsilu { alpha }),
-        Activation::Silu | Activation::Xsilu { .. } => run!(Silu),
+        Activation::Xielu(c) if built::XIELU => run!(c),
+        Activation::Xiprelu { alpha_p, alpha_n, beta } if built::XIPRELU => {
+            run!(Xiprelu { alpha_p, alpha_n, beta })
+        }
+        Activation::Relu2 if built::RELU2 => run!(Relu2),
+        Activation::Elu { alpha } if built::ELU => run!(Elu { alpha }),
+        Activation::Xsilu { alpha } if built::XSILU && alpha != 0.0 => run!(Xsilu { alpha }),
+        Activation::Silu | Activation::Xsilu { .. } if built::SILU => run!(Silu),
+        _ => run!(NotBuilt),
     }
 }
 

@@ -165,6 +165,17 @@ impl Ideal {
     }
 }
 
+/// What a build leaves out: NaN.
+#[derive(Clone, Copy)]
+pub(crate) struct NotBuilt;
+
+impl Unary for NotBuilt {
+    #[inline(always)]
+    fn apply<L: Lanes>(self, l: L, _: L::F32) -> L::F32 {
+        l.splat(f32::NAN)
+    }
+}
+
 /// `x * (alpha*x + beta)`, `alpha` by the sign of `x`.
 #[derive(Clone, Copy)]
 pub(crate) struct Xiprelu {

@@ -6,6 +6,7 @@ use core::ops::Range;
 
 use crate::activation::Activation;
 use crate::block::QK;
+use crate::built;
 use crate::input::{GROUPS, INPUT_BLOCK, InputBlock};
 use crate::kernels::Kernels;
 use crate::matrix::{Input, Matrix, ShapeError};
@@ -98,6 +99,7 @@ impl Kernels {
                 self.matmul_into(&part, x, values)?;
                 match epilogue {
                     Epilogue::Activation(f) => self.activate_f32_in_place(f, values),
+                    Epilogue::Swiglu(_) if !built::SWIGLU => values.fill(f32::NAN),
                     Epilogue::Swiglu(gate) => {
                         let missing = ShapeError::Rows { expected: w.rows(), found: gate.rows() };
                         let part = gate.rows_range(rows.clone()).ok_or(missing)?;

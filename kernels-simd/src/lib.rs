@@ -31,6 +31,7 @@ mod backward;
 #[cfg(test)]
 mod backward_tests;
 mod block;
+pub mod built;
 mod float_panel;
 mod formulas;
 mod fused;

@@ -57,6 +57,8 @@ pub enum ShapeError {
     InputType(DType),
     /// These weights cannot be packed, or these kernels cannot use packed ones.
     Packing(DType),
+    /// Weights of a type that this build leaves out; see [`crate::built`].
+    NotBuilt(DType),
 }
 
 impl fmt::Display for ShapeError {
@@ -77,6 +79,7 @@ impl fmt::Display for ShapeError {
             ShapeError::Packing(dtype) => {
                 write!(f, "these {dtype} weights cannot be packed, or not for these kernels")
             }
+            ShapeError::NotBuilt(dtype) => write!(f, "{dtype} weights are not in this build"),
             ShapeError::InputType(dtype) => {
                 let want = if dtype.is_quantized() { "quantized" } else { "f32" };
                 write!(f, "{dtype} weights take {want} inputs")
@@ -123,8 +126,12 @@ impl<'w> Matrix<'w> {
     /// Views `data` as `[rows, cols]` of `dtype`.
     ///
     /// # Errors
-    /// If `cols` is not a whole number of blocks or `data` has another length.
+    /// If `cols` is not a whole number of blocks, `data` has another length, or the type is not
+    /// compiled.
     pub fn new(dtype: DType, rows: usize, cols: usize, data: &'w [u8]) -> Result<Self, ShapeError> {
+        if !dtype.is_readable() {
+            return Err(ShapeError::NotBuilt(dtype));
+        }
         let block_len = dtype.block_len();
         if !cols.is_multiple_of(block_len) {
             return Err(ShapeError::PartialBlock { cols, block_len });
@@ -159,6 +166,11 @@ impl<'w> Matrix<'w> {
     /// The element type.
     pub const fn dtype(&self) -> DType {
         self.blocks.dtype()
+    }
+
+    /// Whether products take their other operand as [`InputBlock`]s (else as f32).
+    pub const fn takes_blocks(&self) -> bool {
+        self.dtype().takes_blocks()
     }
 
     /// Number of rows.

@@ -1,6 +1,6 @@
 //! The matrix side of [`Kernels`]: shapes are checked here, before any kernel runs.
 
-use crate::block::{BlockQ8_0, Blocks, QK};
+use crate::block::{BlockQ8_0, Blocks, DType, QK};
 use crate::gemm::{Gemm, GemmFn};
 use crate::input::{INPUT_BLOCK, InputBlock};
 use crate::kernels::{Kernels, LengthError, same_length};
@@ -50,14 +50,25 @@ impl Kernels {
         }
         let call = Call { w, x_stride: x.stride(w), out, accumulate };
         match (w.blocks, x) {
-            (Blocks::F32(b), Input::F32(x)) => call.run(t.f32, b, x),
-            (Blocks::F16(b), Input::F32(x)) => call.run(t.f16, b, x),
-            (Blocks::BF16(b), Input::F32(x)) => call.run(t.bf16, b, x),
-            (Blocks::Q8_0(b), Input::Quantized(x)) => call.run(t.q8_0, b, x),
-            (Blocks::Q4_0(b), Input::Quantized(x)) => call.run(t.q4_0, b, x),
-            (Blocks::Q4_K(b), Input::Quantized(x)) => call.run(t.q4_k, b, x),
-            (Blocks::Q5_K(b), Input::Quantized(x)) => call.run(t.q5_k, b, x),
-            (Blocks::Q6_K(b), Input::Quantized(x)) => call.run(t.q6_k, b, x),
+            (Blocks::F32(b), Input::F32(x)) if DType::F32.is_built() => call.run(t.f32, b, x),
+            (Blocks::F16(b), Input::F32(x)) if DType::F16.is_built() => call.run(t.f16, b, x),
+            (Blocks::BF16(b), Input::F32(x)) if DType::BF16.is_built() => call.run(t.bf16, b, x),
+            (Blocks::Q8_0(b), Input::Quantized(x)) if DType::Q8_0.is_built() => {
+                call.run(t.q8_0, b, x)
+            }
+            (Blocks::Q4_0(b), Input::Quantized(x)) if DType::Q4_0.is_built() => {
+                call.run(t.q4_0, b, x)
+            }
+            (Blocks::Q4_K(b), Input::Quantized(x)) if DType::Q4_K.is_built() => {
+                call.run(t.q4_k, b, x)
+            }
+            (Blocks::Q5_K(b), Input::Quantized(x)) if DType::Q5_K.is_built() => {
+                call.run(t.q5_k, b, x)
+            }
+            (Blocks::Q6_K(b), Input::Quantized(x)) if DType::Q6_K.is_built() => {
+                call.run(t.q6_k, b, x)
+            }
+            _ if !dtype.is_built() => Err(ShapeError::NotBuilt(dtype)),
             _ => Err(ShapeError::InputType(dtype)),
         }
     }
@@ -83,9 +94,15 @@ impl Kernels {
         // made).
         unsafe {
             match m.blocks {
-                Blocks::F32(rows) => (self.gemm().row_sum_f32)(rows, weights, out),
-                Blocks::F16(rows) => (self.gemm().row_sum_f16)(rows, weights, out),
-                Blocks::BF16(rows) => (self.gemm().row_sum_bf16)(rows, weights, out),
+                Blocks::F32(rows) if DType::F32.is_built() => {
+                    (self.gemm().row_sum_f32)(rows, weights, out)
+                }
+                Blocks::F16(rows) if DType::F16.is_built() => {
+                    (self.gemm().row_sum_f16)(rows, weights, out)
+                }
+                Blocks::BF16(rows) if DType::BF16.is_built() => {
+                    (self.gemm().row_sum_bf16)(rows, weights, out)
+                }
                 _ => return Err(ShapeError::InputType(m.dtype())),
             }
         }

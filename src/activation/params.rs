@@ -1,8 +1,8 @@
 //! xIELU's learned scalars as checkpoints store them, and how they become effective.
 
-use super::reference::softplus;
 use super::{Xielu, Xiprelu};
 use crate::Error;
+use crate::extended::shifted_softplus;
 
 /// The scalars of one layer as trained and stored: **before** softplus.
 ///
@@ -47,13 +47,12 @@ impl RawXielu {
     }
 
     /// The ideal function: `alpha_p = softplus(raw_p)`, `alpha_n = beta + softplus(raw_n)`, no
-    /// clamp. Computed in f64, rounded to f32 once.
+    /// clamp. Computed in more than f32, rounded once.
     pub fn freeze(&self) -> Xielu {
-        let softplus_n = softplus(self.alpha_n.into());
         Xielu {
-            alpha_p: softplus(self.alpha_p.into()) as f32,
-            alpha_n: (f64::from(self.beta) + softplus_n) as f32,
-            softplus_n: softplus_n as f32,
+            alpha_p: shifted_softplus(self.alpha_p, 0.0),
+            alpha_n: shifted_softplus(self.alpha_n, self.beta),
+            softplus_n: shifted_softplus(self.alpha_n, 0.0),
             beta: self.beta,
             eps: 0.0,
         }
@@ -69,8 +68,8 @@ impl RawXielu {
     /// The scalars of an xIPReLU layer: `alpha_p = softplus(raw_p)`, `alpha_n = softplus(raw_n)`.
     pub fn freeze_xiprelu(&self) -> Xiprelu {
         Xiprelu {
-            alpha_p: softplus(self.alpha_p.into()) as f32,
-            alpha_n: softplus(self.alpha_n.into()) as f32,
+            alpha_p: shifted_softplus(self.alpha_p, 0.0),
+            alpha_n: shifted_softplus(self.alpha_n, 0.0),
             beta: self.beta,
         }
     }

@@ -3,6 +3,7 @@
 use core::ffi::{CStr, c_char};
 
 use crate::Error;
+use crate::kernels::ShapeError;
 
 /// What a function returns: XIELU_STATUS_OK, or why nothing came of it.
 #[repr(i32)]
@@ -105,9 +106,10 @@ impl From<Error> for Status {
         match e {
             Error::Config(_) => Status::Config,
             Error::Gguf(_) => Status::Gguf,
-            Error::UnsupportedArchitecture(_) | Error::UnsupportedType { .. } => {
-                Status::Unsupported
-            }
+            Error::UnsupportedArchitecture(_)
+            | Error::UnsupportedType { .. }
+            | Error::NotBuilt(_)
+            | Error::Product(ShapeError::NotBuilt(_)) => Status::Unsupported,
             Error::MissingKey(_) | Error::MissingTensor(_) => Status::Missing,
             Error::BadKey { .. } | Error::TensorRank { .. } | Error::TensorShape { .. } => {
                 Status::Invalid

@@ -1,11 +1,13 @@
 //! Rotary position embedding (Su et al., arXiv 2104.09864) with Llama 3's frequency scaling.
 
-use core::f64::consts::TAU;
-
 use crate::Error;
 use crate::config::{Rope, RopeScaling, RopeStyle};
+use crate::extended::{Real, power, sin_cos};
 use crate::kernels::Matrix;
 use crate::rows::rows_mut;
+
+/// A whole turn.
+const TAU: Real = core::f64::consts::TAU as Real;
 
 /// Writes the angle per position of each pair, `theta^(-2i/dim)` after scaling, to `inv_freq`
 /// (`dim / 2` values). `divisors` is the `rope_freqs` tensor, where there is one.
@@ -14,10 +16,9 @@ pub(crate) fn inverse_frequencies(
     divisors: Option<&Matrix<'_>>,
     inv_freq: &mut [f32],
 ) -> Result<(), Error> {
-    let pairs = inv_freq.len() as f64;
+    let pairs = inv_freq.len();
     for (i, f) in inv_freq.iter_mut().enumerate() {
-        let frequency = libm::exp(-(i as f64 / pairs) * libm::log(f64::from(rope.theta)));
-        *f = scaled(frequency, &rope.scaling) as f32;
+        *f = scaled(power(rope.theta, i, pairs), &rope.scaling) as f32;
     }
     let Some(divisors) = divisors.and_then(|d| d.row(0)) else { return Ok(()) };
     // x / d as 1 / (1/x * d): the tensor multiplies in place.
@@ -29,15 +30,15 @@ pub(crate) fn inverse_frequencies(
     Ok(())
 }
 
-fn scaled(frequency: f64, scaling: &RopeScaling) -> f64 {
+fn scaled(frequency: Real, scaling: &RopeScaling) -> Real {
     match *scaling {
         RopeScaling::None => frequency,
-        RopeScaling::Linear { factor } => frequency / f64::from(factor),
+        RopeScaling::Linear { factor } => frequency / Real::from(factor),
         RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
-            let (low, high) = (f64::from(low_freq_factor), f64::from(high_freq_factor));
+            let (low, high) = (Real::from(low_freq_factor), Real::from(high_freq_factor));
             // Turns in the original context: few for low frequencies.
-            let turns = f64::from(original_context) * frequency / TAU;
-            let slow = frequency / f64::from(factor);
+            let turns = original_context as Real * frequency / TAU;
+            let slow = frequency / Real::from(factor);
             if turns < low {
                 slow
             } else if turns > high {
@@ -56,8 +57,7 @@ pub(crate) fn fill_table(inv_freq: &[f32], position: usize, table: &mut [f32]) {
     for ((c, s), f) in cos.iter_mut().zip(sin).zip(inv_freq) {
         // In f32 like every trained model: the rounding of the angle is part of the weights.
         let angle = position as f32 * f;
-        *c = libm::cosf(angle);
-        *s = libm::sinf(angle);
+        (*s, *c) = sin_cos(angle);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Mlp;
 use crate::checkpoint::{Checkpoint, LayerRole, Role, matrix};
 use crate::config::HiddenAct;
-use crate::kernels::Activation;
+use crate::kernels::{Activation, built};
 use crate::{Config, Error};
 
 impl<'w> Mlp<'w> {
@@ -11,20 +11,23 @@ impl<'w> Mlp<'w> {
     ///
     /// # Errors
     /// If a tensor is missing or has the wrong shape or type, or the activation's scalars are
-    /// missing.
+    /// missing, or the build leaves the activation or a type out.
     pub fn load<C>(checkpoint: &C, config: &Config, layer: usize) -> Result<Self, Error>
     where
         C: Checkpoint<'w> + ?Sized,
     {
         let Config { hidden_size: hidden, intermediate_size: ffn, .. } = *config;
         let get = |role, rows, cols| matrix(checkpoint, Role::Layer(layer, role), rows, cols);
+        if !config.hidden_act.is_built() {
+            return Err(Error::NotBuilt(config.hidden_act));
+        }
         let up = get(LayerRole::FfnUp, ffn, hidden)?;
         let down = get(LayerRole::FfnDown, hidden, ffn)?;
         let activation: Activation = match config.hidden_act {
-            HiddenAct::Swiglu => {
+            HiddenAct::Swiglu if built::SWIGLU => {
                 return Mlp::gated(get(LayerRole::FfnGate, ffn, hidden)?, up, down);
             }
-            HiddenAct::Relu2 => Activation::Relu2,
+            HiddenAct::Swiglu | HiddenAct::Relu2 => Activation::Relu2,
             HiddenAct::Xielu => checkpoint.raw_xielu(layer)?.checked()?.freeze().into(),
             HiddenAct::Xiprelu => checkpoint.raw_xielu(layer)?.checked()?.freeze_xiprelu().into(),
         };

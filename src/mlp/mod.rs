@@ -18,8 +18,9 @@ use core::ops::Range;
 
 use crate::Error;
 use crate::backend::Backend;
+use crate::config::HiddenAct;
 use crate::kernels::{
-    Activation, Epilogue, INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, Output, QK,
+    Activation, Epilogue, INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, Output, QK, built,
 };
 use crate::packing::{Packer, packed_bytes};
 use crate::scratch::{Scratch, input_len};
@@ -61,10 +62,14 @@ impl<'w> Mlp<'w> {
     /// SwiGLU: `down(silu(gate(x)) * up(x))` with `gate` and `up` `[ffn, hidden]`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shapes do not fit together.
+    /// [`Error::Shape`] if the shapes do not fit together, [`Error::NotBuilt`] where the build
+    /// leaves gated layers out.
     pub fn gated(gate: Matrix<'w>, up: Matrix<'w>, down: Matrix<'w>) -> Result<Self, Error> {
+        if !built::SWIGLU {
+            return Err(Error::NotBuilt(HiddenAct::Swiglu));
+        }
         same_shape("gate_proj", [up.rows(), up.cols()], &gate)?;
-        if gate.dtype().is_quantized() != up.dtype().is_quantized() {
+        if gate.takes_blocks() != up.takes_blocks() {
             return Err(Error::Shape {
                 what: "gate_proj must be quantized if up_proj is",
                 expected: [up.rows(), up.cols()],
@@ -182,7 +187,7 @@ impl<'w> Mlp<'w> {
         let mut scratch = Scratch::new(scratch, needed)?;
         let x_blocks = scratch.input(tokens, hidden)?;
         let x = input_for(backend, &self.up, x, x_blocks)?;
-        let quantized = self.down.dtype().is_quantized();
+        let quantized = self.down.takes_blocks();
         let blocks = scratch.input(if quantized { tokens } else { 0 }, tile)?;
         let values = scratch.f32(if quantized { 0 } else { tokens * tile })?;
 
@@ -257,6 +262,7 @@ impl<'w> Mlp<'w> {
         let up = self.up.rows_range(rows.clone()).ok_or(Error::OutOfRange("up_proj rows"))?;
         match &self.form {
             Form::Plain(act) => f(&up, Epilogue::Activation(act)),
+            Form::Gated(_) if !built::SWIGLU => Err(Error::NotBuilt(HiddenAct::Swiglu)),
             Form::Gated(gate) => {
                 let gate = gate.rows_range(rows).ok_or(Error::OutOfRange("gate_proj rows"))?;
                 f(&up, Epilogue::Swiglu(&gate))
@@ -272,7 +278,7 @@ pub(crate) fn input_for<'x>(
     x: &'x [f32],
     blocks: &'x mut [InputBlock],
 ) -> Result<Input<'x>, Error> {
-    if !w.dtype().is_quantized() {
+    if !w.takes_blocks() {
         return Ok(Input::F32(x));
     }
     let tokens = x.len().checked_div(w.cols()).unwrap_or(0);

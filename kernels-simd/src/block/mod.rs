@@ -127,18 +127,23 @@ pub enum Blocks<'w> {
     Q6_K(&'w [BlockQ6_K]),
 }
 
-/// The same expression for the blocks of any type.
+/// The same expression for the blocks of any type. Those of a type that is not compiled do not
+/// exist: [`Blocks::new`] refuses them.
 macro_rules! for_blocks {
     ($blocks:expr, $b:ident => $each:expr) => {
         match $blocks {
+            Blocks::F16($b) if DType::F16.is_built() => $each,
+            Blocks::BF16($b) if DType::BF16.is_built() => $each,
+            Blocks::Q8_0($b) if DType::Q8_0.is_built() => $each,
+            Blocks::Q4_0($b) if DType::Q4_0.is_built() => $each,
+            Blocks::Q4_K($b) if DType::Q4_K.is_built() => $each,
+            Blocks::Q5_K($b) if DType::Q5_K.is_built() => $each,
+            Blocks::Q6_K($b) if DType::Q6_K.is_built() => $each,
             Blocks::F32($b) => $each,
-            Blocks::F16($b) => $each,
-            Blocks::BF16($b) => $each,
-            Blocks::Q8_0($b) => $each,
-            Blocks::Q4_0($b) => $each,
-            Blocks::Q4_K($b) => $each,
-            Blocks::Q5_K($b) => $each,
-            Blocks::Q6_K($b) => $each,
+            _ => {
+                let $b: &[F32] = &[];
+                $each
+            }
         }
     };
 }
@@ -177,10 +182,14 @@ block!(BlockQ5_K, Q5_K, self => self.dequantize());
 block!(BlockQ6_K, Q6_K, self => self.dequantize());
 
 impl<'w> Blocks<'w> {
-    /// Views `bytes` as blocks of `dtype`; `None` if the length is not a whole number of blocks.
+    /// Views `bytes` as blocks of `dtype`; `None` if the length is not a whole number of blocks, or
+    /// the type not compiled.
     pub fn new(dtype: DType, bytes: &'w [u8]) -> Option<Self> {
         fn view<B: Block>(bytes: &[u8]) -> Option<Blocks<'_>> {
             Some(B::wrap(bytemuck::try_cast_slice(bytes).ok()?))
+        }
+        if !dtype.is_readable() {
+            return None;
         }
         match dtype {
             DType::F32 => view::<F32>(bytes),
@@ -224,8 +233,8 @@ impl<'w> Blocks<'w> {
         }
         match self {
             Blocks::F32(w) => each(w, x, F32::get),
-            Blocks::F16(w) => each(w, x, F16::get),
-            Blocks::BF16(w) => each(w, x, BF16::get),
+            Blocks::F16(w) if DType::F16.is_built() => each(w, x, F16::get),
+            Blocks::BF16(w) if DType::BF16.is_built() => each(w, x, BF16::get),
             _ => false,
         }
     }

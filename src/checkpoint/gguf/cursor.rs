@@ -45,12 +45,18 @@ impl<'w> Cursor<'w> {
         bytes.first_chunk().copied().ok_or(truncated)
     }
 
+    /// The next number of `size` bytes, at most 8.
+    pub(super) fn little_endian(&mut self, size: u64) -> Result<u64, GgufError> {
+        let bytes = self.take(size)?;
+        Ok(bytes.iter().rev().fold(0, |number, &byte| (number << 8) | u64::from(byte)))
+    }
+
     pub(super) fn u32(&mut self) -> Result<u32, GgufError> {
-        self.array().map(u32::from_le_bytes)
+        self.little_endian(4).map(|number| number as u32)
     }
 
     pub(super) fn u64(&mut self) -> Result<u64, GgufError> {
-        self.array().map(u64::from_le_bytes)
+        self.little_endian(8)
     }
 
     /// A length and that many bytes; the error is at the length.

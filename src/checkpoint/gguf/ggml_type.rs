@@ -8,8 +8,58 @@ use crate::kernels::DType;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GgmlType(pub u32);
 
-/// Name, values per block, bytes per block.
-type Layout = (&'static str, u64, u64);
+/// Number, name, values per block (a power of 2), bytes per block.
+type Layout = (u32, &'static str, u16, u16);
+
+/// ggml's table (`ggml_type` and the block structures); the gaps are types it has removed.
+const LAYOUTS: [Layout; 34] = [
+    (0, "F32", 1, 4),
+    (1, "F16", 1, 2),
+    (2, "Q4_0", 32, 18),
+    (3, "Q4_1", 32, 20),
+    (6, "Q5_0", 32, 22),
+    (7, "Q5_1", 32, 24),
+    (8, "Q8_0", 32, 34),
+    (9, "Q8_1", 32, 36),
+    (10, "Q2_K", 256, 84),
+    (11, "Q3_K", 256, 110),
+    (12, "Q4_K", 256, 144),
+    (13, "Q5_K", 256, 176),
+    (14, "Q6_K", 256, 210),
+    (15, "Q8_K", 256, 292),
+    (16, "IQ2_XXS", 256, 66),
+    (17, "IQ2_XS", 256, 74),
+    (18, "IQ3_XXS", 256, 98),
+    (19, "IQ1_S", 256, 50),
+    (20, "IQ4_NL", 32, 18),
+    (21, "IQ3_S", 256, 110),
+    (22, "IQ2_S", 256, 82),
+    (23, "IQ4_XS", 256, 136),
+    (24, "I8", 1, 1),
+    (25, "I16", 1, 2),
+    (26, "I32", 1, 4),
+    (27, "I64", 1, 8),
+    (28, "F64", 1, 8),
+    (29, "IQ1_M", 256, 56),
+    (30, "BF16", 1, 2),
+    (34, "TQ1_0", 256, 54),
+    (35, "TQ2_0", 256, 66),
+    (39, "MXFP4", 32, 17),
+    (40, "NVFP4", 64, 36),
+    (41, "Q1_0", 128, 18),
+];
+
+/// The same without names, so that a program that prints none holds none.
+static SIZES: [(u32, [u16; 2]); LAYOUTS.len()] = {
+    let mut sizes = [(0, [0; 2]); LAYOUTS.len()];
+    let mut i = 0;
+    while i < sizes.len() {
+        let (number, _, len, bytes) = LAYOUTS[i];
+        sizes[i] = (number, [len, bytes]);
+        i += 1;
+    }
+    sizes
+};
 
 impl GgmlType {
     /// The type this library stores `dtype` as; `None` for a type GGUF has no number for.
@@ -44,58 +94,21 @@ impl GgmlType {
 
     /// The name GGUF tools print; `None` for an unknown number.
     pub fn name(self) -> Option<&'static str> {
-        self.layout().map(|(name, ..)| name)
+        LAYOUTS.iter().find(|(number, ..)| *number == self.0).map(|(_, name, ..)| *name)
     }
 
     /// Values in one block; `None` for an unknown number.
     pub fn block_len(self) -> Option<u64> {
-        self.layout().map(|(_, len, _)| len)
+        self.sizes().map(|[len, _]| len.into())
     }
 
     /// Bytes of one block; `None` for an unknown number.
     pub fn block_bytes(self) -> Option<u64> {
-        self.layout().map(|(.., bytes)| bytes)
+        self.sizes().map(|[_, bytes]| bytes.into())
     }
 
-    /// ggml's table (`ggml_type` and the block structures); the gaps are types it has removed.
-    const fn layout(self) -> Option<Layout> {
-        Some(match self.0 {
-            0 => ("F32", 1, 4),
-            1 => ("F16", 1, 2),
-            2 => ("Q4_0", 32, 18),
-            3 => ("Q4_1", 32, 20),
-            6 => ("Q5_0", 32, 22),
-            7 => ("Q5_1", 32, 24),
-            8 => ("Q8_0", 32, 34),
-            9 => ("Q8_1", 32, 36),
-            10 => ("Q2_K", 256, 84),
-            11 => ("Q3_K", 256, 110),
-            12 => ("Q4_K", 256, 144),
-            13 => ("Q5_K", 256, 176),
-            14 => ("Q6_K", 256, 210),
-            15 => ("Q8_K", 256, 292),
-            16 => ("IQ2_XXS", 256, 66),
-            17 => ("IQ2_XS", 256, 74),
-            18 => ("IQ3_XXS", 256, 98),
-            19 => ("IQ1_S", 256, 50),
-            20 => ("IQ4_NL", 32, 18),
-            21 => ("IQ3_S", 256, 110),
-            22 => ("IQ2_S", 256, 82),
-            23 => ("IQ4_XS", 256, 136),
-            24 => ("I8", 1, 1),
-            25 => ("I16", 1, 2),
-            26 => ("I32", 1, 4),
-            27 => ("I64", 1, 8),
-            28 => ("F64", 1, 8),
-            29 => ("IQ1_M", 256, 56),
-            30 => ("BF16", 1, 2),
-            34 => ("TQ1_0", 256, 54),
-            35 => ("TQ2_0", 256, 66),
-            39 => ("MXFP4", 32, 17),
-            40 => ("NVFP4", 64, 36),
-            41 => ("Q1_0", 128, 18),
-            _ => return None,
-        })
+    fn sizes(self) -> Option<[u16; 2]> {
+        SIZES.iter().find(|(number, _)| *number == self.0).map(|&(_, sizes)| sizes)
     }
 }
 

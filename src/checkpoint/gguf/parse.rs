@@ -115,7 +115,8 @@ fn check_tensors(cursor: &mut Cursor<'_>, count: usize, align: u32) -> Result<()
     for _ in 0..count {
         let info = TensorInfo::read(cursor)?;
         let at_offset = at_offset(cursor);
-        if !info.offset.is_multiple_of(align.into()) {
+        // A power of 2.
+        if info.offset & (u64::from(align) - 1) != 0 {
             return Err(at_offset.error(GgufErrorKind::TensorAlignment));
         }
         // A tensor of unknown size holds at least one byte.
@@ -135,8 +136,8 @@ fn check_tensors(cursor: &mut Cursor<'_>, count: usize, align: u32) -> Result<()
 
 /// The data section; empty if the file ends before it.
 fn data_section<'w>(bytes: &'w [u8], end_of_infos: &Cursor<'w>, align: u32) -> &'w [u8] {
-    let start = (end_of_infos.position() as u64).checked_next_multiple_of(align.into());
-    let start = start.and_then(|start| usize::try_from(start).ok());
+    let padding = end_of_infos.position().wrapping_neg() & (align as usize - 1);
+    let start = end_of_infos.position().checked_add(padding);
     start.and_then(|start| bytes.get(start..)).unwrap_or_default()
 }
 

@@ -32,7 +32,8 @@ impl<'w> TensorInfo<'w> {
 
     /// Size in bytes; `None` if the type is unknown.
     pub fn byte_len(&self) -> Option<u64> {
-        let blocks = self.elements().checked_div(self.ggml_type.block_len()?)?;
+        // A power of 2: no division, which is software where it is 64 bits wide.
+        let blocks = self.elements() >> self.ggml_type.block_len()?.trailing_zeros();
         blocks.checked_mul(self.ggml_type.block_bytes()?)
     }
 
@@ -62,7 +63,7 @@ impl<'w> TensorInfo<'w> {
             return Ok(());
         };
         let row = self.dims().first().copied().unwrap_or(0);
-        if !row.is_multiple_of(block_len) {
+        if row & (block_len - 1) != 0 {
             return Err(at_type.error(GgufErrorKind::PartialBlock));
         }
         self.byte_len().ok_or(overflow).map(|_| ())

@@ -171,22 +171,26 @@ impl<'w> Value<'w> {
         value_type: ValueType,
     ) -> Result<Self, GgufError> {
         let here = *cursor;
+        let bits = match value_type.size() {
+            Some(size) => cursor.little_endian(size)?,
+            None => 0,
+        };
         Ok(match value_type {
-            ValueType::U8 => Value::U8(u8::from_le_bytes(cursor.array()?)),
-            ValueType::I8 => Value::I8(i8::from_le_bytes(cursor.array()?)),
-            ValueType::U16 => Value::U16(u16::from_le_bytes(cursor.array()?)),
-            ValueType::I16 => Value::I16(i16::from_le_bytes(cursor.array()?)),
-            ValueType::U32 => Value::U32(u32::from_le_bytes(cursor.array()?)),
-            ValueType::I32 => Value::I32(i32::from_le_bytes(cursor.array()?)),
-            ValueType::F32 => Value::F32(f32::from_le_bytes(cursor.array()?)),
-            ValueType::U64 => Value::U64(u64::from_le_bytes(cursor.array()?)),
-            ValueType::I64 => Value::I64(i64::from_le_bytes(cursor.array()?)),
-            ValueType::F64 => Value::F64(f64::from_le_bytes(cursor.array()?)),
+            ValueType::U8 => Value::U8(bits as u8),
+            ValueType::I8 => Value::I8(bits as i8),
+            ValueType::U16 => Value::U16(bits as u16),
+            ValueType::I16 => Value::I16(bits as i16),
+            ValueType::U32 => Value::U32(bits as u32),
+            ValueType::I32 => Value::I32(bits as i32),
+            ValueType::F32 => Value::F32(f32::from_bits(bits as u32)),
+            ValueType::U64 => Value::U64(bits),
+            ValueType::I64 => Value::I64(bits as i64),
+            ValueType::F64 => Value::F64(f64::from_bits(bits)),
             ValueType::Str => Value::Str(cursor.string()?),
-            ValueType::Bool => match cursor.array()? {
-                [0] => Value::Bool(false),
-                [1] => Value::Bool(true),
-                [other] => return Err(here.error(GgufErrorKind::BadBool(other))),
+            ValueType::Bool => match bits {
+                0 => Value::Bool(false),
+                1 => Value::Bool(true),
+                other => return Err(here.error(GgufErrorKind::BadBool(other as u8))),
             },
             ValueType::Array => return Err(here.error(GgufErrorKind::NestedArray)),
         })

@@ -1,4 +1,4 @@
-//! Flash of the whole decoder, greedy, of any weight types.
+//! Flash of the whole decoder, greedy, for any shape of model.
 #![no_std]
 #![no_main]
 
