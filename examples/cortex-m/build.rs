@@ -19,6 +19,8 @@ fn main() {
     let riscv = variable("CARGO_CFG_TARGET_ARCH") == "riscv32";
     let scripts: &[&str] = if riscv { &["-Tmemory.x", "-Tlink.x"] } else { &["-Tlink.x"] };
     for script in scripts.iter().chain(&["-Tdefmt.x"]) {
-        println!("cargo:rustc-link-arg-bin=firmware={script}");
+        for bin in ["firmware", "products"] {
+            println!("cargo:rustc-link-arg-bin={bin}={script}");
+        }
     }
 }

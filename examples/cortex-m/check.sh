@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the firmware for every board, runs it under qemu, and checks:
 #   - the log is the snapshot in expected/ (ids, text, self-test), and the ids are this machine's;
+#   - products have the bits of this machine's plain kernels;
 #   - no allocator, no panic and no core::fmt among its symbols;
 #   - RAM and stack are within 96 KiB, and parts of the library within their limits of flash.
 # Prints the tables of docs/EMBEDDED.md.  `check.sh --bless` writes the snapshots anew.
@@ -42,6 +43,8 @@ run() {
 # measured BOARD WHAT: a number of the log.
 measured() { sed -n "s/^measured: $2 //p" "$work/$1.log"; }
 
+hundredths() { awk -v n="$1" 'BEGIN { printf "%.2f", n / 100 }'; }
+
 kib() { awk -v n="$1" 'BEGIN { printf "%.1f KiB", n / 1024 }'; }
 
 # Only what was just built: the linker says what is reachable, the symbols what was linked.
@@ -54,7 +57,8 @@ symbols() {
 }
 
 cargo run -q --release --bin host > "$work/host.log"
-rows=''
+cargo run -q --release --bin host-products > "$work/host-products.log"
+rows='' products=''
 for line in "${boards[@]}"; do
     read -r board target qemu cpu <<< "$line"
     cargo build -q --release --target "$target" --bin firmware "${flags[@]}"
@@ -72,7 +76,12 @@ for line in "${boards[@]}"; do
     fi
     rows+="| $board | ${cpu//\~/ } | $(kib "$(measured "$board" flash)") | $(kib "$ram") | "
     rows+="$(kib "$stack") | $(measured "$board" instructions) |"$'\n'
-    echo "$board: ids as on this machine" >&2
+    XIELU_TYPES='Q8_0 Q4_0' cargo build -q --release --target "$target" --bin products "${flags[@]}"
+    run "$board" "$target" "$qemu" "$target_dir/$target/release/products"
+    diff "$work/host-products.log" <(grep -v '^measured: ' "$work/$board.log")
+    products+="| $board | $(hundredths "$(measured "$board" Q8_0-1024)") | "
+    products+="$(hundredths "$(measured "$board" Q4_0-1024)") |"$'\n'
+    echo "$board: ids and products as on this machine" >&2
 done
 # Without the model's type nothing runs, and nothing else happens.
 XIELU_TYPES=Q4_0,F16 cargo build -q --release --target thumbv7em-none-eabihf --bin firmware \
@@ -84,6 +93,10 @@ grep -qx 'the model does not run' "$work/mps2-an386.log"
 echo '| board | CPU | flash | static RAM | stack | instructions per token |'
 echo '|---|---|---|---|---|---|'
 printf '%s' "$rows"
+echo
+echo '| instructions per multiply-accumulate | Q8_0 | Q4_0 |'
+echo '|---|---|---|'
+printf '%s' "$products"
 echo
 # Programs that do one thing, for the Cortex-M4F: what of the library each of them links.
 target=thumbv7em-none-eabihf

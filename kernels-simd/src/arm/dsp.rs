@@ -9,6 +9,8 @@ use core::arch::asm;
 
 use crate::block::{BlockQ4_0, BlockQ8_0, F16, QK};
 use crate::gemm::Gemm;
+#[cfg(xielu_vfma)]
+use crate::input::GROUPS;
 use crate::input::InputBlock;
 
 /// Rows of Q8_0 that are computed together.
@@ -21,6 +23,12 @@ trait Group<const R: usize>: Copy {
     fn scale(&self) -> F16;
     /// `w . x` of each row.
     fn dots(w: [&Self; R], x: &[i8; QK], sums: [i16; 2]) -> [i32; R];
+    /// The products of whole rows, if there is a kernel for them.
+    #[cfg(xielu_vfma)]
+    #[inline(always)]
+    fn whole_rows(_: [&[Self]; R], _: &[InputBlock]) -> Option<[f32; R]> {
+        None
+    }
 }
 
 /// The products of 4 weights of each row, at an offset. (The assembler could repeat them, but then
@@ -94,6 +102,20 @@ impl Group<Q8_0_ROWS> for BlockQ8_0 {
             );
         }
         [sa, sb, sc]
+    }
+
+    #[cfg(xielu_vfma)]
+    #[inline(always)]
+    fn whole_rows(w: [&[Self]; Q8_0_ROWS], x: &[InputBlock]) -> Option<[f32; Q8_0_ROWS]> {
+        let shortest = w.iter().map(|w| w.len()).min().unwrap_or(0);
+        let groups = shortest.min(x.len() * GROUPS);
+        let mut sums = [0.0; Q8_0_ROWS];
+        if groups > 0 {
+            // SAFETY: no row is shorter than `groups` blocks, nor the input than `groups` groups;
+            // `xielu_dsp` and `xielu_vfma` say that the target has the instructions.
+            unsafe { super::q8_0::dots(&w.map(<[_]>::as_ptr), x.as_ptr(), groups, &mut sums) };
+        }
+        Some(sums)
     }
 }
 
@@ -203,6 +225,10 @@ fn drive<B: Group<R>, const R: usize>(mut g: Gemm<'_, B, InputBlock>) {
 #[inline(always)]
 fn rows<B: Group<R>, const R: usize>(w: [&[B]; R], x: &[InputBlock]) -> [f32; R] {
     const { assert!(R == 2 || R == 3) };
+    #[cfg(xielu_vfma)]
+    if let Some(sums) = B::whole_rows(w, x) {
+        return sums;
+    }
     let mut sums = [0.0; R];
     let Some(&first) = w.first() else { return sums };
     let mut next = 0;

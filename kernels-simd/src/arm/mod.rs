@@ -5,3 +5,5 @@
 pub(crate) mod dsp;
 #[cfg(xielu_vfma)]
 pub(crate) mod fpu;
+#[cfg(all(xielu_dsp, xielu_vfma))]
+mod q8_0;
