@@ -66,12 +66,13 @@ struct PerThread {
     T& operator[](unsigned t) { return all[t]; }
 };
 
-// Runs blocks first .. last of a grid.
-#define KERNEL(name, Args, body)                                                               \
-    extern "C" void name(uint64_t first, uint64_t last, uint64_t blocks, const Args* args) { \
-        for (uint64_t block = first; block < last; ++block) {                                  \
-            body(Grid{block, blocks}, *args);                                                  \
-        }                                                                                      \
+// Runs blocks first .. last of a grid. A name of its own: the C interfaces have others like it.
+#define KERNEL(name, Args, body)                                                            \
+    extern "C" void twin_##name(uint64_t first, uint64_t last, uint64_t blocks,             \
+                                const Args* args) {                                         \
+        for (uint64_t block = first; block < last; ++block) {                               \
+            body(Grid{block, blocks}, *args);                                               \
+        }                                                                                   \
     }
 
 FN uint32_t bits_of(float x) {

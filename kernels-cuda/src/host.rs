@@ -14,7 +14,8 @@ type Twin = unsafe extern "C" fn(first: u64, last: u64, blocks: u64, args: *cons
 macro_rules! twins {
     ($($variant:ident [$($entry:ident),+],)+) => {
         unsafe extern "C" {
-            $($(fn $entry(first: u64, last: u64, blocks: u64, args: *const c_void);)+)+
+            $($(#[link_name = concat!("twin_", stringify!($entry))]
+            fn $entry(first: u64, last: u64, blocks: u64, args: *const c_void);)+)+
         }
 
         fn twins(kernel: Kernel) -> &'static [Twin] {

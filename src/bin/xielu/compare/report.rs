@@ -222,7 +222,7 @@ mod tests {
             trained("xielu", 2, 3.0),
         ];
         let table = table(&runs);
-        let row = "| xielu | 1000 | 64 | 2.0000 ± 1.0000 | 10.064 ± 8.900 | 0, 1, 2 |";
+        let row = "| xielu | 1000 | 64 | 2.0000 ± 1.0000 | 10.064 ± 8.987 | 0, 1, 2 |";
         assert!(table.contains(row), "{table}");
         assert!(table.contains("| swiglu | 1000 | 64 | 2.0000 ± 0.0000 |"), "{table}");
         assert_eq!(csv(&runs).lines().count(), 5);

@@ -153,7 +153,7 @@ mod tests {
             ("optimizer.learning_rat=1", "learning_rat"),
             ("optimizer.learning_rate=fast", "fast"),
             ("optimizer.learning_rate", "no `=`"),
-            ("run.seed.deep=1", "seed is a value"),
+            ("run.seed.deep=1", "expected u64"),
             ("model.activation=gelu", "gelu"),
         ] {
             let error = format!("{:#}", args(&[set]).read().unwrap_err());

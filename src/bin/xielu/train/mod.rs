@@ -70,8 +70,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     start_threads(&config)?;
     interrupt::catch()?;
     warn_of_family(&config)?;
-    eprintln!("{} parameters", config.model.parameter_count()?);
     let dataset = open_data(&config, &dir.data(), dir.checkpoints().exists())?;
+    eprintln!("{} parameters", config.model.parameter_count()?);
     let resume = format!("xielu train --resume --out {}", out.display());
     Run { dir: &dir, config: &config, dataset: &dataset, name: "", resume: &resume }.finish()?;
     report(&dir)
