@@ -3,6 +3,7 @@
 #![no_main]
 
 #[path = "../board.rs"]
+#[allow(dead_code, reason = "no memory is measured here")]
 mod board;
 #[path = "../log.rs"]
 mod log;
