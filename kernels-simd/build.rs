@@ -11,7 +11,7 @@ const CHOICES: [(&str, &[&str]); 2] = [
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(xielu_dsp, xielu_small, xielu_vfma)");
+    println!("cargo::rustc-check-cfg=cfg(xielu_armv8m, xielu_dsp, xielu_small, xielu_vfma)");
     let variable = |name| std::env::var(name).unwrap_or_default();
     let target = variable("TARGET");
     let features = variable("CARGO_CFG_TARGET_FEATURE");
@@ -23,10 +23,17 @@ fn main() {
     for (variable, known) in CHOICES {
         leave_out(variable, known, small);
     }
-    // Armv7E-M is Armv7-M with the DSP instructions; Armv8-M may have them.
-    let dsp = features.split(',').any(|feature| feature == "dsp");
+    // Armv7E-M is Armv7-M with the DSP instructions; Armv8-M may have them, and has if a CPU is named
+    // that does.
+    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
+    let has_dsp = |cpu: &&str| flags.contains(&format!("target-cpu=cortex-{cpu}"));
+    let dsp = features.split(',').any(|feature| feature == "dsp")
+        || ["m33", "m35p", "m55", "m85"].iter().any(has_dsp);
     if target.starts_with("thumbv7em") || (target.starts_with("thumbv8m.main") && dsp) {
         println!("cargo::rustc-cfg=xielu_dsp");
+        if target.starts_with("thumbv8m") {
+            println!("cargo::rustc-cfg=xielu_armv8m");
+        }
     }
     // Every FPU of theirs fuses.
     let fpu = target.starts_with("thumbv7em") || target.starts_with("thumbv8m.main");

@@ -78,6 +78,21 @@ macro_rules! scale {
     };
 }
 
+/// Who runs it: functions of assembly alone see neither the target's features nor its FPU.
+#[cfg(not(xielu_armv8m))]
+macro_rules! cpu {
+    () => {
+        ".fpu fpv4-sp-d16"
+    };
+}
+/// As above, for the least CPU that has both.
+#[cfg(xielu_armv8m)]
+macro_rules! cpu {
+    () => {
+        ".cpu cortex-m33\n.fpu fpv5-sp-d16"
+    };
+}
+
 /// `w . x` of each of three rows: `groups` (at least one) blocks, and as many groups of inputs.
 ///
 /// # Safety
@@ -90,7 +105,7 @@ pub(super) unsafe extern "C" fn dots(
     out: &mut [f32; ROWS],
 ) {
     naked_asm!(
-        ".fpu fpv4-sp-d16",
+        cpu!(),
         "push {{r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}}",
         "mov r12, r2",
         "mov r11, r1",                // the scales of an input block
