@@ -88,9 +88,10 @@ fn split(
             let x = g.x.get(first..first + cols).unwrap_or_default();
             [*high, *low] = halves(isa, x);
         }
-        for (part, rows) in parts.iter_mut().enumerate() {
+        for (rows, part) in parts.iter_mut().zip(&mut inputs.0) {
             transpose(isa, rows);
-            for (out, row) in inputs.0[part][tile].iter_mut().zip(rows) {
+            let Some(out) = part.get_mut(tile) else { break };
+            for (out, row) in out.iter_mut().zip(rows) {
                 store(isa, out, *row);
             }
         }
@@ -146,20 +147,29 @@ type Lane = [i32; LANES];
 
 /// Rows become columns.
 #[inline(always)]
-fn transpose(_: Amx, rows: &mut [__m512i; TILE_ROWS]) {
-    const STAGES: [[Lane; 2]; 4] = [exchange(1), exchange(2), exchange(4), exchange(8)];
-    for (stage, lanes) in STAGES.iter().enumerate() {
-        let distance = 1 << stage;
-        // SAFETY: an `Amx` exists only where the machine runs AVX-512; the arrays are 64 bytes.
-        let lanes = [0, 1].map(|i| unsafe { _mm512_loadu_si512(lanes[i].as_ptr().cast()) });
-        for i in 0..TILE_ROWS {
-            if i & distance == 0 {
-                let (a, b) = (rows[i], rows[i + distance]);
-                // SAFETY: as above.
-                unsafe {
-                    rows[i] = _mm512_permutex2var_epi32(a, lanes[0], b);
-                    rows[i + distance] = _mm512_permutex2var_epi32(a, lanes[1], b);
-                }
+fn transpose(isa: Amx, rows: &mut [__m512i; TILE_ROWS]) {
+    exchange_rows::<1>(isa, rows);
+    exchange_rows::<2>(isa, rows);
+    exchange_rows::<4>(isa, rows);
+    exchange_rows::<8>(isa, rows);
+}
+
+/// Rows `DISTANCE` apart exchange lanes.
+#[inline(always)]
+fn exchange_rows<const DISTANCE: usize>(_: Amx, rows: &mut [__m512i; TILE_ROWS]) {
+    let [first, second] = const { exchange(DISTANCE) };
+    // SAFETY: an `Amx` exists only where the machine runs AVX-512; the arrays are 64 bytes.
+    let [first, second] = unsafe {
+        [_mm512_loadu_si512(first.as_ptr().cast()), _mm512_loadu_si512(second.as_ptr().cast())]
+    };
+    for rows in rows.chunks_exact_mut(2 * DISTANCE) {
+        let Some((upper, lower)) = rows.split_at_mut_checked(DISTANCE) else { break };
+        for (upper, lower) in upper.iter_mut().zip(lower) {
+            let (a, b) = (*upper, *lower);
+            // SAFETY: as above.
+            unsafe {
+                *upper = _mm512_permutex2var_epi32(a, first, b);
+                *lower = _mm512_permutex2var_epi32(a, second, b);
             }
         }
     }

@@ -46,8 +46,9 @@ impl Tiles {
     pub fn configure(isa: Amx, shapes: [Shape; 8]) -> Tiles {
         let mut config =
             Config { palette: 1, start_row: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
-        for (i, Shape { rows, bytes }) in shapes.into_iter().enumerate() {
-            (config.rows[i], config.bytes[i]) = (rows as u8, bytes as u16);
+        let of_tiles = config.rows.iter_mut().zip(&mut config.bytes);
+        for ((rows, bytes), shape) in of_tiles.zip(&shapes) {
+            (*rows, *bytes) = (shape.rows as u8, shape.bytes as u16);
         }
         let config = &raw const config;
         // SAFETY: an `Amx` exists only where AMX can be used; the operand is 64 bytes of the form
