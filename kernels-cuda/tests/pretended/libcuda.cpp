@@ -108,7 +108,7 @@ int cuModuleUnload(void* module) {
 int cuModuleGetFunction(void** function, void* module, const char* name) {
     const std::string entry = std::string(".visible .entry ") + name + "(";
     if (static_cast<Module*>(module)->ptx.find(entry) == std::string::npos) return NOT_FOUND;
-    *function = dlsym(own_library(), name);
+    *function = dlsym(own_library(), (std::string("twin_") + name).c_str());
     return *function ? OK : NOT_FOUND;
 }
 
