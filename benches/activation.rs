@@ -1,4 +1,4 @@
-//! Activations beside a copy of the same buffers, in L1, L2 and main memory.
+//! Activations and their gradients beside a copy of the same buffers, in L1, L2 and main memory.
 //!
 //! `cargo bench --bench activation` runs every instruction set of this machine that has
 //! activations of its own, or the one that `XIELU_ISA` names; `-- 'avx2 xielu'` runs some.
@@ -16,7 +16,7 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use half::{bf16, f16};
-use xielu::kernels::{Activation, Isa, Kernels};
+use xielu::kernels::{Activation, AlphaSums, Isa, Kernels, LearnedActivation, XieluCoefficients};
 use xielu::{RawXielu, Xielu};
 
 /// L1, L2 (the hidden vector of the 8B model), main memory.
@@ -31,10 +31,20 @@ trait Storage: Copy {
     fn of(value: f32) -> Self;
     fn activate(kernels: &Kernels, f: &Activation, x: &[Self], y: &mut [Self]);
     fn swiglu(kernels: &Kernels, gate: &[Self], up: &[Self], y: &mut [Self]);
+    fn learned_backward(
+        kernels: &Kernels,
+        f: &LearnedActivation,
+        x_dy: [&[Self]; 2],
+        dx: &mut [Self],
+        sums: &mut [AlphaSums],
+    );
+    fn relu2_backward(kernels: &Kernels, x_dy: [&[Self]; 2], dx: &mut [Self]);
+    fn swiglu_backward(kernels: &Kernels, from: [&[Self]; 3], to: [&mut [Self]; 2]);
 }
 
 macro_rules! storage {
-    ($t:ty, $name:literal, $of:expr, $activate:ident, $swiglu:ident) => {
+    ($t:ty, $name:literal, $of:expr, [$activate:ident, $swiglu:ident],
+     [$learned_backward:ident, $relu2_backward:ident, $swiglu_backward:ident]) => {
         impl Storage for $t {
             const NAME: &str = $name;
             fn of(value: f32) -> Self {
@@ -46,13 +56,46 @@ macro_rules! storage {
             fn swiglu(kernels: &Kernels, gate: &[Self], up: &[Self], y: &mut [Self]) {
                 kernels.$swiglu(gate, up, y).expect("equal lengths");
             }
+            fn learned_backward(
+                kernels: &Kernels,
+                f: &LearnedActivation,
+                [x, dy]: [&[Self]; 2],
+                dx: &mut [Self],
+                sums: &mut [AlphaSums],
+            ) {
+                kernels.$learned_backward(f, x, dy, dx, sums).expect("equal lengths");
+            }
+            fn relu2_backward(kernels: &Kernels, [x, dy]: [&[Self]; 2], dx: &mut [Self]) {
+                kernels.$relu2_backward(x, dy, dx).expect("equal lengths");
+            }
+            fn swiglu_backward(kernels: &Kernels, from: [&[Self]; 3], to: [&mut [Self]; 2]) {
+                kernels.$swiglu_backward(from, to).expect("equal lengths");
+            }
         }
     };
 }
 
-storage!(f32, "f32", |v| v, activate_f32, swiglu_f32);
-storage!(bf16, "bf16", bf16::from_f32, activate_bf16, swiglu_bf16);
-storage!(f16, "f16", f16::from_f32, activate_f16, swiglu_f16);
+storage!(
+    f32,
+    "f32",
+    |v| v,
+    [activate_f32, swiglu_f32],
+    [backward_f32, relu2_backward_f32, swiglu_backward_f32]
+);
+storage!(
+    bf16,
+    "bf16",
+    bf16::from_f32,
+    [activate_bf16, swiglu_bf16],
+    [backward_bf16, relu2_backward_bf16, swiglu_backward_bf16]
+);
+storage!(
+    f16,
+    "f16",
+    f16::from_f32,
+    [activate_f16, swiglu_f16],
+    [backward_f16, relu2_backward_f16, swiglu_backward_f16]
+);
 
 fn functions() -> [(&'static str, Activation); 4] {
     let raw = RawXielu { alpha_p: 0.97, alpha_n: -0.62, beta: 0.5, eps: -1e-6 };
@@ -64,6 +107,13 @@ fn functions() -> [(&'static str, Activation); 4] {
         ("relu2", Activation::Relu2),
         ("silu", Activation::Silu),
     ]
+}
+
+/// The functions with learned alphas, for their gradients.
+fn learned() -> [(&'static str, LearnedActivation); 2] {
+    let xielu = XieluCoefficients { alpha_p: 1.29, alpha_n: 0.93, beta: 0.5, eps: 0.0 };
+    let xiprelu = LearnedActivation::Xiprelu { alpha_p: 1.2, alpha_n: 0.8, beta: 0.5 };
+    [("xielu backward", LearnedActivation::Xielu(xielu)), ("xiprelu backward", xiprelu)]
 }
 
 /// About nine in ten negative, as in trained layers.
@@ -89,12 +139,25 @@ fn bench<T: Storage>(group: &mut BenchmarkGroup<'_, WallTime>, kernels: &[Kernel
         });
     });
     let gate: Vec<T> = x.iter().rev().copied().collect();
+    let mut d_up = y.clone();
+    let mut sums = vec![AlphaSums::default(); x.len().div_ceil(AlphaSums::TILE)];
     for kernels in kernels {
         let id = |function| format!("{} {function} {}", kernels.isa(), T::NAME);
         for (function, f) in functions() {
             group.bench_function(id(function), |b| b.iter(|| T::activate(kernels, &f, &x, &mut y)));
         }
         group.bench_function(id("swiglu"), |b| b.iter(|| T::swiglu(kernels, &gate, &x, &mut y)));
+        for (function, f) in learned() {
+            group.bench_function(id(function), |b| {
+                b.iter(|| T::learned_backward(kernels, &f, [&x, &gate], &mut y, &mut sums));
+            });
+        }
+        group.bench_function(id("relu2 backward"), |b| {
+            b.iter(|| T::relu2_backward(kernels, [&x, &gate], &mut y));
+        });
+        group.bench_function(id("swiglu backward"), |b| {
+            b.iter(|| T::swiglu_backward(kernels, [&gate, &x, &x], [&mut y, &mut d_up]));
+        });
     }
 }
 
@@ -119,7 +182,9 @@ fn main() {
     criterion.final_summary();
     let mut rows = vec![];
     for kernels in &kernels {
-        for function in functions().map(|f| f.0).into_iter().chain(["swiglu"]) {
+        let gradients =
+            learned().map(|f| f.0).into_iter().chain(["relu2 backward", "swiglu backward"]);
+        for function in functions().map(|f| f.0).into_iter().chain(["swiglu"]).chain(gradients) {
             rows.push(format!("{} {function}", kernels.isa()));
         }
     }

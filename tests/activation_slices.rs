@@ -1,36 +1,14 @@
 //! The slice forms: every instruction set gives the same bits, wherever an element lies.
 
+#[path = "activation_support/stored.rs"]
+mod stored;
+
 use half::{bf16, f16};
-use xielu::activation::{Element, Elementwise, Relu2, Silu, Swiglu, Xielu, Xsilu};
+use xielu::activation::{Elementwise, Relu2, Silu, Swiglu, Xielu, Xsilu};
 use xielu::kernels::{Activation, Isa, Kernels, LengthError};
 use xielu::{RawXielu, activation};
 
-/// A storage type as a test needs it.
-trait Stored: Element + Default + PartialEq + std::fmt::Debug {
-    fn narrow(x: f32) -> Self;
-    fn wide(self) -> f32;
-    fn bits(self) -> u32;
-}
-
-macro_rules! stored {
-    ($t:ty, $narrow:expr, $wide:expr) => {
-        impl Stored for $t {
-            fn narrow(x: f32) -> Self {
-                $narrow(x)
-            }
-            fn wide(self) -> f32 {
-                $wide(self)
-            }
-            fn bits(self) -> u32 {
-                self.to_bits().into()
-            }
-        }
-    };
-}
-
-stored!(f32, std::convert::identity, std::convert::identity);
-stored!(bf16, bf16::from_f32, bf16::to_f32);
-stored!(f16, f16::from_f32, f16::to_f32);
+use stored::{Stored, bits};
 
 fn functions() -> Vec<Activation> {
     let raw = RawXielu { alpha_p: 17.75, alpha_n: 5.78, ..RawXielu::PAPER_INIT };
@@ -73,11 +51,8 @@ fn values<T: Stored>() -> Vec<T> {
     });
     let near = (0..4000).map(|i| (i - 2000) as f32 / 97.0);
     let all = special.into_iter().flat_map(|x| [x, -x]).chain(random.take(40_000)).chain(near);
-    all.map(T::narrow).collect()
-}
-
-fn bits<T: Stored>(x: &[T]) -> Vec<u32> {
-    x.iter().map(|v| v.bits()).collect()
+    let encodings = (0..=u16::MAX).map(T::from_encoding);
+    all.map(T::narrow).chain(encodings).collect()
 }
 
 fn same_bits_everywhere<T: Stored>() {

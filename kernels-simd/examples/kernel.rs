@@ -9,7 +9,8 @@ use std::hint::black_box;
 
 use half::{bf16, f16};
 use xielu_kernels_simd::{
-    Activation, BlockQ8_0, DType, Input, InputBlock, Kernels, Matrix, Output, QK, XieluCoefficients,
+    Activation, AlphaSums, BlockQ8_0, DType, Input, InputBlock, Kernels, LearnedActivation, Matrix,
+    Output, QK, XieluCoefficients,
 };
 
 const USAGE: &str = "usage: kernel NAME ISA N REPEATS";
@@ -19,10 +20,12 @@ fn pre_activations(n: usize) -> Vec<f32> {
     (0..n).map(|i| (i * 7919 % 4096) as f32 / 1024.0 - 3.6).collect()
 }
 
+const XIELU: XieluCoefficients =
+    XieluCoefficients { alpha_p: 1.29, alpha_n: 0.93, beta: 0.5, eps: 0.0 };
+
 fn activation(name: &str) -> Option<Activation> {
-    let xielu = XieluCoefficients { alpha_p: 1.29, alpha_n: 0.93, beta: 0.5, eps: 0.0 };
     Some(match name {
-        "xielu" => Activation::Xielu(xielu),
+        "xielu" => Activation::Xielu(XIELU),
         "xiprelu" => Activation::Xiprelu { alpha_p: 1.2, alpha_n: 0.8, beta: 0.5 },
         "relu2" => Activation::Relu2,
         "silu" => Activation::Silu,
@@ -37,6 +40,9 @@ fn kernel(name: &str, kernels: Kernels, n: usize) -> Option<Box<dyn FnMut()>> {
     }
     let x = pre_activations(n);
     let (function, dtype) = name.rsplit_once('-')?;
+    if dtype == "backward" {
+        return gradient(function, kernels, x);
+    }
     if function == "swiglu" {
         return swiglu(dtype, kernels, &x);
     }
@@ -62,6 +68,32 @@ fn kernel(name: &str, kernels: Kernels, n: usize) -> Option<Box<dyn FnMut()>> {
         }
         _ => return None,
     })
+}
+
+/// The gradients of a function in f32, the alphas' sums included.
+fn gradient(function: &str, kernels: Kernels, x: Vec<f32>) -> Option<Box<dyn FnMut()>> {
+    let dy: Vec<f32> = x.iter().rev().copied().collect();
+    let (mut dx, mut d_up) = (x.clone(), x.clone());
+    let f = match function {
+        "xielu" => LearnedActivation::Xielu(XIELU),
+        "xiprelu" => LearnedActivation::Xiprelu { alpha_p: 1.2, alpha_n: 0.8, beta: 0.5 },
+        "relu2" => {
+            return Some(Box::new(move || {
+                kernels.relu2_backward_f32(&x, &dy, &mut dx).expect("equal lengths")
+            }));
+        }
+        "swiglu" => {
+            return Some(Box::new(move || {
+                let to = [&mut dx[..], &mut d_up[..]];
+                kernels.swiglu_backward_f32([&x, &dy, &dy], to).expect("equal lengths")
+            }));
+        }
+        _ => return None,
+    };
+    let mut sums = vec![AlphaSums::default(); x.len().div_ceil(AlphaSums::TILE)];
+    Some(Box::new(move || {
+        kernels.backward_f32(&f, &x, &dy, &mut dx, &mut sums).expect("equal lengths")
+    }))
 }
 
 /// `n` weights in 32 rows, times the inputs of some tokens.

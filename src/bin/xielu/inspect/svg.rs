@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use plotters::prelude::*;
 
 use super::alphas::LayerAlphas;
-use crate::drawing::{MAX_LEGEND, SIZE, TEXT, colour};
+use crate::drawing::{MAX_LEGEND, SIZE, TEXT, colour, draw_legend, key};
 
 /// The part of the axis that is drawn.
 const X: (f32, f32) = (-4.0, 2.0);
@@ -47,21 +47,11 @@ fn draw_into(svg: &mut String, title: &str, layers: &[LayerAlphas]) -> DrawResul
         if layers.len() <= MAX_LEGEND {
             series
                 .label(format!("layer {i}: αp {:.3}, αn {:.3}", layer.alpha_p, layer.alpha_n))
-                .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 36, y)], colour.stroke_width(4))
-                });
+                .legend(key(colour));
         }
     }
     if layers.len() <= MAX_LEGEND {
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperMiddle)
-            .label_font(("sans-serif", TEXT))
-            .legend_area_size(2 * TEXT)
-            .margin(TEXT as u32)
-            .background_style(WHITE.mix(0.9))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
+        draw_legend(&mut chart, SeriesLabelPosition::UpperMiddle)?;
     }
     root.present()?;
     Ok(())

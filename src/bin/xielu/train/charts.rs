@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::drawing::{MAX_LEGEND, SIZE, TEXT};
+use crate::drawing::{MAX_LEGEND, SIZE, TEXT, draw_legend, key};
 
 /// A line, or points of it.
 pub struct Line {
@@ -84,21 +84,11 @@ fn draw_chart(area: &Area<'_>, chart: &Chart) -> DrawResult {
             context.draw_series(LineSeries::new(points, colour.stroke_width(line.width)))?
         };
         if !line.label.is_empty() && named <= MAX_LEGEND {
-            series.label(&line.label).legend(move |(x, y)| {
-                PathElement::new([(x, y), (x + 36, y)], colour.stroke_width(4))
-            });
+            series.label(&line.label).legend(key(colour));
         }
     }
     if (1..=MAX_LEGEND).contains(&named) {
-        context
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .label_font(("sans-serif", TEXT))
-            .legend_area_size(2 * TEXT)
-            .margin(TEXT as u32)
-            .background_style(WHITE.mix(0.9))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
+        draw_legend(&mut context, SeriesLabelPosition::UpperRight)?;
     }
     Ok(())
 }
