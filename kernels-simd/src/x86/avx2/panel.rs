@@ -23,11 +23,26 @@ impl PanelIsa for Avx2 {
         avx2!(_mm256_cvtepi32_ps(q))
     }
 
+    /// Bytes without their bias: [`signed_products`] wants signs.
+    #[inline(always)]
+    fn arrange<P: Pack>(self, panel: &mut Panel) {
+        if P::LARGEST == 255 {
+            for q in panel.quants.as_flattened_mut().as_flattened_mut() {
+                *q ^= 0x80;
+            }
+        }
+    }
+
     #[inline(always)]
     fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
         match (x, sums) {
             (&[a, b, c, d], [s0, s1, s2, s3]) => {
-                tile::<_, P, 1, 4>(self, panel, [a, b, c, d], [s0, s1, s2, s3]);
+                let (x, sums) = ([a, b, c, d], [s0, s1, s2, s3]);
+                if P::LARGEST == 255 {
+                    tile::<_, P, 2, 4>(self, panel, x, sums);
+                } else {
+                    tile::<_, P, 1, 4>(self, panel, x, sums);
+                }
             }
             (x, sums) => {
                 for (x, sums) in x.iter().zip(sums) {
@@ -38,7 +53,7 @@ impl PanelIsa for Avx2 {
     }
 
     /// Products of two bytes are summed in 16 bits, which hold eight pairs of a 4-bit quant's;
-    /// wider quants are summed more often, and bytes in two halves of 4 bits.
+    /// wider quants are summed more often.
     #[inline(always)]
     fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
         self,
@@ -48,46 +63,66 @@ impl PanelIsa for Avx2 {
         sums: [[i16; 2]; T],
         bias: [i16; 2],
     ) -> Products<__m256i, V, T> {
+        if P::LARGEST == 255 {
+            return signed_products(w, first, x);
+        }
         let mut q = sums.map(|sums| [offset(sums, bias); V]);
-        let limit = i16::MAX as usize / (2 * 127);
-        let quads = match P::LARGEST {
-            255 => Q,
-            largest => limit / largest as usize,
-        };
+        let quads = i16::MAX as usize / (2 * 127) / P::LARGEST as usize;
         for start in (0..Q).step_by(quads) {
             let end = if start + quads < Q { start + quads } else { Q };
-            let zero = avx2!(_mm256_setzero_si256());
-            let mut low = [[zero; V]; T];
-            let mut high = [[zero; V]; T];
+            let mut pairs = [[avx2!(_mm256_setzero_si256()); V]; T];
             for k in start..end {
                 for v in 0..V {
                     let w = load(&w[k % Q], first + 8 * v);
-                    for ((low, high), x) in low.iter_mut().zip(&mut high).zip(x) {
-                        let x = avx2!(_mm256_set1_epi32(i32::from_le_bytes(
-                            x[k % Q].map(i8::cast_unsigned)
-                        )));
-                        if P::LARGEST == 255 {
-                            let upper = avx2!(_mm256_srli_epi16::<4>(w));
-                            low[v] = add_pairs(low[v], nibble(w), x);
-                            high[v] = add_pairs(high[v], nibble(upper), x);
-                        } else {
-                            low[v] = add_pairs(low[v], w, x);
-                        }
+                    for (pairs, x) in pairs.iter_mut().zip(x) {
+                        let products = avx2!(_mm256_maddubs_epi16(w, splat(x[k % Q])));
+                        pairs[v] = avx2!(_mm256_add_epi16(pairs[v], products));
                     }
                 }
             }
-            for (q, (low, high)) in q.iter_mut().zip(low.iter().zip(&high)) {
-                for (q, (low, high)) in q.iter_mut().zip(low.iter().zip(high)) {
-                    *q = avx2!(_mm256_add_epi32(*q, _mm256_madd_epi16(*low, _mm256_set1_epi16(1))));
-                    if P::LARGEST == 255 {
-                        let high = avx2!(_mm256_madd_epi16(*high, _mm256_set1_epi16(16)));
-                        *q = avx2!(_mm256_add_epi32(*q, high));
-                    }
+            for (q, pairs) in q.iter_mut().zip(pairs) {
+                for (q, pairs) in q.iter_mut().zip(pairs) {
+                    *q = add_pairs(*q, pairs);
                 }
             }
         }
         q
     }
+}
+
+/// Of bytes from -128 to 127 and inputs from -127 to 127. The instruction multiplies an unsigned
+/// by a signed byte, so the input takes the weight's sign: 16 bits hold two such products.
+#[inline(always)]
+fn signed_products<const V: usize, const T: usize, const Q: usize>(
+    w: &[Quad; Q],
+    first: usize,
+    x: [&[[i8; 4]; Q]; T],
+) -> Products<__m256i, V, T> {
+    let mut q = [[avx2!(_mm256_setzero_si256()); V]; T];
+    for k in 0..Q {
+        let w: [__m256i; V] = core::array::from_fn(|v| load(&w[k], first + 8 * v));
+        for (q, x) in q.iter_mut().zip(x) {
+            let x = splat(x[k % Q]);
+            for (q, w) in q.iter_mut().zip(w) {
+                let x = avx2!(_mm256_sign_epi8(x, w));
+                let pairs = avx2!(_mm256_maddubs_epi16(_mm256_abs_epi8(w), x));
+                *q = add_pairs(*q, pairs);
+            }
+        }
+    }
+    q
+}
+
+/// Four bytes in every lane.
+#[inline(always)]
+fn splat(x: [i8; 4]) -> __m256i {
+    avx2!(_mm256_set1_epi32(i32::from_le_bytes(x.map(i8::cast_unsigned))))
+}
+
+/// `sum` and, in each lane, the two numbers of 16 bits.
+#[inline(always)]
+fn add_pairs(sum: __m256i, pairs: __m256i) -> __m256i {
+    avx2!(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))))
 }
 
 /// The four columns of eight rows from `first` on.
@@ -96,16 +131,6 @@ pub(in crate::x86) fn load(w: &Quad, first: usize) -> __m256i {
     let rows = w.get(first..first + 8).unwrap_or(&[[0; 4]; 8]);
     // SAFETY: the slice is 8 quads of 4 bytes.
     unsafe { _mm256_loadu_si256(rows.as_ptr().cast()) }
-}
-
-#[inline(always)]
-fn nibble(w: __m256i) -> __m256i {
-    avx2!(_mm256_and_si256(w, _mm256_set1_epi8(15)))
-}
-
-#[inline(always)]
-fn add_pairs(sum: __m256i, w: __m256i, x: __m256i) -> __m256i {
-    avx2!(_mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x)))
 }
 
 /// `-bias . sums` in every lane.
