@@ -256,7 +256,7 @@ fn weighted_rows_match_f64() {
     let p = noise(rows, 8);
     for k in all_kernels() {
         for dtype in [DType::F32, DType::F16, DType::BF16, DType::Q8_0] {
-            let cols = cols.next_multiple_of(dtype.block_len());
+            let cols = usize::next_multiple_of(cols, dtype.block_len());
             let bytes = weights(dtype, rows * cols, 9);
             let mut values = std::vec![0.0; rows * cols];
             assert!(Blocks::new(dtype, &bytes).unwrap().dequantize(&mut values));
