@@ -44,17 +44,18 @@ fn main() {
     let kib = |bytes: usize| format!("{:.1} KiB", bytes as f64 / 1024.0);
     let smallest = DecoderOptions::SMALLEST;
     println!(
-        "| model | MLP, whole | MLP, tiles of 32 | decoder, smallest | KV cache a token, f16 |"
+        "| model | MLP, whole | MLP, tiles of 32 | decoder, smallest | KV cache a token, f16 | in q8_0 |"
     );
-    println!("|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|");
     for (name, c) in &MODELS {
         let mlp = |tile| kib(4 * Mlp::scratch_len(c.hidden_size, tile, 1));
         println!(
-            "| {name} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} |",
             mlp(c.intermediate_size),
             mlp(32),
             kib(4 * Decoder::scratch_len(c, &smallest)),
             kib(KvCache::bytes_needed(c, 1, KvType::F16)),
+            kib(KvCache::bytes_needed(c, 1, KvType::Q8_0)),
         );
     }
 }

@@ -66,6 +66,11 @@
 #define XIELU_KV_F32 2
 
 /**
+ * Keys and values in 8 bits, with a scale for every 32: head_dim is a multiple of 32.
+ */
+#define XIELU_KV_Q8_0 3
+
+/**
  * What a function returns: XIELU_STATUS_OK, or why nothing came of it.
  */
 enum xielu_status
@@ -355,7 +360,7 @@ typedef struct {
      */
     size_t mlp_tile;
     /**
-     * One of XIELU_KV_F16, XIELU_KV_BF16 and XIELU_KV_F32.
+     * One of XIELU_KV_F16, XIELU_KV_BF16, XIELU_KV_F32 and XIELU_KV_Q8_0.
      */
     uint32_t kv_type;
     /**

@@ -5,7 +5,7 @@
 /// Variables that name what a small target needs, and everything they can name. Unset, they name
 /// all of it.
 const CHOICES: [(&str, &[&str]); 2] = [
-    ("XIELU_TYPES", &["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K"]),
+    ("XIELU_TYPES", &["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0_KV"]),
     ("XIELU_ACTIVATIONS", &["xielu", "xiprelu", "relu2", "swiglu", "silu", "elu", "xsilu"]),
 ];
 

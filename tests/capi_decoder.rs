@@ -91,9 +91,12 @@ impl Held {
 fn memory_is_what_rust_says() {
     let bytes = model_bytes();
     let config = Gguf::parse(&bytes).unwrap().config().unwrap();
-    for (kv_type, rust_type) in
-        [(XIELU_KV_F16, KvType::F16), (XIELU_KV_BF16, KvType::BF16), (XIELU_KV_F32, KvType::F32)]
-    {
+    for (kv_type, rust_type) in [
+        (XIELU_KV_F16, KvType::F16),
+        (XIELU_KV_BF16, KvType::BF16),
+        (XIELU_KV_F32, KvType::F32),
+        (XIELU_KV_Q8_0, KvType::Q8_0),
+    ] {
         let options = xielu_decoder_options { kv_type, ..OPTIONS };
         let rust = DecoderOptions { batch: 4, mlp_tile: 32 };
         let expected = xielu_memory {
@@ -148,6 +151,7 @@ fn decoding_gives_rusts_logits_and_tokens() {
     let warm = xielu_sampler_options { seed: 7, top_k: 40, temperature: 1.1, top_p: 0.9 };
     let cases = [
         (XIELU_KV_F16, KvType::F16, zeroed(), SamplerOptions::default()),
+        (XIELU_KV_Q8_0, KvType::Q8_0, zeroed(), SamplerOptions::default()),
         (
             XIELU_KV_F32,
             KvType::F32,
@@ -231,6 +235,9 @@ fn bad_sizes_are_refused() {
         assert_eq!(ask(&odd, &OPTIONS, &mut out), Status::Config);
         let unknown = xielu_decoder_options { kv_type: 99, ..OPTIONS };
         assert_eq!(ask(&config, &unknown, &mut out), Status::Option);
+        let eight_bits = xielu_decoder_options { kv_type: XIELU_KV_Q8_0, ..OPTIONS };
+        let cut_block = xielu_config { head_dim: 48, ..config };
+        assert_eq!(ask(&cut_block, &eight_bits, &mut out), Status::Option);
         let cut = xielu_decoder_options { mlp_tile: 33, ..OPTIONS };
         assert_eq!(ask(&config, &cut, &mut out), Status::Tile);
     }
@@ -309,7 +316,7 @@ fn bad_decoders_are_refused() {
         assert_eq!(init(model, o, kv, kv_size, s, size, model.cast_mut().cast()), Status::Overlap);
         assert_eq!(init(model, o, kv, kv_size, s, size, kv.cast()), Status::Overlap);
         for (bad, status) in [
-            (xielu_decoder_options { kv_type: 3, ..OPTIONS }, Status::Option),
+            (xielu_decoder_options { kv_type: 4, ..OPTIONS }, Status::Option),
             (xielu_decoder_options { mlp_tile: 31, ..OPTIONS }, Status::Tile),
             (xielu_decoder_options { context: 65, ..OPTIONS }, Status::Short),
             (xielu_decoder_options { context: usize::MAX, ..OPTIONS }, Status::Short),

@@ -43,6 +43,7 @@ fn the_table_is_what_c_is_told() {
         (&[][..], 1, XIELU_KV_F16, 6),
         (&["--context", "1,64,100000", "--tile", "64,9999"], 1, XIELU_KV_F16, 6),
         (&["--batch", "16", "--kv-type", "f32", "--context", "10"], 16, XIELU_KV_F32, 3),
+        (&["--kv-type", "q8_0", "--context", "64"], 1, XIELU_KV_Q8_0, 3),
     ] {
         let table = succeeds(&[&["inspect", MODEL, "--memory"], extra].concat());
         assert_eq!(stated(&table, "file"), bytes.len());

@@ -25,7 +25,9 @@ fn generate_gives_the_golden_ids_from_both_kinds_of_model() {
     let golden = golden_greedy_ids();
     assert_eq!(golden.len(), 64);
     for model in ["tests/data/tiny", "tests/data/tiny-bf16.gguf"] {
-        for extra in [&["--kv-type", "f32"][..], &["--tiled-mlp", "--threads", "1"]] {
+        for extra in
+            [&["--kv-type", "f32"][..], &["--kv-type", "q8_0"], &["--tiled-mlp", "--threads", "1"]]
+        {
             let mut args = vec!["generate", model, "--prompt", PROMPT, "--ids"];
             args.extend(extra);
             let out = succeeds(&args);

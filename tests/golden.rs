@@ -91,7 +91,7 @@ fn golden_ids_and_logits<'w>(checkpoint: &impl Checkpoint<'w>, goldens: &Goldens
     let prompt = goldens.ids("prompt_ids");
     let greedy_ids = goldens.ids("greedy_ids");
     assert_eq!(greedy_ids[..prompt.len()], prompt);
-    for kv_type in [KvType::F32, KvType::F16, KvType::BF16] {
+    for kv_type in [KvType::F32, KvType::F16, KvType::BF16, KvType::Q8_0] {
         let ids = with_decoder(checkpoint, kv_type, DecoderOptions::default(), |d| {
             greedy(d, &prompt, 64)
         });
@@ -196,5 +196,34 @@ fn perplexity_is_that_of_transformers_and_llama_cpp() {
             println!("{path} tile {mlp_tile}: perplexity {ppl:.4}");
             assert!(ppl > low && ppl < high, "{path}: {ppl}");
         }
+    }
+}
+
+/// What the cache's type costs: of logits, relative to the f32 cache's, and of perplexity.
+#[test]
+fn smaller_caches_cost_little() {
+    let eval = Goldens::open().ids("eval_ids");
+    let bytes = read("tests/data/tiny-bf16.gguf");
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let run = |kv_type| {
+        with_decoder(&gguf, kv_type, DecoderOptions::default(), |d| {
+            let ppl = perplexity(d, &eval, 256);
+            let mut logits = vec![0.0; 64 * VOCAB];
+            d.rewind(0);
+            d.prompt(&eval[..256]).unwrap();
+            d.logits(&mut logits).unwrap();
+            (ppl, logits)
+        })
+    };
+    let (exact, truth) = run(KvType::F32);
+    println!("f32: perplexity {exact:.4}");
+    for (kv_type, of_logits, of_perplexity) in
+        [(KvType::F16, 1e-3, 1e-3), (KvType::BF16, 5e-3, 5e-3), (KvType::Q8_0, 1e-2, 1e-2)]
+    {
+        let (ppl, logits) = run(kv_type);
+        let error = relative_error(&logits, &truth);
+        println!("{kv_type:?}: perplexity {ppl:.4}, logits {error:.1e} off");
+        assert!(error > 0.0 && error < of_logits, "{kv_type:?}: {error:e}");
+        assert!((ppl - exact).abs() < of_perplexity, "{kv_type:?}: {ppl}");
     }
 }

@@ -47,9 +47,11 @@ fn the_counter_counts() {
 
 #[test]
 fn parsing_mlp_and_decoding_allocate_nothing() {
-    for path in
-        ["tests/data/tiny-Q8_0.gguf", "tests/data/tiny-Q4_0.gguf", "tests/data/tiny-bf16.gguf"]
-    {
+    for (path, kv_type) in [
+        ("tests/data/tiny-Q8_0.gguf", KvType::Q8_0),
+        ("tests/data/tiny-Q4_0.gguf", KvType::F16),
+        ("tests/data/tiny-bf16.gguf", KvType::F16),
+    ] {
         let bytes = std::fs::read(path).unwrap();
         let mut layers = vec![Layer::EMPTY; 4];
         let mut cache = vec![0; 1 << 20];
@@ -67,7 +69,7 @@ fn parsing_mlp_and_decoding_allocate_nothing() {
             mlp.forward_tiled(&backend, 32, &[0.5; 256], &mut out, &mut mlp_scratch).unwrap();
 
             let model = Model::load(&gguf, &mut layers).unwrap();
-            let cache = KvCache::new(&config, 100, KvType::F16, &mut cache).unwrap();
+            let cache = KvCache::new(&config, 100, kv_type, &mut cache).unwrap();
             let options = DecoderOptions { batch: 8, mlp_tile: 96 };
             let mut decoder = Decoder::new(&model, backend, options, cache, &mut scratch).unwrap();
             let warm = SamplerOptions { temperature: 0.8, top_k: 40, top_p: 0.9, seed: 1 };

@@ -23,6 +23,7 @@ boards=(
     'mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     Cortex-M4F'
     'mps3-an547   thumbv8m.main-none-eabihf     qemu-system-arm     Cortex-M55'
     'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 RV32IMAC,~no~FPU'
+    'mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     Cortex-M4F,~cache~in~Q8_0 kv-q8_0'
 )
 
 # What must not be in the firmware.
@@ -60,8 +61,11 @@ cargo run -q --release --bin host > "$work/host.log"
 cargo run -q --release --bin host-products > "$work/host-products.log"
 rows='' products=''
 for line in "${boards[@]}"; do
-    read -r board target qemu cpu <<< "$line"
-    cargo build -q --release --target "$target" --bin firmware "${flags[@]}"
+    read -r board target qemu cpu features <<< "$line"
+    types='Q8_0 F16'
+    [ -z "$features" ] || types='Q8_0 Q8_0_KV'
+    XIELU_TYPES=$types cargo build -q --release --target "$target" --bin firmware \
+        --features "$features" "${flags[@]}"
     elf=$target_dir/$target/release/firmware
     symbols "$elf"
     run "$board" "$target" "$qemu" "$elf"
@@ -76,6 +80,7 @@ for line in "${boards[@]}"; do
     fi
     rows+="| $board | ${cpu//\~/ } | $(kib "$(measured "$board" flash)") | $(kib "$ram") | "
     rows+="$(kib "$stack") | $(measured "$board" instructions) |"$'\n'
+    [ -z "$features" ] || continue
     XIELU_TYPES='Q8_0 Q4_0' cargo build -q --release --target "$target" --bin products "${flags[@]}"
     run "$board" "$target" "$qemu" "$target_dir/$target/release/products"
     diff "$work/host-products.log" <(grep -v '^measured: ' "$work/$board.log")

@@ -16,6 +16,9 @@ pub(crate) const SILU: bool = !cfg!(xielu_without = "silu");
 pub(crate) const ELU: bool = !cfg!(xielu_without = "elu");
 pub(crate) const XSILU: bool = !cfg!(xielu_without = "xsilu");
 
+/// The KV cache in Q8_0: sums of such rows. It takes Q8_0 products too.
+pub const Q8_0_KV: bool = DType::Q8_0.is_built() && !cfg!(xielu_without = "Q8_0_KV");
+
 const FLOATS: bool = DType::F32.is_built() || DType::F16.is_built() || DType::BF16.is_built();
 const QUANTIZED: bool = DType::Q8_0.is_built()
     || DType::Q4_0.is_built()

@@ -1,7 +1,7 @@
 //! Matrix products: the table every instruction set fills, and the loop they share.
 
 use crate::SMALL;
-use crate::block::{BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, F32};
+use crate::block::{BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, F32, QK};
 use crate::float_panel::{FloatPanelIsa, drive_float_panels};
 use crate::input::InputBlock;
 use crate::output::Output;
@@ -27,7 +27,8 @@ pub(crate) struct Gemm<'a, W, X> {
 /// A product kernel. The caller vouches that this machine runs the kernel's instruction set.
 pub(crate) type GemmFn<W, X> = unsafe fn(Gemm<'_, W, X>);
 
-/// Adds `weights[r] * m[r]` over rows to `out`; `rows` holds `weights.len()` rows of `out.len()`.
+/// Adds `weights[r] * m[r]` over rows to `out`; `rows` holds `weights.len()` rows of `out.len()`
+/// values.
 /// The caller vouches that this machine runs the kernel's instruction set.
 pub(crate) type RowSumFn<W> = unsafe fn(rows: &[W], weights: &[f32], out: &mut [f32]);
 
@@ -44,6 +45,7 @@ pub(crate) struct Table {
     pub row_sum_f32: RowSumFn<F32>,
     pub row_sum_f16: RowSumFn<F16>,
     pub row_sum_bf16: RowSumFn<BF16>,
+    pub row_sum_q8_0: RowSumFn<BlockQ8_0>,
     /// `blocks.len() * 32` values to blocks; see [`crate::Kernels::quantize_q8_0`].
     pub quantize_q8_0: unsafe fn(x: &[f32], blocks: &mut [BlockQ8_0]),
     /// Whole groups of 32 values to the groups of blocks, from group `first` of the first block
@@ -304,5 +306,26 @@ pub(crate) fn drive_row_sum<W: Copy>(
         for (o, &w) in out.iter_mut().zip(row) {
             *o += weight * get(w);
         }
+    }
+}
+
+/// [`drive_row_sum`] of Q8_0 rows, 32 columns at a time, so that sums stay in registers. Rows are
+/// added in their order and nothing is fused: the same bits on every instruction set.
+#[inline(always)]
+pub(crate) fn drive_row_sum_q8_0(rows: &[BlockQ8_0], weights: &[f32], out: &mut [f32]) {
+    let groups = out.as_chunks_mut::<QK>().0;
+    let row_blocks = groups.len();
+    for (g, out) in groups.iter_mut().enumerate() {
+        let mut sums = *out;
+        let mut rest = rows.get(g..).unwrap_or_default();
+        for &weight in weights {
+            let Some(block) = rest.first() else { break };
+            rest = rest.get(row_blocks..).unwrap_or_default();
+            let scale = weight * block.d.get();
+            for (sum, &q) in sums.iter_mut().zip(&block.qs) {
+                *sum += scale * f32::from(q);
+            }
+        }
+        *out = sums;
     }
 }

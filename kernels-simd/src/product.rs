@@ -1,6 +1,7 @@
 //! The matrix side of [`Kernels`]: shapes are checked here, before any kernel runs.
 
 use crate::block::{BlockQ8_0, Blocks, DType, QK};
+use crate::built;
 use crate::gemm::{Gemm, GemmFn};
 use crate::input::{INPUT_BLOCK, InputBlock};
 use crate::kernels::{Kernels, LengthError, same_length};
@@ -73,11 +74,12 @@ impl Kernels {
         }
     }
 
-    /// `out[c] += sum over r of weights[r] * m[r][c]`, for float matrices.
+    /// `out[c] += sum over r of weights[r] * m[r][c]`, for F32, F16, BF16 and Q8_0, in f32: rows
+    /// are added in their order, and nothing is fused. The same bits on every instruction set.
     ///
     /// # Errors
-    /// If `weights` is not one per row, `out` not one per column, or `m` is quantized or a range
-    /// of columns. Nothing is written.
+    /// If `weights` is not one per row, `out` not one per column, or `m` is of another type,
+    /// packed, or a range of columns. Nothing is written.
     pub fn add_weighted_rows(
         &self,
         m: &Matrix<'_>,
@@ -87,8 +89,12 @@ impl Kernels {
         if weights.len() != m.rows() {
             return Err(ShapeError::Input { expected: m.rows(), found: weights.len() });
         }
-        if out.len() != m.cols() || m.row_stride != m.cols() {
-            return Err(ShapeError::Rows { expected: m.row_stride, found: out.len() });
+        if out.len() != m.cols() || m.row_stride != m.row_blocks() {
+            let expected = m.row_stride.saturating_mul(m.dtype().block_len());
+            return Err(ShapeError::Rows { expected, found: out.len() });
+        }
+        if m.is_packed() {
+            return Err(ShapeError::Packing(m.dtype()));
         }
         // SAFETY: this machine runs `self.isa`, whose kernels these are (checked when `self` was
         // made).
@@ -102,6 +108,9 @@ impl Kernels {
                 }
                 Blocks::BF16(rows) if DType::BF16.is_built() => {
                     (self.gemm().row_sum_bf16)(rows, weights, out)
+                }
+                Blocks::Q8_0(rows) if built::Q8_0_KV => {
+                    (self.gemm().row_sum_q8_0)(rows, weights, out)
                 }
                 _ => return Err(ShapeError::InputType(m.dtype())),
             }

@@ -255,7 +255,8 @@ fn weighted_rows_match_f64() {
     let (rows, cols) = (9, 44);
     let p = noise(rows, 8);
     for k in all_kernels() {
-        for dtype in [DType::F32, DType::F16, DType::BF16] {
+        for dtype in [DType::F32, DType::F16, DType::BF16, DType::Q8_0] {
+            let cols = usize::next_multiple_of(cols, dtype.block_len());
             let bytes = weights(dtype, rows * cols, 9);
             let mut values = std::vec![0.0; rows * cols];
             assert!(Blocks::new(dtype, &bytes).unwrap().dequantize(&mut values));
@@ -266,6 +267,34 @@ fn weighted_rows_match_f64() {
                 let sum: f64 =
                     (0..rows).map(|r| f64::from(p[r]) * f64::from(values[r * cols + c])).sum();
                 assert!((f64::from(*o) - 2.0 - sum).abs() < 1e-5);
+            }
+        }
+    }
+}
+
+/// Rows of hostile blocks too: scales that are zero, infinite or NaN stay in their columns.
+#[test]
+fn weighted_rows_have_the_same_bits_on_every_isa() {
+    for dtype in [DType::F32, DType::F16, DType::BF16, DType::Q8_0] {
+        for (rows, cols) in [(1, 32), (64, 64), (37, 288), (0, 96)] {
+            let mut bytes = weights(dtype, rows * cols, 12);
+            if dtype == DType::Q8_0 {
+                let scales = [0, 0x8000, 0x0001, 0x7bff, 0x7c00, 0x7e00u16];
+                for (block, scale) in bytes.chunks_mut(34).zip(scales) {
+                    block[..2].copy_from_slice(&scale.to_le_bytes());
+                }
+            }
+            let m = Matrix::new(dtype, rows, cols, &bytes).unwrap();
+            let mut p = noise(rows, 13);
+            p.iter_mut().take(1).for_each(|p| *p = 0.0);
+            let sums = |k: Kernels| {
+                let mut out = noise(cols, 14);
+                k.add_weighted_rows(&m, &p, &mut out).unwrap();
+                out.iter().map(|v| if v.is_nan() { None } else { Some(v.to_bits()) }).collect()
+            };
+            let expected: Vec<Option<u32>> = sums(Kernels::scalar());
+            for k in all_kernels() {
+                assert_eq!(sums(k), expected, "{dtype} {rows} {cols} {}", k.isa());
             }
         }
     }
@@ -308,7 +337,23 @@ fn shapes_that_do_not_fit_are_errors() {
         Err(ShapeError::InputType(DType::Q8_0))
     );
     assert!(k.quantize_q8_0(&[0.0; 33], &mut [BlockQ8_0::ZERO]).is_err());
-    assert!(k.add_weighted_rows(&w, &[0.0; 2], &mut [0.0; 64]).is_err());
+    let mut sums = [1.0; 64];
+    assert_eq!(
+        k.add_weighted_rows(&w, &[0.0; 3], &mut sums),
+        Err(ShapeError::Input { expected: 2, found: 3 })
+    );
+    assert_eq!(
+        k.add_weighted_rows(&w, &[0.0; 2], &mut sums[..32]),
+        Err(ShapeError::Rows { expected: 64, found: 32 })
+    );
+    let part = w.columns(32..64).unwrap();
+    assert!(k.add_weighted_rows(&part, &[0.0; 2], &mut sums[..32]).is_err());
+    let q4 = Matrix::new(DType::Q4_0, 2, 64, &bytes[..18 * 4]).unwrap();
+    assert_eq!(
+        k.add_weighted_rows(&q4, &[0.0; 2], &mut sums),
+        Err(ShapeError::InputType(DType::Q4_0))
+    );
+    assert_eq!(sums, [1.0; 64]);
 }
 
 /// Packed weights give a prompt's results for any number of tokens, in parts too.
@@ -345,6 +390,8 @@ fn packed_weights_match_f64() {
             parts_add_up(&k, &packed, cols);
             assert!(packed.rows_range(8..40).is_none() && packed.columns(32..288).is_none());
             assert_eq!(k.pack(&packed, &mut []).unwrap_err(), ShapeError::Packing(dtype));
+            let sums = k.add_weighted_rows(&packed, &[0.0; 96], &mut [0.0; 768]);
+            assert_eq!(sums, Err(ShapeError::Packing(dtype)));
             assert!(matches!(k.pack(&w, &mut []), Err(ShapeError::Bytes { found: 0, .. })));
             let scalar = Kernels::scalar();
             let (blocks, mut out) = (input_blocks(&k, &noise(cols, 1), cols), [0.0; 96]);

@@ -9,8 +9,8 @@ use super::object::{self, Object, Place};
 use super::pointer::{In, Out, Region, read, separate};
 use super::status::call;
 use super::{xielu_config, xielu_model};
-use crate::Config;
 use crate::llama::{Decoder, DecoderMemory, DecoderOptions, KvCache, KvType};
+use crate::{Config, Error};
 
 /// Keys and values as IEEE halves: the default.
 pub const XIELU_KV_F16: u32 = 0;
@@ -18,6 +18,8 @@ pub const XIELU_KV_F16: u32 = 0;
 pub const XIELU_KV_BF16: u32 = 1;
 /// Keys and values as floats.
 pub const XIELU_KV_F32: u32 = 2;
+/// Keys and values in 8 bits, with a scale for every 32: head_dim is a multiple of 32.
+pub const XIELU_KV_Q8_0: u32 = 3;
 
 /// What trades memory for speed. All zeros are the least memory but for the MLP, which is whole.
 #[repr(C)]
@@ -29,7 +31,7 @@ pub struct xielu_decoder_options {
     pub batch: usize,
     /// Hidden values of the MLP held at a time, a multiple of 32; 0 is all.
     pub mlp_tile: usize,
-    /// One of XIELU_KV_F16, XIELU_KV_BF16 and XIELU_KV_F32.
+    /// One of XIELU_KV_F16, XIELU_KV_BF16, XIELU_KV_F32 and XIELU_KV_Q8_0.
     pub kv_type: u32,
     /// Not 0: on the threads of the process's pool. The library must be built with them (feature
     /// rayon).
@@ -82,8 +84,13 @@ impl xielu_decoder_options {
             XIELU_KV_F16 => KvType::F16,
             XIELU_KV_BF16 => KvType::BF16,
             XIELU_KV_F32 => KvType::F32,
+            XIELU_KV_Q8_0 => KvType::Q8_0,
             _ => return Err(Status::Option),
         };
+        kv_type.check(config).map_err(|e| match e {
+            Error::Config(_) => Status::Option, // the shape is fine, but for this type
+            e => e.into(),
+        })?;
         let mlp_tile = tile_of(self.mlp_tile);
         if mlp_tile < config.intermediate_size && !mlp_tile.is_multiple_of(crate::kernels::QK) {
             return Err(Status::Tile);

@@ -2,7 +2,7 @@
 
 use super::kv_cache::KvCache;
 use crate::backend::Backend;
-use crate::kernels::{Input, Kernels, Matrix, Output};
+use crate::kernels::{INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, Output, built};
 use crate::rows::{rows, rows_mut};
 use crate::{Config, Error};
 
@@ -63,8 +63,7 @@ fn attend_head(
         let mut scores = [0.0f32; BLOCK];
         let scores = scores.get_mut(..range.len()).ok_or(Error::OutOfRange("scores"))?;
         let block = keys.rows_range(range.clone()).ok_or(Error::OutOfRange("keys"))?;
-        let output = Output::new(scores, range.len()).ok_or(Error::OutOfRange("scores"))?;
-        kernels.matmul(&block, Input::F32(q), output)?;
+        score(kernels, q, &block, scores)?;
 
         let block_largest = scores.iter().fold(largest, |m, &s| m.max(s * scale));
         if block_largest > largest {
@@ -85,10 +84,41 @@ fn attend_head(
     Ok(())
 }
 
+/// `scores = keys * q`, one of each key.
+fn score(kernels: &Kernels, q: &[f32], keys: &Matrix<'_>, scores: &mut [f32]) -> Result<(), Error> {
+    if built::Q8_0_KV && keys.takes_blocks() {
+        return score_quantized(kernels, q, keys, scores);
+    }
+    let scores = Output::new(scores, keys.rows()).ok_or(Error::OutOfRange("scores"))?;
+    Ok(kernels.matmul(keys, Input::F32(q), scores)?)
+}
+
+/// As [`score`], `q` being rounded to 8 bits, a block at a time, on the stack. That is done again
+/// for every [`BLOCK`] of positions, next to whose products it is little.
+fn score_quantized(
+    kernels: &Kernels,
+    q: &[f32],
+    keys: &Matrix<'_>,
+    scores: &mut [f32],
+) -> Result<(), Error> {
+    let mut input = [InputBlock::ZERO];
+    scores.fill(0.0);
+    let mut start = 0;
+    for q in q.chunks(INPUT_BLOCK) {
+        let columns = start..start + q.len();
+        start = columns.end;
+        kernels.quantize_input(q, q.len(), &mut input)?;
+        let keys = keys.columns(columns).ok_or(Error::OutOfRange("columns of keys"))?;
+        let scores = Output::new(scores, keys.rows()).ok_or(Error::OutOfRange("scores"))?;
+        kernels.matmul_add(&keys, Input::Quantized(&input), scores)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::DType;
+    use crate::kernels::{BlockQ8_0, DType};
     use std::vec::Vec;
 
     /// Rising scores make every block rescale; more than two blocks and a partial one.
@@ -118,6 +148,46 @@ mod tests {
             let truth: f64 =
                 (0..positions).map(|p| weights[p] * f64::from(value(p, i))).sum::<f64>() / sum;
             assert!((f64::from(*o) - truth).abs() < 2e-6, "{o} {truth}");
+        }
+    }
+
+    /// Attention of one query, `[1; 64]`, over three positions of two blocks in Q8_0.
+    fn over_blocks(keys: [[f32; 64]; 3], values: [[f32; 64]; 3]) -> [f32; 64] {
+        let kernels = Kernels::detect();
+        let [k, v] = [keys, values].map(|rows| {
+            let mut blocks = [BlockQ8_0::ZERO; 6];
+            kernels.quantize_q8_0(rows.as_flattened(), &mut blocks).unwrap();
+            blocks
+        });
+        let matrix = |blocks| Matrix::new(DType::Q8_0, 3, 64, bytemuck::cast_slice(blocks));
+        let mut out = [0.5; 64];
+        attend_head(&kernels, &[1.0; 64], &matrix(&k).unwrap(), &matrix(&v).unwrap(), &mut out)
+            .unwrap();
+        out
+    }
+
+    #[test]
+    fn hostile_keys_and_values_of_eight_bits() {
+        let (zero, one) = ([0.0; 64], [1.0; 64]);
+        assert_eq!(over_blocks([zero; 3], [zero; 3]), zero);
+        // No key stands out: the mean.
+        let mean = over_blocks([zero; 3], [one, zero, [2.0; 64]]);
+        assert!(mean.iter().all(|m| (m - 1.0).abs() < 1e-3), "{mean:?}");
+        // A huge score takes everything, without an overflow: f16 ends at 65504.
+        let mut large = zero;
+        large[40] = 5e6;
+        let taken = over_blocks([zero, large, zero], [zero, one, zero]);
+        assert!(taken.iter().all(|t| (t - 1.0).abs() < 1e-3), "{taken:?}");
+        assert_eq!(over_blocks([zero, large.map(|v| -v), zero], [zero, large, zero]), zero);
+        // Values that no block holds stay in its columns; a key has only one score.
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
+            let mut row = one;
+            row[40] = bad;
+            let out = over_blocks([one; 3], [one, row, one]);
+            assert!(out[..32].iter().all(|v| (v - 1.0).abs() < 1e-3), "{out:?}");
+            assert!(out[32..].iter().all(|v| !v.is_finite()), "{out:?}");
+            let out = over_blocks([one, row, one], [one; 3]);
+            assert!(out.iter().all(|v| v.is_nan()), "{bad} {out:?}");
         }
     }
 }

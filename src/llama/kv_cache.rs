@@ -1,6 +1,6 @@
 //! Keys and values of past positions, in the caller's bytes.
 
-use crate::kernels::{BF16, DType, F16, F32, Matrix};
+use crate::kernels::{BF16, DType, F16, F32, Kernels, Matrix, ShapeError, built};
 use crate::rows::rows;
 use crate::{Config, Error};
 
@@ -14,6 +14,9 @@ pub enum KvType {
     F16,
     /// Half the memory, f32's range.
     BF16,
+    /// A good quarter: a scale for every 32 values of a head. Queries are rounded to 8 bits where
+    /// they meet such keys.
+    Q8_0,
 }
 
 impl KvType {
@@ -22,7 +25,29 @@ impl KvType {
             KvType::F32 => DType::F32,
             KvType::F16 => DType::F16,
             KvType::BF16 => DType::BF16,
+            KvType::Q8_0 => DType::Q8_0,
         }
+    }
+
+    /// Whether this build has such caches, and `config` heads for them.
+    ///
+    /// # Errors
+    /// [`Error::Product`] if the build of a small target leaves the type out (see
+    /// [`crate::kernels::built`]); [`Error::Config`] if a head is not a whole number of blocks.
+    /// (Blocks across heads could not be the rows of a head's matrix.)
+    pub const fn check(self, config: &Config) -> Result<(), Error> {
+        let dtype = self.dtype();
+        let is_built = match self {
+            KvType::F32 | KvType::F16 | KvType::BF16 => dtype.is_built(),
+            KvType::Q8_0 => built::Q8_0_KV,
+        };
+        if !is_built {
+            return Err(Error::Product(ShapeError::NotBuilt(dtype)));
+        }
+        if !config.head_dim.is_multiple_of(dtype.block_len()) {
+            return Err(Error::Config("head_dim is not a multiple of 32, as a Q8_0 KV cache asks"));
+        }
+        Ok(())
     }
 }
 
@@ -39,11 +64,11 @@ pub struct KvCache<'c> {
 }
 
 impl<'c> KvCache<'c> {
-    /// Bytes for `context` positions; `usize::MAX` if that does not fit `usize`.
+    /// Bytes for `context` positions; `usize::MAX` if that does not fit `usize`. A block that a
+    /// head does not fill counts, though there is no such cache ([`KvType::check`]).
     pub const fn bytes_needed(config: &Config, context: usize, kv_type: KvType) -> usize {
-        config
-            .kv_size()
-            .saturating_mul(2 * kv_type.dtype().block_bytes())
+        row_bytes(config.head_dim, kv_type.dtype())
+            .saturating_mul(2 * config.num_kv_heads)
             .saturating_mul(config.num_layers)
             .saturating_mul(context)
     }
@@ -51,13 +76,15 @@ impl<'c> KvCache<'c> {
     /// A cache of `context` positions in `bytes`, at any alignment, whatever they hold.
     ///
     /// # Errors
-    /// If `bytes` is shorter than [`KvCache::bytes_needed`].
+    /// As [`KvType::check`], and [`Error::Memory`] if `bytes` is shorter than
+    /// [`KvCache::bytes_needed`].
     pub fn new(
         config: &Config,
         context: usize,
         kv_type: KvType,
         bytes: &'c mut [u8],
     ) -> Result<Self, Error> {
+        kv_type.check(config)?;
         let needed = Self::bytes_needed(config, context, kv_type);
         let found = bytes.len();
         let bytes =
@@ -91,12 +118,13 @@ impl<'c> KvCache<'c> {
     }
 
     const fn row_bytes(&self) -> usize {
-        self.head_dim * self.dtype.block_bytes()
+        row_bytes(self.head_dim, self.dtype)
     }
 
     /// Writes the keys and values (all heads) of one position.
     pub(crate) fn store(
         &mut self,
+        kernels: &Kernels,
         layer: usize,
         position: usize,
         keys: &[f32],
@@ -107,7 +135,7 @@ impl<'c> KvCache<'c> {
             for (head, x) in rows(all_heads, self.head_dim).enumerate() {
                 let start = self.offset(layer, which, head) + position * row_bytes;
                 let row = self.bytes.get_mut(start..start + row_bytes);
-                encode(self.dtype, x, row.ok_or(Error::OutOfRange("KV cache"))?);
+                encode(kernels, self.dtype, x, row.ok_or(Error::OutOfRange("KV cache"))?)?;
             }
         }
         Ok(())
@@ -149,13 +177,24 @@ impl<'c> KvCache<'c> {
     }
 }
 
+/// Bytes of one position of a head.
+const fn row_bytes(head_dim: usize, dtype: DType) -> usize {
+    head_dim.div_ceil(dtype.block_len()) * dtype.block_bytes()
+}
+
 /// Stores `x` as `dtype`, rounding to nearest.
-fn encode(dtype: DType, x: &[f32], row: &mut [u8]) {
+fn encode(kernels: &Kernels, dtype: DType, x: &[f32], row: &mut [u8]) -> Result<(), Error> {
     match dtype {
+        DType::Q8_0 if built::Q8_0_KV => {
+            let blocks = bytemuck::try_cast_slice_mut(row);
+            let blocks = blocks.map_err(|_| Error::OutOfRange("blocks of the KV cache"))?;
+            kernels.quantize_q8_0(x, blocks)?;
+        }
         DType::F16 => write(x, row, |v| F16::from(v).0),
         DType::BF16 => write(x, row, |v| BF16::from(v).0),
         _ => write(x, row, |v| F32::from(v).0),
     }
+    Ok(())
 }
 
 fn write<const N: usize>(x: &[f32], row: &mut [u8], bytes: impl Fn(f32) -> [u8; N]) {

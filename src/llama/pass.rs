@@ -138,7 +138,7 @@ impl Pass<'_, '_> {
         for (t, (((q, k), v), table)) in q.zip(k).zip(v).zip(tables).enumerate() {
             rope::rotate(config.rope.style, table, q);
             rope::rotate(config.rope.style, table, k);
-            cache.store(self.index, position + t, k, v)?;
+            cache.store(&self.backend.kernels, self.index, position + t, k, v)?;
         }
         Ok(())
     }

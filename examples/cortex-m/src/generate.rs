@@ -17,7 +17,7 @@ pub const TOKENS: usize = 40;
 const PROMPT: [u32; 10] = [443, 372, 56, 539, 30, 54, 32, 66, 459, 313];
 /// One token at a time; a tile of the MLP is one block of inputs.
 const OPTIONS: DecoderOptions = DecoderOptions { batch: 1, mlp_tile: 256 };
-const KV_TYPE: KvType = KvType::F16;
+const KV_TYPE: KvType = if cfg!(feature = "kv-q8_0") { KvType::Q8_0 } else { KvType::F16 };
 
 /// The bundled model's shape: what the sizes below follow from. The file's own is used to compute.
 const CONFIG: Config = Config {

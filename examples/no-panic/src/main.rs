@@ -12,7 +12,9 @@ use core::panic::PanicInfo;
 use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::kernels::DType;
-use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions};
+use xielu::llama::{
+    Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
+};
 use xielu::quant::encode_row;
 use xielu::{Backend, Error, Mlp};
 
@@ -53,6 +55,11 @@ fn run(bytes: &[u8]) -> Result<u32, Error> {
     decoder.logits(&mut logits)?;
     let warm = SamplerOptions { temperature: 0.8, top_k: 40, top_p: 0.9, seed: 1 };
     let id = Sampler::new(warm).sample(&logits);
+    decoder.step(id, &mut logits)?;
+
+    let mut cache = [0; 4 * 2 * 64 * 34];
+    let cache = KvCache::new(&config, 32, KvType::Q8_0, &mut cache)?;
+    let mut decoder = Decoder::new(&model, backend, options, cache, &mut scratch)?;
     decoder.step(id, &mut logits)?;
     Ok(Sampler::new(SamplerOptions::default()).sample(&logits))
 }

@@ -5,7 +5,7 @@ use super::requant::{quantize_groups, quantize_q8_0};
 #[cfg(xielu_dsp)]
 use crate::arm::dsp;
 use crate::block::{BF16, F16, F32};
-use crate::gemm::{Table, drive, drive_row_sum};
+use crate::gemm::{Table, drive, drive_row_sum, drive_row_sum_q8_0};
 
 pub(crate) const TABLE: Table = Table {
     f32: |g| drive(g, |w, x| dot_float(w, x, F32::get)),
@@ -25,6 +25,7 @@ pub(crate) const TABLE: Table = Table {
     row_sum_f32: |rows, weights, out| drive_row_sum(rows, weights, out, F32::get),
     row_sum_f16: |rows, weights, out| drive_row_sum(rows, weights, out, F16::get),
     row_sum_bf16: |rows, weights, out| drive_row_sum(rows, weights, out, BF16::get),
+    row_sum_q8_0: drive_row_sum_q8_0,
     quantize_q8_0,
     quantize_groups,
 };

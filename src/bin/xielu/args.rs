@@ -72,6 +72,8 @@ pub enum KvArg {
     F32,
     F16,
     Bf16,
+    #[value(name = "q8_0")]
+    Q8_0,
 }
 
 impl From<KvArg> for KvType {
@@ -80,6 +82,7 @@ impl From<KvArg> for KvType {
             KvArg::F32 => KvType::F32,
             KvArg::F16 => KvType::F16,
             KvArg::Bf16 => KvType::BF16,
+            KvArg::Q8_0 => KvType::Q8_0,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::activation::Simd128;
 use crate::block::{BF16, F16, F32};
 use crate::float_panel::{FloatPanelIsa, WIDE};
-use crate::gemm::{Gemm, Table, drive_row_sum, float_product, product};
+use crate::gemm::{Gemm, Table, drive_row_sum, drive_row_sum_q8_0, float_product, product};
 use crate::pack::{PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 use crate::vec128::{
     Float, FloatWeight, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, quantize_groups, quantize_q8_0, widen,
@@ -21,6 +21,7 @@ pub(crate) const TABLE: Table = Table {
     row_sum_f32: |rows, weights, out| drive_row_sum(rows, weights, out, F32::get),
     row_sum_f16: |rows, weights, out| drive_row_sum(rows, weights, out, F16::get),
     row_sum_bf16: |rows, weights, out| drive_row_sum(rows, weights, out, BF16::get),
+    row_sum_q8_0: drive_row_sum_q8_0,
     quantize_q8_0: |x, blocks| quantize_q8_0(Simd128, x, blocks),
     quantize_groups: |x, blocks, first| quantize_groups(Simd128, x, blocks, first),
 };

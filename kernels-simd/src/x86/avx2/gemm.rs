@@ -6,8 +6,8 @@ use super::activation::Avx2;
 use super::dot::{ByteDot, FloatRows, LoadF32};
 use super::requant::{quantize_groups, quantize_q8_0};
 use super::unpack;
-use crate::block::{BF16, F16, F32};
-use crate::gemm::{Gemm, Table, drive_row_sum, float_product, product};
+use crate::block::{BF16, BlockQ8_0, F16, F32};
+use crate::gemm::{Gemm, Table, drive_row_sum, drive_row_sum_q8_0, float_product, product};
 use crate::input::InputBlock;
 use crate::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 
@@ -23,6 +23,7 @@ pub(crate) const TABLE: Table = Table {
     row_sum_f32: row_sum::<F32>,
     row_sum_f16: row_sum::<F16>,
     row_sum_bf16: row_sum::<BF16>,
+    row_sum_q8_0,
     quantize_q8_0,
     quantize_groups,
 };
@@ -71,4 +72,9 @@ kernel!(q6_k, unpack::Q6_K, PackQ6_K);
 #[target_feature(enable = "avx2,fma,f16c")]
 fn row_sum<W: LoadF32>(rows: &[W], weights: &[f32], out: &mut [f32]) {
     drive_row_sum(rows, weights, out, W::get);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn row_sum_q8_0(rows: &[BlockQ8_0], weights: &[f32], out: &mut [f32]) {
+    drive_row_sum_q8_0(rows, weights, out);
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::bail;
 use clap::value_parser;
 use xielu::kernels::QK;
-use xielu::llama::{DecoderMemory, DecoderOptions};
+use xielu::llama::{DecoderMemory, DecoderOptions, KvType};
 use xielu::{Config, Mlp};
 
 use crate::args::KvArg;
@@ -69,6 +69,8 @@ pub fn print(
     file: Option<usize>,
     weights: u64,
 ) -> anyhow::Result<()> {
+    let kv_type = KvType::from(args.kv_type);
+    kv_type.check(config)?;
     let batch = args.batch as usize;
     let tiles = args.tiles(config)?;
     writeln!(out, "\nMemory in bytes")?;
@@ -76,14 +78,14 @@ pub fn print(
         writeln!(out, "  {:<10} {file:>12}  the file, in flash or mapped", "file")?;
     }
     writeln!(out, "  {:<10} {weights:>12}  used where they lie, nothing is copied", "weights")?;
-    let smallest = DecoderMemory::new(config, &DecoderOptions::SMALLEST, 1, args.kv_type.into());
+    let smallest = DecoderMemory::new(config, &DecoderOptions::SMALLEST, 1, kv_type);
     let bits = usize::BITS;
     writeln!(out, "  {:<10} {:>12}  views of the weights ({bits}-bit)", "layers", smallest.layers)?;
     writeln!(out, "  {:<10} {:>12}  of one token", "logits", smallest.logits)?;
 
     let tokens = if batch == 1 { "one token".into() } else { format!("{batch} tokens") };
-    let kv_type = format!("{:?}", args.kv_type).to_lowercase();
-    writeln!(out, "\nRAM: layers, logits, KV cache in {kv_type}, scratch of {tokens} at a time")?;
+    let kv_name = format!("{kv_type:?}").to_lowercase();
+    writeln!(out, "\nRAM: layers, logits, KV cache in {kv_name}, scratch of {tokens} at a time")?;
     writeln!(
         out,
         "  {:>8} {:>8} {:>12} {:>12} {:>12} {:>12}",
@@ -92,7 +94,7 @@ pub fn print(
     for context in args.contexts(config) {
         for &tile in &tiles {
             let options = DecoderOptions { batch, mlp_tile: tile };
-            let memory = DecoderMemory::new(config, &options, context, args.kv_type.into());
+            let memory = DecoderMemory::new(config, &options, context, kv_type);
             let mlp = Mlp::scratch_len(config.hidden_size, tile, batch);
             let mlp = mlp.saturating_mul(size_of::<f32>());
             let tile =
