@@ -11,7 +11,9 @@ const CHOICES: [(&str, &[&str]); 2] = [
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(xielu_armv8m, xielu_dsp, xielu_mve, xielu_small, xielu_vfma)");
+    println!(
+        "cargo::rustc-check-cfg=cfg(xielu_armv8m, xielu_dsp, xielu_mve, xielu_small, xielu_soft, xielu_vfma)"
+    );
     let variable = |name| std::env::var(name).unwrap_or_default();
     let target = variable("TARGET");
     let features = variable("CARGO_CFG_TARGET_FEATURE");
@@ -19,6 +21,15 @@ fn main() {
     let small = variable("CARGO_CFG_TARGET_POINTER_WIDTH") != "64" && !simd;
     if small {
         println!("cargo::rustc-cfg=xielu_small");
+    }
+    let abi = variable("CARGO_CFG_TARGET_ABI");
+    let soft = match variable("CARGO_CFG_TARGET_ARCH").as_str() {
+        "arm" => abi == "eabi",
+        "riscv32" => !features.split(',').any(|feature| feature == "f"),
+        _ => false,
+    };
+    if small && soft {
+        println!("cargo::rustc-cfg=xielu_soft");
     }
     for (variable, known) in CHOICES {
         leave_out(variable, known, small);

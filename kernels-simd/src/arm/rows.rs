@@ -7,8 +7,12 @@ use crate::input::{GROUPS, InputBlock};
 ///
 /// # Safety
 /// The rows hold that many blocks, `x` that many groups of 32 inputs.
-pub(super) type Dots<B, const R: usize> =
-    unsafe extern "C" fn(w: &[*const B; R], x: *const InputBlock, groups: usize, out: &mut [f32; R]);
+pub(super) type Dots<B, const R: usize> = unsafe extern "C" fn(
+    w: &[*const B; R],
+    x: *const InputBlock,
+    groups: usize,
+    out: &mut [f32; R],
+);
 
 /// Every row against every token, `R` rows at a time. What is left over is computed with the last
 /// row repeated.
@@ -19,8 +23,8 @@ pub(super) type Dots<B, const R: usize> =
 pub(super) fn drive<B, const R: usize>(mut g: Gemm<'_, B, InputBlock>, dots: Dots<B, R>) {
     let groups = g.row_blocks.min(g.x_stride * GROUPS);
     let last = g.out.rows().saturating_sub(1);
-    let fits = g.w.len() >= last * g.row_stride + g.row_blocks
-        && g.x.len() >= g.out.tokens() * g.x_stride;
+    let fits =
+        g.w.len() >= last * g.row_stride + g.row_blocks && g.x.len() >= g.out.tokens() * g.x_stride;
     for t in 0..g.out.tokens() {
         // Always: `Matrix` and `Kernels::product` checked the lengths.
         let (true, Some(out)) = (fits, g.out.token(t)) else { return };

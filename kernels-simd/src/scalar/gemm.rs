@@ -2,8 +2,10 @@
 
 use super::dot::{dot_float, dot_q4_0, dot_q4_k, dot_q5_k, dot_q6_k, dot_q8_0};
 use super::requant::{quantize_groups, quantize_q8_0};
-#[cfg(all(xielu_dsp, not(xielu_mve)))]
+#[cfg(all(xielu_dsp, not(xielu_vfma)))]
 use crate::arm::dsp as arm;
+#[cfg(all(xielu_dsp, xielu_vfma, not(xielu_mve)))]
+use crate::arm::dsp_fpu as arm;
 #[cfg(xielu_mve)]
 use crate::arm::mve as arm;
 use crate::block::{BF16, F16, F32};
