@@ -11,7 +11,9 @@ const CHOICES: [(&str, &[&str]); 2] = [
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(xielu_armv8m, xielu_dsp, xielu_small, xielu_vfma)");
+    println!(
+        "cargo::rustc-check-cfg=cfg(xielu_armv8m, xielu_dsp, xielu_mve, xielu_small, xielu_soft, xielu_vfma)"
+    );
     let variable = |name| std::env::var(name).unwrap_or_default();
     let target = variable("TARGET");
     let features = variable("CARGO_CFG_TARGET_FEATURE");
@@ -20,15 +22,26 @@ fn main() {
     if small {
         println!("cargo::rustc-cfg=xielu_small");
     }
+    let abi = variable("CARGO_CFG_TARGET_ABI");
+    let soft = match variable("CARGO_CFG_TARGET_ARCH").as_str() {
+        "arm" => abi == "eabi",
+        "riscv32" => !features.split(',').any(|feature| feature == "f"),
+        _ => false,
+    };
+    if small && soft {
+        println!("cargo::rustc-cfg=xielu_soft");
+    }
     for (variable, known) in CHOICES {
         leave_out(variable, known, small);
     }
     // Armv7E-M is Armv7-M with the DSP instructions; Armv8-M may have them, and has if a CPU is named
     // that does.
     let flags = variable("CARGO_ENCODED_RUSTFLAGS");
-    let has_dsp = |cpu: &&str| flags.contains(&format!("target-cpu=cortex-{cpu}"));
+    let is_cpu = |cpu: &&str| flags.contains(&format!("target-cpu=cortex-{cpu}"));
+    let helium = ["m55", "m85"].iter().any(is_cpu);
     let dsp = features.split(',').any(|feature| feature == "dsp")
-        || ["m33", "m35p", "m55", "m85"].iter().any(has_dsp);
+        || ["m33", "m35p"].iter().any(is_cpu)
+        || helium;
     if target.starts_with("thumbv7em") || (target.starts_with("thumbv8m.main") && dsp) {
         println!("cargo::rustc-cfg=xielu_dsp");
         if target.starts_with("thumbv8m") {
@@ -39,6 +52,9 @@ fn main() {
     let fpu = target.starts_with("thumbv7em") || target.starts_with("thumbv8m.main");
     if fpu && target.ends_with("hf") {
         println!("cargo::rustc-cfg=xielu_vfma");
+        if target.starts_with("thumbv8m") && helium {
+            println!("cargo::rustc-cfg=xielu_mve");
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 fn main() {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let board = match variable("TARGET").as_str() {
+        // Code of the least Cortex-M runs on it too.
+        "thumbv7m-none-eabi" | "thumbv6m-none-eabi" => "mps2-an385",
         "thumbv7em-none-eabihf" => "mps2-an386",
         "thumbv8m.main-none-eabihf" => "mps3-an547",
         "riscv32imac-unknown-none-elf" => "riscv-virt",

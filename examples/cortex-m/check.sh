@@ -20,6 +20,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 boards=(
+    'mps2-an385   thumbv7m-none-eabi            qemu-system-arm     Cortex-M3,~no~FPU'
     'mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     Cortex-M4F'
     'mps3-an547   thumbv8m.main-none-eabihf     qemu-system-arm     Cortex-M55'
     'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 RV32IMAC,~no~FPU'

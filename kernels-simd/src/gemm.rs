@@ -7,6 +7,7 @@ use crate::input::InputBlock;
 use crate::output::Output;
 use crate::pack::Pack;
 use crate::panel::{PanelIsa, drive_panels};
+use crate::scalar::dot::add_product;
 
 /// `out[t][r] (+)= dot(w[r], x[t])`: one product with its operands as typed blocks.
 pub(crate) struct Gemm<'a, W, X> {
@@ -304,7 +305,7 @@ pub(crate) fn drive_row_sum<W: Copy>(
         let Some((row, after)) = rest.split_at_checked(out.len()) else { return };
         rest = after;
         for (o, &w) in out.iter_mut().zip(row) {
-            *o += weight * get(w);
+            *o = add_product(*o, weight, get(w));
         }
     }
 }

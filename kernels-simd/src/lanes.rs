@@ -362,8 +362,10 @@ unsafe fn step<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
         *x = unsafe { T::load(lanes, src.add(u * L::COUNT)) };
     }
     let mut ys = xs;
-    for y in &mut ys {
-        *y = f.fast(lanes, *y);
+    if !crate::SMALL {
+        for y in &mut ys {
+            *y = f.fast(lanes, *y);
+        }
     }
     if crate::SMALL || !f.usable(lanes, &xs, &ys) {
         cold();
@@ -403,8 +405,10 @@ unsafe fn step2<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
         *second = unsafe { T::load(lanes, b.add(u * L::COUNT)) };
     }
     let mut ys = seconds;
-    for (y, &first) in ys.iter_mut().zip(&firsts) {
-        *y = f.fast(lanes, first, *y);
+    if !crate::SMALL {
+        for (y, &first) in ys.iter_mut().zip(&firsts) {
+            *y = f.fast(lanes, first, *y);
+        }
     }
     if crate::SMALL || !f.usable(lanes, &firsts, &ys) {
         cold();

@@ -54,6 +54,8 @@ mod product;
 mod product_tests;
 mod scalar;
 mod slopes;
+#[cfg(any(test, xielu_soft))]
+mod soft;
 mod sums;
 #[cfg(any(
     all(target_arch = "aarch64", target_feature = "neon"),

@@ -1,4 +1,4 @@
-//! Dot products with the DSP extension: two 16-bit products and their sum in one instruction.
+//! Dot products with the DSP extension where there is no FPU: two 16-bit products and their sum in one instruction.
 //!
 //! Four bytes become two pairs of halves, of the even and of the odd ones, and a few rows share
 //! those of the input. A block of all of them is one piece of assembly: left to itself the compiler
@@ -7,11 +7,11 @@
 
 use core::arch::asm;
 
+use super::rows::drive;
 use crate::block::{BlockQ4_0, BlockQ8_0, F16, QK};
 use crate::gemm::Gemm;
-#[cfg(xielu_vfma)]
-use crate::input::GROUPS;
-use crate::input::InputBlock;
+use crate::input::{GROUPS, InputBlock};
+use crate::scalar::dot::add_scaled;
 
 /// Rows of Q8_0 that are computed together.
 const Q8_0_ROWS: usize = 3;
@@ -23,12 +23,6 @@ trait Group<const R: usize>: Copy {
     fn scale(&self) -> F16;
     /// `w . x` of each row.
     fn dots(w: [&Self; R], x: &[i8; QK], sums: [i16; 2]) -> [i32; R];
-    /// The products of whole rows, if there is a kernel for them.
-    #[cfg(xielu_vfma)]
-    #[inline(always)]
-    fn whole_rows(_: [&[Self]; R], _: &[InputBlock]) -> Option<[f32; R]> {
-        None
-    }
 }
 
 /// The products of 4 weights of each row, at an offset. (The assembler could repeat them, but then
@@ -102,20 +96,6 @@ impl Group<Q8_0_ROWS> for BlockQ8_0 {
             );
         }
         [sa, sb, sc]
-    }
-
-    #[cfg(xielu_vfma)]
-    #[inline(always)]
-    fn whole_rows(w: [&[Self]; Q8_0_ROWS], x: &[InputBlock]) -> Option<[f32; Q8_0_ROWS]> {
-        let shortest = w.iter().map(|w| w.len()).min().unwrap_or(0);
-        let groups = shortest.min(x.len() * GROUPS);
-        let mut sums = [0.0; Q8_0_ROWS];
-        if groups > 0 {
-            // SAFETY: no row is shorter than `groups` blocks, nor the input than `groups` groups;
-            // `xielu_dsp` and `xielu_vfma` say that the target has the instructions.
-            unsafe { super::q8_0::dots(&w.map(<[_]>::as_ptr), x.as_ptr(), groups, &mut sums) };
-        }
-        Some(sums)
     }
 }
 
@@ -197,78 +177,32 @@ impl Group<Q4_0_ROWS> for BlockQ4_0 {
     }
 }
 
-/// Every row against every token, some rows at a time, these a part of the matrix apart. What is
-/// left over is computed with the last row repeated.
-///
-/// The same numbers as the plain kernels': exact integer sums per block, scaled and added in f32 in
-/// the order of the blocks.
-#[inline(always)]
-fn drive<B: Group<R>, const R: usize>(mut g: Gemm<'_, B, InputBlock>) {
-    let (count, tokens) = (g.out.rows(), g.out.tokens());
-    let step = count.div_ceil(R);
-    for t in 0..tokens {
-        let x = g.x.get(t * g.x_stride..(t + 1) * g.x_stride).unwrap_or_default();
-        for first in 0..step {
-            let w = core::array::from_fn(|r| {
-                let start = (first + r * step).min(count - 1) * g.row_stride;
-                g.w.get(start..start + g.row_blocks).unwrap_or_default()
-            });
-            for (r, sum) in rows(w, x).into_iter().enumerate() {
-                if let Some(out) = g.out.element(t, first + r * step) {
-                    *out = if g.accumulate { *out + sum } else { sum };
-                }
-            }
+/// [`Dots`](super::rows::Dots) of `R` rows.
+unsafe extern "C" fn dots<B: Group<R>, const R: usize>(
+    w: &[*const B; R],
+    x: *const InputBlock,
+    groups: usize,
+    out: &mut [f32; R],
+) {
+    for i in 0..groups {
+        // SAFETY: the caller's promise: `x` has so many groups.
+        let x = unsafe { &*x.add(i / GROUPS) };
+        let Some(quants) = x.qs.as_chunks().0.get(i % GROUPS) else { return };
+        // SAFETY: the caller's promise: every row has so many blocks.
+        let blocks = w.map(|w| unsafe { &*w.add(i) });
+        let sums = B::dots(blocks, quants, x.half_sums(i));
+        for ((out, block), sum) in out.iter_mut().zip(blocks).zip(sums) {
+            *out = add_scaled(*out, block.scale(), x.d[i % GROUPS], sum);
         }
     }
-}
-
-#[inline(always)]
-fn rows<B: Group<R>, const R: usize>(w: [&[B]; R], x: &[InputBlock]) -> [f32; R] {
-    const { assert!(R == 2 || R == 3) };
-    #[cfg(xielu_vfma)]
-    if let Some(sums) = B::whole_rows(w, x) {
-        return sums;
-    }
-    let mut sums = [0.0; R];
-    let Some(&first) = w.first() else { return sums };
-    let mut next = 0;
-    for x in x {
-        for (d, halves, quants) in x.groups() {
-            if next >= first.len() {
-                return sums;
-            }
-            // SAFETY: rows have one length, and `next` is below that of the first.
-            let blocks = w.map(|w| unsafe { w.get_unchecked(next) });
-            let q = B::dots(blocks, quants, halves);
-            // Written out, because an optimiser for size would keep the sums in memory.
-            sums[0] += widen(blocks[0].scale()) * d * q[0] as f32;
-            if R > 1 {
-                sums[1] += widen(blocks[1].scale()) * d * q[1] as f32;
-            }
-            if R > 2 {
-                sums[2] += widen(blocks[2].scale()) * d * q[2] as f32;
-            }
-            next += 1;
-        }
-    }
-    sums
-}
-
-/// `half` as f32, by the FPU where there is one.
-#[inline(always)]
-fn widen(half: F16) -> f32 {
-    #[cfg(xielu_vfma)]
-    return crate::arm::fpu::widen(u32::from(u16::from_le_bytes(half.0)));
-    #[cfg(not(xielu_vfma))]
-    half.get()
 }
 
 /// [`crate::gemm::Table::q8_0`].
 pub(crate) fn q8_0(g: Gemm<'_, BlockQ8_0, InputBlock>) {
-    drive(g);
+    drive(g, dots::<_, Q8_0_ROWS>);
 }
 
 /// [`crate::gemm::Table::q4_0`].
 pub(crate) fn q4_0(g: Gemm<'_, BlockQ4_0, InputBlock>) {
-    drive(g);
+    drive(g, dots::<_, Q4_0_ROWS>);
 }

@@ -71,7 +71,9 @@ impl Lanes for Scalar {
     fn fma(self, a: f32, b: f32, c: f32) -> f32 {
         #[cfg(xielu_vfma)]
         return crate::arm::fpu::add_product(c, a, b);
-        #[cfg(not(xielu_vfma))]
+        #[cfg(xielu_soft)]
+        return crate::soft::fma(a, b, c);
+        #[cfg(not(any(xielu_soft, xielu_vfma)))]
         libm::fmaf(a, b, c)
     }
     #[inline(always)]

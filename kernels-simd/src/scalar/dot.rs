@@ -17,11 +17,40 @@ pub(crate) fn dot_float<W: Copy>(w: &[W], x: &[f32], get: impl Fn(W) -> f32) -> 
     let mut sums = [0.0f32; LANES];
     for (w, x) in w_chunks.iter().zip(x_chunks) {
         for ((sum, &w), &x) in sums.iter_mut().zip(w).zip(x) {
-            *sum += get(w) * x;
+            *sum = add_product(*sum, get(w), x);
         }
     }
     let rest: f32 = w_rest.iter().zip(x_rest).map(|(&w, &x)| get(w) * x).sum();
     sums.iter().sum::<f32>() + rest
+}
+
+/// `sum + a * b`, rounded twice.
+#[inline(always)]
+pub(crate) fn add_product(sum: f32, a: f32, b: f32) -> f32 {
+    #[cfg(xielu_soft)]
+    return crate::soft::add_product(sum, a, b);
+    #[cfg(not(xielu_soft))]
+    (sum + a * b)
+}
+
+/// `sum + scale * d * q`, rounded three times.
+#[inline(always)]
+pub(crate) fn add_scaled(sum: f32, scale: F16, d: f32, q: i32) -> f32 {
+    #[cfg(xielu_soft)]
+    return crate::soft::add_scaled(sum, scale, d, q);
+    #[cfg(not(xielu_soft))]
+    (sum + scale.get() * d * q as f32)
+}
+
+/// Exact. Written out by eights, which an optimiser for size would not do.
+#[inline(always)]
+fn dot_signed(w: &[i8; QK], x: &[i8; QK]) -> i32 {
+    let mut sum = 0;
+    for (w, x) in w.as_chunks::<8>().0.iter().zip(x.as_chunks::<8>().0) {
+        let p = |i: usize| i32::from(w[i % 8]) * i32::from(x[i % 8]);
+        sum += p(0) + p(1) + p(2) + p(3) + p(4) + p(5) + p(6) + p(7);
+    }
+    sum
 }
 
 /// Exact integer sums per block, scaled and added in f32.
@@ -29,8 +58,7 @@ pub(crate) fn dot_q8_0(w: &[BlockQ8_0], x: &[InputBlock]) -> f32 {
     let mut sum = 0.0;
     for (w, x) in w.chunks(GROUPS).zip(x) {
         for (w, (d, _, x)) in w.iter().zip(x.groups()) {
-            let q: i32 = w.qs.iter().zip(x).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
-            sum += w.d.get() * d * q as f32;
+            sum = add_scaled(sum, w.d, d, dot_signed(&w.qs, x));
         }
     }
     sum
@@ -46,7 +74,7 @@ pub(crate) fn dot_q4_0(w: &[BlockQ4_0], x: &[InputBlock]) -> f32 {
             for ((&w, &lo), &hi) in w.qs.iter().zip(x_low).zip(x_high) {
                 q += i32::from(w & 15) * i32::from(lo) + i32::from(w >> 4) * i32::from(hi);
             }
-            sum += w.d.get() * d * q as f32;
+            sum = add_scaled(sum, w.d, d, q);
         }
     }
     sum
