@@ -1,13 +1,15 @@
 //! The speed of a training step on this machine: one line of tokens a second for each step.
 //!
-//! `cargo run --release --features train --example train_step -- [ACTIVATION] [THREADS] [STEPS]`
-//! trains the preset `tiny` (1.1M parameters, 8 sequences of 256) on random tokens. The first
-//! step, which also touches memory for the first time, is not shown.
-//! `benches/peers/train_torch.py` runs it beside PyTorch.
+//! `cargo run --release --features train --example train_step -- [ACTIVATION] [THREADS] [STEPS]
+//! [PRESET] [DEVICE] [SEQUENCES]` trains a preset (`tiny`: 1.1M parameters, 8 sequences of 256) on
+//! random tokens, a step being one batch of that many sequences. The device is `cpu`, or `cuda` in
+//! a build with CUDA (docs/TRAINING.md). The first step, which also touches memory for the first
+//! time, is not shown. `benches/peers/train_torch.py` runs it beside PyTorch.
 
 use std::time::Instant;
 
 use candle_core::Device;
+use xielu::train::config::Activation;
 use xielu::train::presets::Preset;
 use xielu::train::{Batch, Batches, TrainConfig, TrainError, Trainer};
 
@@ -38,16 +40,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let activation = arguments.next().unwrap_or("xielu".into());
     let threads = arguments.next().map_or(Ok(2), |n| n.parse())?;
     let steps = arguments.next().map_or(Ok(4), |n| n.parse::<u32>())?;
-    let tiny = Preset::find("tiny").ok_or("no preset `tiny`")?;
-    let toml = tiny.toml.replacen("[model]", &format!("[model]\nactivation = \"{activation}\""), 1);
-    let mut config = TrainConfig::from_toml(&toml)?;
+    let preset = arguments.next().unwrap_or("tiny".into());
+    let device = match arguments.next().as_deref() {
+        None | Some("cpu") => Device::Cpu,
+        Some("cuda") => Device::new_cuda(0)?,
+        Some(other) => return Err(format!("no device `{other}`: cpu or cuda").into()),
+    };
+    let sequences = arguments.next().map(|n| n.parse()).transpose()?;
+    let found = Preset::find(&preset).ok_or_else(|| format!("no preset `{preset}`"))?;
+    let mut config = found.config()?;
+    let activation = match activation.as_str() {
+        "xielu" => Activation::Xielu,
+        "xiprelu" => Activation::Xiprelu,
+        "relu2" => Activation::Relu2,
+        "swiglu" => Activation::Swiglu,
+        other => return Err(format!("no activation `{other}`").into()),
+    };
+    config.model = config.model.with_activation(activation);
+    config.batch.sequences = sequences.unwrap_or(config.batch.sequences);
+    config.batch.accumulation = 1;
     config.run.threads = threads;
     let batches = Random {
         vocab_size: config.model.vocab_size as u64,
         sequences: config.batch.sequences,
         length: config.model.context_length,
     };
-    let mut trainer = Trainer::new(&config, &Device::Cpu)?;
+    let mut trainer = Trainer::new(&config, &device)?;
     trainer.train_step(&batches)?;
     for _ in 0..steps {
         let start = Instant::now();

@@ -184,3 +184,18 @@ fn output_that_cannot_be_written_is_one_line() {
         assert!(error.contains("No space left"), "{error}");
     }
 }
+
+#[cfg(not(feature = "train"))]
+#[test]
+fn commands_of_training_name_the_feature() {
+    for args in [
+        &["train"][..],
+        &["train", "--preset", "smoke", "--data", "x.txt", "--out", "run"],
+        &["train", "--help"],
+        &["export", "run", "model", "--dtype", "bf16"],
+        &["compare", "--seeds", "0,1"],
+    ] {
+        let name = format!("`xielu {}` needs feature `train`", args[0]);
+        fails_with(args, &[&name, "cargo install --path . --features cli,train"]);
+    }
+}

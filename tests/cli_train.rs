@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use cli_support::{TEXT, arg, fails, in_repository, succeeds, text, xielu};
 use serde_json::Value;
+use xielu::train::presets::Preset;
 
 /// A text to train on and one to measure on, cut from the bundled one.
 fn corpus(dir: &Path) -> [PathBuf; 2] {
@@ -54,8 +55,13 @@ fn from_text_to_a_model() {
     let dir = tempfile::tempdir().unwrap();
     let texts = corpus(dir.path());
     let run = dir.path().join("run");
-    let out = succeeds(&smoke(&texts, &run, &[]));
+    let out = succeeds(&smoke(&texts, &run, &["--peak-tflops", "0.5"]));
     let log = log(&run);
+    let config = Preset::find("smoke").unwrap().config().unwrap();
+    let flops = config.model.flops_per_token(config.sequence_length()).unwrap();
+    let value = |key: &str| log[1][key].as_f64().unwrap();
+    let utilisation = flops * value("tokens_per_second") / 0.5e12;
+    assert!((value("utilisation") / utilisation - 1.0).abs() < 1e-9, "{}", log[1]);
     let [steps, validation] = losses(&log);
     assert_eq!((steps.len(), validation.len()), (30, 4));
     assert!(steps[29] < steps[0] - 1.0, "{steps:?}");
@@ -87,6 +93,26 @@ fn from_text_to_a_model() {
     let before = fs::read(model.join("model.safetensors")).unwrap();
     succeeds(&["train", "--resume", "--out", arg(&run)]);
     assert!(before == fs::read(model.join("model.safetensors")).unwrap());
+}
+
+#[cfg(not(xielu_train_cuda))]
+#[test]
+fn a_device_that_the_build_does_not_have_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let texts = corpus(dir.path());
+    let run = dir.path().join("run");
+    for (more, says) in [
+        (["--device", "cuda"], "this build trains on the CPU only"),
+        (["--peak-tflops", "-1"], "is no speed"),
+        (["--peak-tflops", "inf"], "is no speed"),
+    ] {
+        let mut args = smoke(&texts, &run, &more);
+        assert!(fails(&args).contains(says), "{more:?}");
+        args[0] = "compare";
+        assert!(fails(&args).contains(says), "{more:?}");
+        assert!(!run.exists());
+    }
+    succeeds(&smoke(&texts, &run, &["--device", "cpu", "--steps", "2"]));
 }
 
 /// Waits until the log of a running command has `lines` lines.
@@ -258,7 +284,7 @@ fn a_comparison_goes_on_and_is_not_repeated() {
     assert_eq!(before, fs::metadata(&log).unwrap().modified().unwrap());
     for activation in ["xielu", "xiprelu", "relu2", "swiglu"] {
         let row = all.lines().find(|line| line.starts_with(&format!("| {activation} |"))).unwrap();
-        assert!(row.ends_with("| 3, 4 |"), "{row}");
+        assert!(row.contains("| 3, 4 | "), "{row}");
     }
     assert_eq!(fs::read_to_string(out.join("comparison.csv")).unwrap().lines().count(), 9);
     for drawing in ["loss.svg", "perplexity.svg", "alphas.svg"] {

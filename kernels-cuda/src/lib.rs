@@ -31,6 +31,7 @@ pub mod capi;
 mod device;
 mod dtype;
 mod error;
+mod frozen;
 mod function;
 #[cfg(feature = "host-twin")]
 pub mod host;
@@ -43,6 +44,7 @@ pub use cudarc;
 pub use device::{Cuda, Stream};
 pub use dtype::{DType, Element};
 pub use error::Error;
+pub use frozen::{Frozen, Scaled};
 pub use function::{Activation, Coefficients, Function, RawScalars, Scalars};
 pub use kernel::Kernel;
 pub use launch::Launch;

@@ -6,7 +6,7 @@ use cudarc::driver::{CudaContext, CudaStream, DevicePtr, DevicePtrMut, DeviceSli
 
 use crate::launch::TILE;
 use crate::raw::SwigluBackward;
-use crate::{Activation, Backward, Cuda, Element, Error, Scalars};
+use crate::{Backward, Cuda, Element, Error, Scaled};
 
 /// The gradients of a layer's stored alphas, on the device, with the workspace that sums them.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ fn same_length(what: &'static str, expected: usize, found: usize) -> Result<(), 
 }
 
 impl Cuda {
-    fn owns(&self, what: &'static str, context: &CudaContext) -> Result<(), Error> {
+    pub(crate) fn owns(&self, what: &'static str, context: &CudaContext) -> Result<(), Error> {
         if context.cu_ctx() == self.context().cu_ctx() {
             return Ok(());
         }
@@ -47,7 +47,7 @@ impl Cuda {
     }
 
     /// Checks a slice of a call on `stream`.
-    fn operand<T>(
+    pub(crate) fn operand<T>(
         &self,
         what: &'static str,
         expected: usize,
@@ -64,20 +64,21 @@ impl Cuda {
     pub fn forward<T: Element>(
         &self,
         stream: &CudaStream,
-        f: &Activation,
+        f: &impl Scaled,
         src: &impl DevicePtr<T>,
         dst: &mut impl DevicePtrMut<T>,
     ) -> Result<(), Error> {
         let n = src.len();
         self.owns("the stream", stream.context())?;
+        self.scalars_of(f)?;
         self.operand("src", n, src)?;
         self.operand("dst", n, dst)?;
         let (x, _read) = src.device_ptr(stream);
         let (y, _written) = dst.device_ptr_mut(stream);
-        let scalars = Scalars::Value(f.coefficients);
+        let (scalars, _scalars) = f.scalars(stream);
         // SAFETY: both slices are of this context and hold `n` elements; their guards order this
         // work after what was queued on them, and what follows after it.
-        unsafe { self.raw(stream).forward(f.function, scalars, T::DTYPE, [x, y], n as u64) }
+        unsafe { self.raw(stream).forward(f.function(), scalars, T::DTYPE, [x, y], n as u64) }
     }
 
     /// `x[i] = f(x[i])`.
@@ -87,16 +88,17 @@ impl Cuda {
     pub fn forward_in_place<T: Element>(
         &self,
         stream: &CudaStream,
-        f: &Activation,
+        f: &impl Scaled,
         x: &mut impl DevicePtrMut<T>,
     ) -> Result<(), Error> {
         let n = x.len();
         self.owns("the stream", stream.context())?;
+        self.scalars_of(f)?;
         self.operand("x", n, x)?;
         let (x, _written) = x.device_ptr_mut(stream);
-        let scalars = Scalars::Value(f.coefficients);
+        let (scalars, _scalars) = f.scalars(stream);
         // SAFETY: as in `forward`; source and destination are the same elements.
-        unsafe { self.raw(stream).forward(f.function, scalars, T::DTYPE, [x, x], n as u64) }
+        unsafe { self.raw(stream).forward(f.function(), scalars, T::DTYPE, [x, x], n as u64) }
     }
 
     /// The Q8_0 blocks of `f(src[i])`: 34 bytes for 32 values, the same as the CPU's quantizer
@@ -107,19 +109,20 @@ impl Cuda {
     pub fn forward_q8_0<T: Element>(
         &self,
         stream: &CudaStream,
-        f: &Activation,
+        f: &impl Scaled,
         src: &impl DevicePtr<T>,
         blocks: &mut impl DevicePtrMut<u8>,
     ) -> Result<(), Error> {
         let n = src.len();
         self.owns("the stream", stream.context())?;
+        self.scalars_of(f)?;
         self.operand("src", n, src)?;
         self.operand("blocks", n / 32 * 34, blocks)?;
         let (x, _read) = src.device_ptr(stream);
         let (y, _written) = blocks.device_ptr_mut(stream);
-        let scalars = Scalars::Value(f.coefficients);
+        let (scalars, _scalars) = f.scalars(stream);
         // SAFETY: as in `forward`; `blocks` has room for every whole block.
-        unsafe { self.raw(stream).forward_q8_0(f.function, scalars, T::DTYPE, [x, y], n as u64) }
+        unsafe { self.raw(stream).forward_q8_0(f.function(), scalars, T::DTYPE, [x, y], n as u64) }
     }
 
     /// `dst[i] = silu(gate[i]) * up[i]`.
@@ -176,7 +179,7 @@ impl Cuda {
     pub fn backward<T: Element>(
         &self,
         stream: &CudaStream,
-        f: &Activation,
+        f: &impl Scaled,
         x: &impl DevicePtr<T>,
         dy: &impl DevicePtr<T>,
         dx: &mut impl DevicePtrMut<T>,
@@ -184,6 +187,7 @@ impl Cuda {
     ) -> Result<(), Error> {
         let n = x.len();
         self.owns("the stream", stream.context())?;
+        self.scalars_of(f)?;
         self.operand("x", n, x)?;
         self.operand("dy", n, dy)?;
         self.operand("dx", n, dx)?;
@@ -191,11 +195,11 @@ impl Cuda {
         let (dy, _dy) = dy.device_ptr(stream);
         let (dx, _dx) = dx.device_ptr_mut(stream);
         let mut operands = Backward { x, dy, dx, n: n as u64, ..Backward::default() };
-        let scalars = Scalars::Value(f.coefficients);
+        let (scalars, _scalars) = f.scalars(stream);
         let raw = self.raw(stream);
         let Some(Gradients { alphas, workspace }) = gradients else {
             // SAFETY: as in `forward`.
-            return unsafe { raw.backward(f.function, scalars, T::DTYPE, &operands) };
+            return unsafe { raw.backward(f.function(), scalars, T::DTYPE, &operands) };
         };
         self.operand("gradients", 2, alphas)?;
         let needed = 2 * n.div_ceil(TILE as usize);
@@ -209,7 +213,7 @@ impl Cuda {
         operands.accumulate_alphas = true;
         operands.workspace = workspace;
         // SAFETY: as in `forward`; `alphas` holds two elements, the workspace what is needed.
-        unsafe { raw.backward(f.function, scalars, T::DTYPE, &operands) }
+        unsafe { raw.backward(f.function(), scalars, T::DTYPE, &operands) }
     }
 
     /// `d_gate[i] = dy[i] * up[i] * silu'(gate[i])` and `d_up[i] = dy[i] * silu(gate[i])`.

@@ -11,7 +11,7 @@ use xielu::activation::{Relu2, Swiglu, reference};
 use xielu::kernels::{BlockQ8_0, Kernels};
 use xielu::{RawXielu, Xielu};
 use xielu_kernels_cuda::cudarc::driver::{CudaContext, CudaStream};
-use xielu_kernels_cuda::{Activation, Cuda, Error, Gradients};
+use xielu_kernels_cuda::{Activation, Cuda, Error, Function, Gradients};
 
 /// A device and a stream of its own.
 fn device() -> Option<(Box<Cuda>, Arc<CudaStream>)> {
@@ -69,13 +69,14 @@ fn blocks_on_slices() {
     };
     let there = stream.clone_htod(&x).unwrap();
     let mut blocks = stream.alloc_zeros::<u8>(3400).unwrap();
-    cuda.forward_q8_0(&stream, &f.into(), &there, &mut blocks).unwrap();
+    cuda.forward_q8_0(&stream, &Activation::from(f), &there, &mut blocks).unwrap();
     let expected = quantized(&f32::activate(&cpu, &f.into(), &x));
     assert!(stream.clone_dtoh(&blocks).unwrap() == expected);
     cuda.swiglu_q8_0(&stream, &there, &there, &mut blocks).unwrap();
     let expected = quantized(&f32::swiglu(&cpu, &x, &x));
     assert!(stream.clone_dtoh(&blocks).unwrap() == expected);
-    let wrong = cuda.forward_q8_0(&stream, &f.into(), &there, &mut blocks.slice_mut(1..));
+    let wrong =
+        cuda.forward_q8_0(&stream, &Activation::from(f), &there, &mut blocks.slice_mut(1..));
     assert_eq!(wrong, Err(Error::Length { what: "blocks", expected: 3400, found: 3399 }));
 }
 
@@ -128,6 +129,47 @@ fn gradients_on_slices() {
             assert!((f64::from(found) - expected).abs() <= 1e-6 * expected.abs().max(1.0));
         }
     }
+}
+
+/// A training step whose alphas never leave the device: the same bits as with scalars from here.
+#[test]
+fn frozen_on_the_device() {
+    let Some((cuda, stream)) = device() else { return };
+    let n = 20_000;
+    let [x, dy] = [1, 2].map(|seed| stream.clone_htod(&pre_activations(n, seed)).unwrap());
+    let [p, q] = [raw().alpha_p, raw().alpha_n].map(|raw| stream.clone_htod(&[raw]).unwrap());
+    let calls = [(Function::Xielu, raw().cuda()), (Function::Xiprelu, raw().cuda_xiprelu())];
+    for (function, here) in calls {
+        let there = cuda.freeze(&stream, function, [&p, &q], raw().beta, 0.0).unwrap();
+        let mut y = [(); 2].map(|()| stream.alloc_zeros::<f32>(n).unwrap());
+        cuda.forward(&stream, &here, &x, &mut y[0]).unwrap();
+        cuda.forward(&stream, &there, &x, &mut y[1]).unwrap();
+        let [expected, found] = y.each_ref().map(|y| stream.clone_dtoh(y).unwrap());
+        same_bits("y", &expected, &found, &expected);
+        let mut sums = [(); 2].map(|()| Gradients::new(&stream, n).unwrap());
+        let [expected_sums, found_sums] = &mut sums;
+        cuda.backward(&stream, &here, &x, &dy, &mut y[0], Some(expected_sums)).unwrap();
+        cuda.backward(&stream, &there, &x, &dy, &mut y[1], Some(found_sums)).unwrap();
+        let [expected, found] = y.each_ref().map(|dx| stream.clone_dtoh(dx).unwrap());
+        same_bits("dx", &expected, &found, &expected);
+        let [expected, found] = sums.map(|sums| stream.clone_dtoh(&sums.alphas).unwrap());
+        assert_eq!(found, expected);
+    }
+
+    let two = stream.alloc_zeros::<f32>(2).unwrap();
+    let wrong = cuda.freeze(&stream, Function::Xielu, [&p, &two], 0.5, 0.0).unwrap_err();
+    assert_eq!(wrong, Error::Length { what: "alpha_n", expected: 1, found: 2 });
+    let wrong = cuda.freeze(&stream, Function::Relu2, [&p, &q], 0.5, 0.0).unwrap_err();
+    assert_eq!(wrong, Error::NoAlphas);
+    let Ok(other) = Cuda::new(1) else { return };
+    let others = other.context().default_stream();
+    let wrong = cuda.freeze(&others, Function::Xielu, [&p, &q], 0.5, 0.0).unwrap_err();
+    assert_eq!(wrong, Error::OtherContext("the stream"));
+    let [p, q] = [&p, &q].map(|raw| others.clone_htod(&stream.clone_dtoh(raw).unwrap()).unwrap());
+    let foreign = other.freeze(&others, Function::Xielu, [&p, &q], 0.5, 0.0).unwrap();
+    let mut y = stream.alloc_zeros::<f32>(n).unwrap();
+    let wrong = cuda.forward(&stream, &foreign, &x, &mut y);
+    assert_eq!(wrong, Err(Error::OtherContext("the scalars")));
 }
 
 #[test]

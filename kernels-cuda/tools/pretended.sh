@@ -15,7 +15,7 @@ g++ -std=c++17 -O2 -shared -fPIC -ffp-contract=off -fno-strict-aliasing "${instr
     -Wall -Wextra -x c++ "$crate"/tests/pretended/libcuda.cpp "$crate"/cuda/*.cu \
     "$crate"/benches/versions/*.cu -ldl -o "$folder/libcuda.so"
 
-export LD_LIBRARY_PATH=$folder XIELU_CUDA_REQUIRED=1
+export LD_LIBRARY_PATH=$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} XIELU_CUDA_REQUIRED=1
 if [ $# -gt 0 ]; then
     "$@"
     exit

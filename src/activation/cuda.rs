@@ -38,7 +38,7 @@ macro_rules! forward_cuda {
                 src: &impl DevicePtr<T>,
                 dst: &mut impl DevicePtrMut<T>,
             ) -> Result<(), Error> {
-                cuda.forward(stream, &self.into(), src, dst)
+                cuda.forward(stream, &Activation::from(self), src, dst)
             }
 
             /// `x[i] = f(x[i])` on a device.
@@ -51,7 +51,7 @@ macro_rules! forward_cuda {
                 stream: &CudaStream,
                 x: &mut impl DevicePtrMut<T>,
             ) -> Result<(), Error> {
-                cuda.forward_in_place(stream, &self.into(), x)
+                cuda.forward_in_place(stream, &Activation::from(self), x)
             }
         })+
     };

@@ -19,6 +19,8 @@ use super::{Batch, Batches, Model, TrainConfig, TrainError};
 ///
 /// On the CPU a step's sequences are divided among threads, each computed by one, and their
 /// gradients are added in the order of the sequences: any number of threads gives the same bits.
+/// On another device batches come one after the other, all work from the calling thread: candle's
+/// usual CUDA stream is another one in every thread, and nothing orders those.
 #[derive(Debug)]
 pub struct Trainer {
     config: TrainConfig,
@@ -140,8 +142,12 @@ impl Trainer {
         let clip = clip_factor(grad_norm, self.config.optimizer.max_grad_norm);
         let (parameters, gradients) = (self.model.parameters(), &total.gradients);
         let (optimizer, step) = (&mut self.optimizer, self.step);
-        self.threads
-            .install(|| optimizer.update(parameters, gradients, step, learning_rate, clip))?;
+        let mut update = || optimizer.update(parameters, gradients, step, learning_rate, clip);
+        if is_on_cpu(&self.model) {
+            self.threads.install(update)?
+        } else {
+            update()?
+        }
         self.step += 1;
         Ok(StepReport { step, loss, grad_norm, learning_rate, tokens })
     }
@@ -171,7 +177,7 @@ impl Trainer {
 
     /// Work for one thread each: single sequences on the CPU, whole batches on other devices.
     fn pieces(&self, batches: impl IntoIterator<Item = Batch>) -> Result<Vec<Batch>, TrainError> {
-        let is_cpu = self.model.parameters().iter().all(|p| p.tensor().device().is_cpu());
+        let is_cpu = is_on_cpu(&self.model);
         let mut pieces = Vec::new();
         for batch in batches {
             batch.validate(self.model.config().vocab_size)?;
@@ -184,12 +190,15 @@ impl Trainer {
         Ok(pieces)
     }
 
-    /// Runs `f` on every piece, several at a time; results in the order of the pieces.
+    /// Runs `f` on every piece, several at a time on the CPU; results in the order of the pieces.
     fn each<R: Send>(
         &self,
         pieces: &[Batch],
         f: impl Fn(&Batch) -> Result<R, TrainError> + Send + Sync,
     ) -> Result<Vec<R>, TrainError> {
+        if !is_on_cpu(&self.model) {
+            return pieces.iter().map(f).collect();
+        }
         // Products divide themselves among threads only if there is nothing else to divide.
         let busy = pieces.len() >= self.threads.current_num_threads();
         let threshold = if busy { usize::MAX } else { gemm::DEFAULT_THREADING_THRESHOLD };
@@ -201,12 +210,14 @@ impl Trainer {
     /// of losses times `scale`.
     fn gradients(&self, pieces: &[Batch], scale: f64) -> Result<Piece, TrainError> {
         let mut total: Option<Piece> = None;
+        let threads = is_on_cpu(&self.model).then_some(&self.threads);
         // Not all at once: every piece in flight holds the gradients of all parameters.
-        for wave in pieces.chunks(self.threads.current_num_threads()) {
+        let at_once = threads.map_or(1, ThreadPool::current_num_threads);
+        for wave in pieces.chunks(at_once) {
             for piece in self.each(wave, |batch| self.piece(batch, scale))? {
                 total = Some(match total {
                     None => piece,
-                    Some(total) => self.threads.install(|| total.plus(&piece))?,
+                    Some(total) => total.plus(&piece, threads)?,
                 });
             }
         }
@@ -220,10 +231,21 @@ impl Trainer {
 }
 
 impl Piece {
-    fn plus(mut self, other: &Piece) -> Result<Piece, TrainError> {
-        let both = self.gradients.par_iter_mut().zip(&other.gradients);
-        both.try_for_each(|(total, gradient)| add_in_place(total, gradient))?;
+    /// The sum, computed by `threads` or the calling one.
+    fn plus(mut self, other: &Piece, threads: Option<&ThreadPool>) -> Result<Piece, TrainError> {
+        let add = |(total, gradient): (&mut Tensor, &Tensor)| add_in_place(total, gradient);
+        let (totals, gradients) = (&mut self.gradients, &other.gradients);
+        match threads {
+            Some(threads) => {
+                threads.install(|| totals.par_iter_mut().zip(gradients).try_for_each(add))?
+            }
+            None => totals.iter_mut().zip(gradients).try_for_each(add)?,
+        }
         self.nll += other.nll;
         Ok(self)
     }
+}
+
+fn is_on_cpu(model: &Model) -> bool {
+    model.parameters().iter().all(|p| p.tensor().device().is_cpu())
 }

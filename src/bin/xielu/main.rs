@@ -25,6 +25,8 @@ mod session;
 mod tokenizer;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(not(feature = "train"))]
+mod without_train;
 
 use std::process::ExitCode;
 
@@ -63,6 +65,9 @@ enum Command {
     Export(train::export::Args),
     #[cfg(feature = "train")]
     Compare(compare::Args),
+    #[cfg(not(feature = "train"))]
+    #[command(flatten)]
+    WithoutTrain(without_train::Command),
 }
 
 fn main() -> ExitCode {
@@ -79,6 +84,8 @@ fn main() -> ExitCode {
         Command::Export(args) => train::export::run(&args),
         #[cfg(feature = "train")]
         Command::Compare(args) => compare::run(&args),
+        #[cfg(not(feature = "train"))]
+        Command::WithoutTrain(command) => command.refuse(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -144,6 +144,28 @@ impl ModelConfig {
         Ok(Role::all(&config).map(of).sum::<usize>() + alphas)
     }
 
+    /// Floating-point operations that a token of a sequence of `length` costs in training, as
+    /// utilisation counts them (Chowdhery et al., arXiv 2204.02311, appendix B): 6 for every
+    /// element of a matrix that it is multiplied with, and `12 * layers * heads * head_dim *
+    /// length` for attention, as if every position saw all others.
+    ///
+    /// # Errors
+    /// As [`ModelConfig::to_config`].
+    pub fn flops_per_token(&self, length: usize) -> Result<f64, TrainError> {
+        let config = self.to_config()?;
+        // A look-up in an embedding is no product; the output head is one.
+        let is_product = |role: &Role| {
+            !role.is_vector() && (*role != Role::TokenEmbd || config.tie_word_embeddings)
+        };
+        let elements = |role: Role| {
+            let (rows, cols) = role.shape(&config);
+            rows as f64 * cols as f64
+        };
+        let matrices: f64 = Role::all(&config).filter(is_product).map(elements).sum();
+        let width = (config.num_layers * config.num_heads * config.head_dim) as f64;
+        Ok(6.0 * matrices + 12.0 * width * length as f64)
+    }
+
     /// The same model with another activation, at the same number of parameters: a gated MLP has
     /// three matrices in place of two, and 2/3 of the width (to the nearest multiple of 32).
     pub fn with_activation(&self, activation: Activation) -> ModelConfig {
@@ -252,6 +274,19 @@ mod tests {
             let error = TrainConfig::from_toml(&TOML.replacen(from, to, 1)).unwrap_err();
             assert!(error.to_string().contains(key), "{key}: {error}");
         }
+    }
+
+    #[test]
+    fn operations_of_a_token_by_hand() {
+        let model = TrainConfig::from_toml(TOML).unwrap().model;
+        // q and output of 4 heads of 32, k and v of 2; up and down; the head.
+        let layer = 2 * 128 * 128 + 2 * 128 * 64 + 2 * 128 * 672;
+        let matrices = 4 * layer + 1024 * 128;
+        let expected = 6 * matrices + 12 * 4 * 128 * 256;
+        assert_eq!(model.flops_per_token(256).unwrap(), f64::from(expected));
+        let tied = ModelConfig { tie_embeddings: true, ..model };
+        assert_eq!(tied.flops_per_token(256).unwrap(), f64::from(expected));
+        assert!(ModelConfig { num_heads: 0, ..tied }.flops_per_token(256).is_err());
     }
 
     #[test]

@@ -3,13 +3,12 @@
 use std::vec;
 use std::vec::Vec;
 
-use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result, Shape, Tensor, WithDType,
-};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, WithDType};
 use pulp::NullaryFnOnce;
 
+use super::opaque::opaque;
 use super::real::{Real, dot, exp_of_differences, largest, sum, vectorized};
-use super::{by_dtype, is_fused, slice};
+use super::{by_dtype, exact, is_fused, slice};
 
 /// `softmax(scale * scores)` over the last dimension, `[.., queries, length]`: row `r` of the
 /// queries is position `r mod length` (several heads share the keys), and later positions get 0.
@@ -25,17 +24,34 @@ pub fn causal_softmax(scores: &Tensor, scale: f64) -> Result<Tensor> {
     if is_fused(scores) {
         return scores.contiguous()?.apply_op1(CausalSoftmax { scale });
     }
-    let exact = if scores.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-    let hidden: Vec<u8> =
-        (0..queries).flat_map(|r| (0..length).map(move |c| u8::from(c > r % length))).collect();
-    let hidden = Tensor::from_vec(hidden, (queries, length), scores.device())?;
-    let lowest = Tensor::new(f32::NEG_INFINITY, scores.device())?.to_dtype(exact)?;
-    let scaled = (scores.to_dtype(exact)? * scale)?;
+    opaque(
+        scores,
+        |scores| composed(scores, scale),
+        move |_, p, grad| composed_gradient(p, grad, scale),
+    )
+}
+
+/// The same in candle's operations.
+fn composed(scores: &Tensor, scale: f64) -> Result<Tensor> {
+    let length = scores.dim(D::Minus1)?;
+    let device = scores.device();
+    let at = Tensor::arange(0, length as u32, device)?;
+    let later = at.reshape((1, length))?.broadcast_gt(&at.reshape((length, 1))?)?;
+    let scaled = (scores.to_dtype(exact(scores))?.reshape(((), length, length))? * scale)?;
     let shape = scaled.shape();
-    let scaled = hidden.broadcast_as(shape)?.where_cond(&lowest.broadcast_as(shape)?, &scaled)?;
-    let powers = scaled.broadcast_sub(&scaled.max_keepdim(D::Minus1)?.detach())?.exp()?;
-    let total = powers.sum_keepdim(D::Minus1)?;
-    powers.broadcast_div(&total)?.to_dtype(scores.dtype())
+    let lowest = Tensor::new(f32::NEG_INFINITY, device)?.to_dtype(scaled.dtype())?;
+    let scaled = later.broadcast_as(shape)?.where_cond(&lowest.broadcast_as(shape)?, &scaled)?;
+    let powers = scaled.broadcast_sub(&scaled.max_keepdim(D::Minus1)?)?.exp()?;
+    let probabilities = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
+    probabilities.reshape(scores.shape())?.to_dtype(scores.dtype())
+}
+
+/// `scale * p * (grad - dot(p, grad))`.
+fn composed_gradient(p: &Tensor, grad: &Tensor, scale: f64) -> Result<Tensor> {
+    let wide = p.to_dtype(exact(p))?;
+    let grad = grad.to_dtype(wide.dtype())?;
+    let mean = (&wide * &grad)?.sum_keepdim(D::Minus1)?;
+    ((wide * grad.broadcast_sub(&mean)?)? * scale)?.to_dtype(p.dtype())
 }
 
 struct CausalSoftmax {
@@ -156,5 +172,32 @@ impl CustomOp2 for CausalSoftmaxGradient {
             softmax_gradient([probabilities, grad], length, self.scale as T, &mut out);
             Ok((WithDType::to_cpu_storage_owned(out), p_layout.shape().clone()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::opaque::value_and_gradient;
+    use super::*;
+    use candle_core::{DType, Device};
+
+    #[test]
+    fn composed_operations_equal_the_fused_ones() {
+        // Two groups of two heads that share keys, 5 positions.
+        let scores: Vec<f64> = (0..100).map(|i| f64::from(i * 29 % 37) * 0.2 - 3.0).collect();
+        let scores = Tensor::from_vec(scores, (2, 10, 5), &Device::Cpu).unwrap();
+        let fused = value_and_gradient(&scores, |scores| causal_softmax(scores, 0.5));
+        let opaque = value_and_gradient(&scores, |scores| {
+            let gradient = |_: &Tensor, p: &Tensor, g: &Tensor| composed_gradient(p, g, 0.5);
+            opaque(scores, |scores| composed(scores, 0.5), gradient)
+        });
+        let by_candle = value_and_gradient(&scores, |scores| composed(scores, 0.5));
+        for other in [opaque, by_candle] {
+            for (a, b) in fused.iter().flatten().zip(other.iter().flatten()) {
+                assert!((a - b).abs() < 1e-14, "{a} {b}");
+            }
+        }
+        let half = scores.to_dtype(DType::F16).unwrap();
+        assert_eq!(causal_softmax(&half, 1.0).unwrap().dtype(), DType::F16);
     }
 }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::vec;
 use std::vec::Vec;
 
-use candle_core::{
-    CpuStorage, CustomOp1, CustomOp3, D, DType, Layout, Result, Shape, Tensor, WithDType,
-};
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, D, Layout, Result, Shape, Tensor, WithDType};
 use pulp::NullaryFnOnce;
 
+use super::opaque::opaque;
 use super::real::{Real, exp_of_differences, largest, sum, vectorized};
-use super::{by_dtype, is_fused, slice};
+use super::{by_dtype, exact, is_fused, slice};
 
 /// `-ln softmax(logits)[target]` of every row, `[tokens, vocab]` to `[tokens]`; in f32, or f64
 /// for f64 logits.
@@ -25,12 +24,35 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
     if is_fused(logits) {
         return logits.contiguous()?.apply_op1(CrossEntropy { targets: targets.into() });
     }
-    let exact = if logits.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-    let logits = logits.to_dtype(exact)?;
-    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
-    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
     let targets = Tensor::from_slice(targets, (tokens, 1), logits.device())?;
-    (log_sum - shifted.gather(&targets, 1)?)?.squeeze(1)
+    let same = targets.clone();
+    opaque(
+        logits,
+        |logits| composed(logits, &targets),
+        move |logits, _, grad| composed_gradient(logits, &same, grad),
+    )
+}
+
+/// Differences from the largest logit of each row.
+fn shifted(logits: &Tensor) -> Result<Tensor> {
+    let logits = logits.to_dtype(exact(logits))?;
+    logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)
+}
+
+/// The same in candle's operations; targets are a column.
+fn composed(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    let shifted = shifted(logits)?;
+    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    (log_sum - shifted.gather(targets, 1)?)?.squeeze(1)
+}
+
+/// `grad * (softmax(logits) - [i = target])`.
+fn composed_gradient(logits: &Tensor, targets: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    let powers = shifted(logits)?.exp()?;
+    let probabilities = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
+    let minus_one = targets.ones_like()?.to_dtype(probabilities.dtype())?.neg()?;
+    let differences = probabilities.scatter_add(targets, &minus_one, 1)?;
+    differences.broadcast_mul(&grad.unsqueeze(1)?)?.to_dtype(logits.dtype())
 }
 
 struct CrossEntropy {
@@ -153,5 +175,32 @@ impl CustomOp3 for CrossEntropyGradient {
             losses_gradient(logits, &self.targets, [nll, grad], &mut dlogits);
             Ok((WithDType::to_cpu_storage_owned(dlogits), layout.shape().clone()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::opaque::value_and_gradient;
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn composed_operations_equal_the_fused_ones() {
+        let logits: Vec<f64> = (0..4 * 9).map(|i| f64::from(i * 23 % 31) * 0.3 - 4.0).collect();
+        let logits = Tensor::from_vec(logits, (4, 9), &Device::Cpu).unwrap();
+        let targets = [8, 0, 3, 3u32];
+        let column = Tensor::from_slice(&targets, (4, 1), &Device::Cpu).unwrap();
+        let fused = value_and_gradient(&logits, |logits| cross_entropy(logits, &targets));
+        let opaque = value_and_gradient(&logits, |logits| {
+            let same = column.clone();
+            let gradient = move |x: &Tensor, _: &Tensor, g: &Tensor| composed_gradient(x, &same, g);
+            opaque(logits, |logits| composed(logits, &column), gradient)
+        });
+        let by_candle = value_and_gradient(&logits, |logits| composed(logits, &column));
+        for other in [opaque, by_candle] {
+            for (a, b) in fused.iter().flatten().zip(other.iter().flatten()) {
+                assert!((a - b).abs() < 1e-14, "{a} {b}");
+            }
+        }
     }
 }

@@ -21,6 +21,7 @@ mod functions;
 mod head;
 mod heads;
 mod mlp;
+mod opaque;
 mod real;
 mod rms_norm;
 mod sink;
@@ -37,6 +38,11 @@ pub use rms_norm::rms_norm;
 pub use sink::{Sink, linear_sunk};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor, WithDType};
+
+/// What sums and powers of this tensor are computed in.
+fn exact(x: &Tensor) -> DType {
+    if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 }
+}
 
 /// Whether the custom ops compute this tensor.
 fn is_fused(x: &Tensor) -> bool {

@@ -3,11 +3,12 @@
 use std::vec;
 use std::vec::Vec;
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor};
 use pulp::NullaryFnOnce;
 
+use super::opaque::opaque;
 use super::real::{Real, dot, vectorized};
-use super::{by_dtype, is_fused, slice};
+use super::{by_dtype, exact, is_fused, slice};
 
 /// `y = x / sqrt(mean(x^2) + eps) * weight` over the last dimension of `x`.
 ///
@@ -19,11 +20,27 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     if is_fused(x) {
         return x.contiguous()?.apply_op2(weight, RmsNorm { eps });
     }
-    let exact = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-    let wide = x.to_dtype(exact)?;
-    let mean_square = wide.sqr()?.mean_keepdim(D::Minus1)?;
-    let normal = wide.broadcast_div(&(mean_square + eps)?.sqrt()?)?;
-    normal.broadcast_mul(&weight.to_dtype(exact)?)?.to_dtype(x.dtype())
+    let normal = opaque(
+        x,
+        |x| Ok(normalized(x, eps)?.0),
+        move |x, normal, grad| normalized_gradient(x, normal, grad, eps),
+    )?;
+    normal.broadcast_mul(&weight.to_dtype(normal.dtype())?)?.to_dtype(x.dtype())
+}
+
+/// `x / rms` and `rms = sqrt(mean(x^2) + eps)` in candle's operations, in f32 at least.
+fn normalized(x: &Tensor, eps: f64) -> Result<(Tensor, Tensor)> {
+    let wide = x.to_dtype(exact(x))?;
+    let rms = (wide.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
+    Ok((wide.broadcast_div(&rms)?, rms))
+}
+
+/// `(grad - normal * mean(grad * normal)) / rms`.
+fn normalized_gradient(x: &Tensor, normal: &Tensor, grad: &Tensor, eps: f64) -> Result<Tensor> {
+    let (_, rms) = normalized(x, eps)?;
+    let along = (grad * normal)?.mean_keepdim(D::Minus1)?;
+    let across = (grad - normal.broadcast_mul(&along)?)?;
+    across.broadcast_div(&rms)?.to_dtype(x.dtype())
 }
 
 struct RmsNorm {
@@ -164,5 +181,31 @@ impl CustomOp3 for RmsNormGradients {
             let shape = both.len().into();
             Ok((candle_core::WithDType::to_cpu_storage_owned(both), shape))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::opaque::value_and_gradient;
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn composed_operations_equal_the_fused_ones() {
+        let x: Vec<f64> = (0..5 * 16).map(|i| f64::from(i * 31 % 53) * 0.1 - 2.0).collect();
+        let x = Tensor::from_vec(x, (5, 16), &Device::Cpu).unwrap();
+        let ones = Tensor::ones(16, x.dtype(), &Device::Cpu).unwrap();
+        let fused = value_and_gradient(&x, |x| rms_norm(x, &ones, 0.1));
+        let composed = value_and_gradient(&x, |x| {
+            let gradient =
+                |x: &Tensor, y: &Tensor, grad: &Tensor| normalized_gradient(x, y, grad, 0.1);
+            opaque(x, |x| Ok(normalized(x, 0.1)?.0), gradient)
+        });
+        let by_candle = value_and_gradient(&x, |x| Ok(normalized(x, 0.1)?.0));
+        for other in [composed, by_candle] {
+            for (a, b) in fused.iter().flatten().zip(other.iter().flatten()) {
+                assert!((a - b).abs() < 1e-14, "{a} {b}");
+            }
+        }
     }
 }

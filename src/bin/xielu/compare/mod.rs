@@ -12,6 +12,7 @@ use xielu::train::config::Activation;
 use xielu::train::data;
 
 use crate::interrupt;
+use crate::train::device::{DeviceArgs, Machine};
 use crate::train::run::{Run, RunDir};
 use crate::train::{ConfigArgs, open_data, start_threads};
 use report::Trained;
@@ -45,6 +46,8 @@ pub struct Args {
     /// Number of threads; all cores when not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 /// [`Activation`] on the command line.
@@ -84,6 +87,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         );
     }
     base.run.threads = args.threads.map_or(base.run.threads, usize::from);
+    let machine = args.device.open()?;
     let dir = RunDir(args.out.clone());
     begin(&dir, &base)?;
     start_threads(&base)?;
@@ -98,7 +102,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut trained = Vec::new();
     for &seed in &args.seeds {
         for activation in &args.activations {
-            trained.push(train(&dir, &base, *activation, seed)?);
+            trained.push(train(&dir, &base, &machine, *activation, seed)?);
             report::write(&dir.0, &base, &trained)?;
         }
     }
@@ -129,6 +133,7 @@ fn begin(dir: &RunDir, config: &TrainConfig) -> anyhow::Result<()> {
 fn train(
     dir: &RunDir,
     base: &TrainConfig,
+    machine: &Machine,
     activation: ActivationArg,
     seed: u64,
 ) -> anyhow::Result<Trained> {
@@ -144,8 +149,8 @@ fn train(
             .with_context(|| format!("cannot write to {}", run_dir.0.display()))?;
         let dataset = data::open(&config, &dir.data())?;
         let (name, resume) = (format!("{name}: "), "the same command");
-        let run = Run { dir: &run_dir, config: &config, dataset: &dataset, name: &name, resume };
-        run.finish()?;
+        let (dir, config, dataset, name) = (&run_dir, &config, &dataset, name.as_str());
+        Run { dir, config, dataset, machine, name, resume }.finish()?;
     }
     Trained::read(&run_dir, activation.name(), seed, &config)
 }

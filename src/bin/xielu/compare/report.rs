@@ -9,7 +9,7 @@ use xielu::checkpoint::AtomicFile;
 use xielu::train::TrainConfig;
 
 use crate::train::charts::{Bar, Chart, Line, draw, draw_bars};
-use crate::train::log::{Evaluation, evaluations, read};
+use crate::train::log::{Evaluation, evaluations, read, steps};
 use crate::train::plots::validation_loss;
 use crate::train::run::RunDir;
 
@@ -21,6 +21,8 @@ pub struct Trained {
     ffn: usize,
     evaluations: Vec<Evaluation>,
     loss: f64,
+    tokens_per_second: f64,
+    utilisation: Option<f64>,
 }
 
 impl Trained {
@@ -38,8 +40,27 @@ impl Trained {
             format!("the log of {} does not reach its end; remove the directory", dir.0.display())
         })?;
         let (parameters, ffn) = (config.model.parameter_count()?, config.model.intermediate_size);
-        Ok(Trained { activation, seed, parameters, ffn, evaluations, loss })
+        let speeds = steps(&records).map(|step| step.tokens_per_second);
+        let tokens_per_second = median(speeds).unwrap_or_default();
+        let utilisation = median(steps(&records).filter_map(|step| step.utilisation));
+        Ok(Trained {
+            activation,
+            seed,
+            parameters,
+            ffn,
+            evaluations,
+            loss,
+            tokens_per_second,
+            utilisation,
+        })
     }
+}
+
+/// The middle one of all values.
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 /// Mean, standard deviation (of a sample), least and largest.
@@ -98,8 +119,8 @@ pub fn write(dir: &Path, base: &TrainConfig, trained: &[Trained]) -> anyhow::Res
 /// A Markdown table, a row for every activation: mean ± standard deviation over the seeds.
 pub fn table(trained: &[Trained]) -> String {
     let mut text = String::from(
-        "| activation | parameters | ffn | validation loss | perplexity | seeds |\n\
-         |---|---|---|---|---|---|\n",
+        "| activation | parameters | ffn | validation loss | perplexity | seeds | tokens/s |\n\
+         |---|---|---|---|---|---|---|\n",
     );
     for group in groups(trained) {
         let Some(first) = group.first() else { continue };
@@ -108,10 +129,16 @@ pub fn table(trained: &[Trained]) -> String {
         let (loss, perplexity) = (Spread::of(&losses), Spread::of(&perplexities));
         let seeds: Vec<String> = group.iter().map(|run| run.seed.to_string()).collect();
         let Trained { activation, parameters, ffn, .. } = first;
+        let speed = median(group.iter().map(|run| run.tokens_per_second)).unwrap_or_default();
+        let utilisation = match median(group.iter().filter_map(|run| run.utilisation)) {
+            Some(part) => format!(" (MFU {:.1} %)", 100.0 * part),
+            None => String::new(),
+        };
         // Writing to a String does not fail.
         let _ = writeln!(
             text,
-            "| {activation} | {parameters} | {ffn} | {:.4} ± {:.4} | {:.3} ± {:.3} | {} |",
+            "| {activation} | {parameters} | {ffn} | {:.4} ± {:.4} | {:.3} ± {:.3} | {} \
+             | {speed:.0}{utilisation} |",
             loss.mean,
             loss.deviation,
             perplexity.mean,
@@ -123,9 +150,17 @@ pub fn table(trained: &[Trained]) -> String {
 }
 
 fn csv(trained: &[Trained]) -> String {
-    let mut text = String::from("activation,seed,parameters,ffn,validation_loss,perplexity\n");
-    for Trained { activation, seed, parameters, ffn, loss, .. } in trained {
-        let _ = writeln!(text, "{activation},{seed},{parameters},{ffn},{loss},{}", loss.exp());
+    let mut text = String::from(
+        "activation,seed,parameters,ffn,validation_loss,perplexity,tokens_per_second,utilisation\n",
+    );
+    for run in trained {
+        let Trained { activation, seed, parameters, ffn, loss, tokens_per_second, .. } = run;
+        let utilisation = run.utilisation.map(|part| part.to_string()).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "{activation},{seed},{parameters},{ffn},{loss},{},{tokens_per_second},{utilisation}",
+            loss.exp()
+        );
     }
     text
 }
@@ -210,7 +245,18 @@ mod tests {
             alpha_n: vec![0.7, loss],
         };
         let evaluations = vec![evaluation(0, 7.0), evaluation(10, loss)];
-        Trained { activation, seed, parameters: 1000, ffn: 64, evaluations, loss }
+        let tokens_per_second = 1000.0 + loss;
+        let utilisation = (activation == "xielu").then_some(loss / 10.0);
+        Trained {
+            activation,
+            seed,
+            parameters: 1000,
+            ffn: 64,
+            evaluations,
+            loss,
+            tokens_per_second,
+            utilisation,
+        }
     }
 
     #[test]
@@ -222,9 +268,11 @@ mod tests {
             trained("xielu", 2, 3.0),
         ];
         let table = table(&runs);
-        let row = "| xielu | 1000 | 64 | 2.0000 ± 1.0000 | 10.064 ± 8.987 | 0, 1, 2 |";
+        let row = "| xielu | 1000 | 64 | 2.0000 ± 1.0000 | 10.064 ± 8.987 | 0, 1, 2 \
+                   | 1002 (MFU 20.0 %) |";
         assert!(table.contains(row), "{table}");
         assert!(table.contains("| swiglu | 1000 | 64 | 2.0000 ± 0.0000 |"), "{table}");
+        assert!(table.ends_with("| 0 | 1002 |\n"), "{table}");
         assert_eq!(csv(&runs).lines().count(), 5);
         let groups = groups(&runs);
         let curve = line("xielu", 0, &[vec![(0.0, 1.0), (1.0, 2.0)], vec![(0.0, 3.0), (1.0, 6.0)]]);

@@ -32,6 +32,9 @@ pub struct Step {
     pub learning_rate: f64,
     /// Tokens per second.
     pub tokens_per_second: f64,
+    /// Model FLOP utilisation, 0 to 1, where the device's peak is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utilisation: Option<f64>,
 }
 
 /// The state after a step.
@@ -148,6 +151,7 @@ mod tests {
             grad_norm: 0.1,
             learning_rate: 1e-3,
             tokens_per_second: 123.4,
+            utilisation: (step == 2).then_some(0.25),
         })
     }
 

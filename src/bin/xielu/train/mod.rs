@@ -2,6 +2,7 @@
 
 pub mod charts;
 mod config;
+pub mod device;
 pub mod export;
 pub mod log;
 pub mod plots;
@@ -18,6 +19,7 @@ use xielu::train::export::Family;
 
 use crate::interrupt;
 pub use config::ConfigArgs;
+use device::DeviceArgs;
 use run::{Run, RunDir};
 
 /// Train a model.
@@ -47,6 +49,8 @@ pub struct Args {
     /// Number of threads, all cores when not given; any number gives the same bits
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// List the configurations that are ready to run
     #[arg(long, exclusive = true)]
     list: bool,
@@ -55,6 +59,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let Some(out) = &args.out else { return config::list() };
     let dir = RunDir(out.clone());
+    let machine = args.device.open()?;
     let mut config = if args.resume {
         if !args.config.is_empty() {
             bail!("--resume goes on with the run as it began: give it --out and --threads only");
@@ -73,8 +78,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let dataset = open_data(&config, &dir.data(), dir.checkpoints().exists())?;
     eprintln!("{} parameters", config.model.parameter_count()?);
     let resume = format!("xielu train --resume --out {}", out.display());
-    Run { dir: &dir, config: &config, dataset: &dataset, name: "", resume: &resume }.finish()?;
-    report(&dir)
+    let (dir, config, dataset) = (&dir, &config, &dataset);
+    Run { dir, config, dataset, machine: &machine, name: "", resume: &resume }.finish()?;
+    report(dir)
 }
 
 fn with_threads(mut config: TrainConfig, threads: Option<u16>) -> TrainConfig {

@@ -22,6 +22,7 @@ pub struct Display {
     every: Option<u64>,
     loss: Option<f64>,
     speed: Option<f64>,
+    utilisation: Option<f64>,
     validation: String,
 }
 
@@ -33,8 +34,9 @@ impl Display {
         bar.set_prefix(name.to_owned());
         bar.set_position(done);
         let every = (!std::io::stderr().is_terminal()).then(|| (total / 20).max(1));
-        let (loss, speed, validation) = (None, None, String::new());
-        Ok(Display { bar, name: name.into(), total, every, loss, speed, validation })
+        let (name, validation) = (name.into(), String::new());
+        let (loss, speed, utilisation) = (None, None, None);
+        Ok(Display { bar, name, total, every, loss, speed, utilisation, validation })
     }
 
     /// After a step.
@@ -45,7 +47,14 @@ impl Display {
         let left = Duration::try_from_secs_f64(left).unwrap_or_default();
         let left = HumanDuration(Duration::from_secs(left.as_secs()));
         let validation = &self.validation;
-        let text = format!("loss {loss:.4}{validation}, {speed:.0} tokens/s, {left} left");
+        let utilisation = match step.utilisation {
+            Some(newest) => {
+                format!(" (MFU {:.1} %)", 100.0 * averaged(&mut self.utilisation, newest))
+            }
+            None => String::new(),
+        };
+        let text =
+            format!("loss {loss:.4}{validation}, {speed:.0} tokens/s{utilisation}, {left} left");
         self.bar.set_position(step.step);
         let due = |every| step.step.is_multiple_of(every) || step.step == self.total;
         if self.every.is_some_and(due) {

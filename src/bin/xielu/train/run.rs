@@ -10,6 +10,7 @@ use xielu::train::data::{Dataset, TextTokenizer};
 use xielu::train::export::{Weights, export};
 use xielu::train::{Model, Parameter, TrainConfig, Trainer};
 
+use super::device::Machine;
 use super::log::{Evaluation, Log, Record, Step};
 use super::plots;
 use super::progress::Display;
@@ -46,6 +47,7 @@ pub struct Run<'a> {
     pub dir: &'a RunDir,
     pub config: &'a TrainConfig,
     pub dataset: &'a Dataset,
+    pub machine: &'a Machine,
     /// What begins every line of progress.
     pub name: &'a str,
     /// The command that goes on with it after an interruption.
@@ -90,11 +92,10 @@ impl Run<'_> {
     }
 
     fn trainer(&self) -> anyhow::Result<Trainer> {
-        // The CPU, unless candle was built with its feature `cuda`.
-        let device = Device::cuda_if_available(0)?;
-        Ok(match Trainer::resume(self.config, &self.dir.checkpoints(), &device)? {
+        let device = &self.machine.device;
+        Ok(match Trainer::resume(self.config, &self.dir.checkpoints(), device)? {
             Some(trainer) => trainer,
-            None => Trainer::new(self.config, &device)?,
+            None => Trainer::new(self.config, device)?,
         })
     }
 
@@ -102,13 +103,15 @@ impl Run<'_> {
         let start = Instant::now();
         let report = trainer.train_step(&self.dataset.train)?;
         let tokens = self.config.tokens_per_step();
+        let tokens_per_second = tokens as f64 / start.elapsed().as_secs_f64();
         Ok(Step {
             step: trainer.step(),
             tokens: trainer.step() * tokens as u64,
             loss: report.loss,
             grad_norm: report.grad_norm,
             learning_rate: report.learning_rate,
-            tokens_per_second: tokens as f64 / start.elapsed().as_secs_f64(),
+            tokens_per_second,
+            utilisation: self.machine.utilisation(self.config, tokens_per_second)?,
         })
     }
 

@@ -1,14 +1,24 @@
 //! The MLP's activations, computed by the library's own kernels in both directions.
+//!
+//! On the CPU always; on CUDA in builds with `--cfg xielu_train_cuda`. That is not a feature:
+//! `--all-features` must build without CUDA's toolkit, which candle's feature `cuda` needs.
+
+#[cfg(xielu_train_cuda)]
+mod cuda;
+#[cfg(test)]
+mod tests;
 
 use std::vec;
 use std::vec::Vec;
 
+#[cfg(xielu_train_cuda)]
+use candle_core::CudaStorage;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, WithDType,
 };
 
 use super::functions::{Function, Learned};
-use super::{by_dtype, is_fused, slice};
+use super::{by_dtype, exact, is_fused, slice};
 
 /// xIELU of stored alphas, ideal form; see [`RawXielu::freeze`](crate::RawXielu::freeze).
 ///
@@ -31,7 +41,7 @@ pub fn xiprelu(x: &Tensor, alphas: &[Tensor; 2]) -> Result<Tensor> {
 /// # Errors
 /// Those of candle.
 pub fn relu2(x: &Tensor) -> Result<Tensor> {
-    if is_fused(x) { x.contiguous()?.apply_op1(Relu2) } else { x.relu()?.sqr() }
+    if has_kernel(x) { x.contiguous()?.apply_op1(Relu2) } else { x.relu()?.sqr() }
 }
 
 /// `silu(gate) * up`.
@@ -39,23 +49,34 @@ pub fn relu2(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If the shapes differ, and those of candle.
 pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
-    if is_fused(gate) {
+    if has_kernel(gate) {
         return gate.contiguous()?.apply_op2(&up.contiguous()?, Swiglu);
     }
     gate.silu()? * up
 }
 
 fn learned(f: Learned, x: &Tensor, [raw_p, raw_n]: &[Tensor; 2]) -> Result<Tensor> {
-    if is_fused(x) {
-        return x.contiguous()?.apply_op3(raw_p, raw_n, f);
+    if has_kernel(x) {
+        // Of the type of `x` on the CPU, in f32 beside any `x` on CUDA.
+        let dtype = if x.device().is_cpu() { x.dtype() } else { DType::F32 };
+        return x.contiguous()?.apply_op3(&raw_p.to_dtype(dtype)?, &raw_n.to_dtype(dtype)?, f);
     }
     composed(f, x, [raw_p, raw_n])
+}
+
+/// Whether this library's kernels compute this tensor.
+fn has_kernel(x: &Tensor) -> bool {
+    #[cfg(xielu_train_cuda)]
+    if cuda::has_kernel(x) {
+        return true;
+    }
+    is_fused(x)
 }
 
 /// The formula in candle's operations, in f32 at least: what other devices compute, and what the
 /// gradients are tested against.
 fn composed(f: Learned, x: &Tensor, [raw_p, raw_n]: [&Tensor; 2]) -> Result<Tensor> {
-    let exact = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    let exact = exact(x);
     let wide = x.to_dtype(exact)?;
     let [alpha_p, softplus_n] = [raw_p, raw_n].map(|raw| softplus(&raw.to_dtype(exact)?));
     let (positive, negative) = (wide.relu()?, wide.neg()?.relu()?.neg()?);
@@ -103,6 +124,19 @@ impl CustomOp3 for Learned {
         })
     }
 
+    #[cfg(xielu_train_cuda)]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        layout: &Layout,
+        raw_p: &CudaStorage,
+        p_layout: &Layout,
+        raw_n: &CudaStorage,
+        n_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        cuda::learned(*self, (x, layout), [(raw_p, p_layout), (raw_n, n_layout)])
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -111,6 +145,12 @@ impl CustomOp3 for Learned {
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        #[cfg(xielu_train_cuda)]
+        if x.device().is_cuda() {
+            let (dx, [draw_p, draw_n]) =
+                cuda::learned_gradients(*self, x, [raw_p, raw_n], &grad.contiguous()?)?;
+            return Ok((Some(dx), Some(draw_p), Some(draw_n)));
+        }
         let raw = Tensor::cat(&[raw_p.flatten_all()?, raw_n.flatten_all()?], 0)?;
         let all = x.apply_op3_no_bwd(&raw, &grad.contiguous()?, &LearnedGradients(*self))?;
         let n = x.elem_count();
@@ -169,7 +209,16 @@ impl CustomOp1 for Relu2 {
         })
     }
 
+    #[cfg(xielu_train_cuda)]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::relu2((x, layout))
+    }
+
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        #[cfg(xielu_train_cuda)]
+        if x.device().is_cuda() {
+            return cuda::relu2_gradient(x, &grad.contiguous()?).map(Some);
+        }
         x.apply_op2_no_bwd(&grad.contiguous()?, &Relu2Gradient).map(Some)
     }
 }
@@ -219,6 +268,17 @@ impl CustomOp2 for Swiglu {
         })
     }
 
+    #[cfg(xielu_train_cuda)]
+    fn cuda_fwd(
+        &self,
+        gate: &CudaStorage,
+        layout: &Layout,
+        up: &CudaStorage,
+        up_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        cuda::swiglu((gate, layout), (up, up_layout))
+    }
+
     fn bwd(
         &self,
         gate: &Tensor,
@@ -226,6 +286,11 @@ impl CustomOp2 for Swiglu {
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        #[cfg(xielu_train_cuda)]
+        if gate.device().is_cuda() {
+            let [d_gate, d_up] = cuda::swiglu_gradients([gate, up, &grad.contiguous()?])?;
+            return Ok((Some(d_gate), Some(d_up)));
+        }
         let both = gate.apply_op3_no_bwd(up, &grad.contiguous()?, &SwigluGradients)?;
         let n = gate.elem_count();
         let part = |at| both.narrow(0, at, n)?.reshape(gate.shape());
@@ -256,98 +321,5 @@ impl CustomOp3 for SwigluGradients {
             let shape = both.len().into();
             Ok((T::to_cpu_storage_owned(both), shape))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use candle_core::{Device, Var};
-    use std::string::ToString;
-
-    /// Values on both sides of 0, near it and far from it.
-    fn values(n: usize) -> Vec<f64> {
-        let value = |i: usize| ((i * 37 % 101) as f64 - 50.0) * 0.07;
-        (0..n).map(|i| if i % 5 == 0 { value(i) * 1e-4 } else { value(i) }).collect()
-    }
-
-    fn var(values: &[f64], dtype: DType) -> Var {
-        let t = Tensor::from_slice(values, values.len(), &Device::Cpu).unwrap();
-        Var::from_tensor(&t.to_dtype(dtype).unwrap()).unwrap()
-    }
-
-    /// Value, and gradients by all `inputs` of the sum of `f` times fixed weights.
-    fn gradients(inputs: &[&Var], f: impl Fn() -> Result<Tensor>) -> Vec<Vec<f64>> {
-        let y = f().unwrap();
-        let weights: Vec<f64> = (0..y.elem_count()).map(|i| ((i % 7) as f64 - 2.0) * 0.3).collect();
-        let weights = Tensor::from_vec(weights, y.shape(), &Device::Cpu).unwrap();
-        let weights = weights.to_dtype(y.dtype()).unwrap();
-        let loss = (&y * weights).unwrap().sum_all().unwrap();
-        let grads = loss.backward().unwrap();
-        let all = inputs.iter().map(|v| grads.get(v).unwrap().clone());
-        std::iter::once(y.clone())
-            .chain(all)
-            .map(|t| t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap())
-            .collect()
-    }
-
-    fn close(a: &[Vec<f64>], b: &[Vec<f64>], bound: f64) {
-        assert_eq!(a.len(), b.len());
-        for (a, b) in a.iter().zip(b) {
-            assert_eq!(a.len(), b.len());
-            let scale = b.iter().fold(1.0f64, |m, v| m.max(v.abs()));
-            for (a, b) in a.iter().zip(b) {
-                assert!((a - b).abs() <= bound * scale, "{a} {b}");
-            }
-        }
-    }
-
-    #[test]
-    fn learned_activations_equal_autograd_of_the_formula() {
-        for f in [Learned::Xielu, Learned::Xiprelu] {
-            for raw in [[0.2033823, -1.0502256], [3.0, 0.5], [-2.0, 25.0]] {
-                let formula = {
-                    let (x, p, n) = (
-                        var(&values(300), DType::F64),
-                        var(&raw[..1], DType::F64),
-                        var(&raw[1..], DType::F64),
-                    );
-                    gradients(&[&x, &p, &n], || composed(f, &x, [&p, &n]))
-                };
-                for (dtype, bound) in [(DType::F64, 1e-13), (DType::F32, 1e-6)] {
-                    let (x, p, n) =
-                        (var(&values(300), dtype), var(&raw[..1], dtype), var(&raw[1..], dtype));
-                    let alphas = [p.as_tensor().clone(), n.as_tensor().clone()];
-                    let ours = gradients(&[&x, &p, &n], || learned(f, &x, &alphas));
-                    close(&ours, &formula, bound);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn other_activations_equal_autograd_of_the_formula() {
-        let (gate, up) = (var(&values(300), DType::F64), var(&values(330)[30..], DType::F64));
-        let squares = gradients(&[&gate], || gate.relu()?.sqr());
-        let products = gradients(&[&gate, &up], || gate.silu()? * up.as_tensor());
-        for (dtype, bound) in [(DType::F64, 1e-13), (DType::F32, 1e-6)] {
-            let (gate, up) = (var(&values(300), dtype), var(&values(330)[30..], dtype));
-            close(&gradients(&[&gate], || relu2(&gate)), &squares, bound);
-            close(&gradients(&[&gate, &up], || swiglu(&gate, &up)), &products, bound);
-        }
-    }
-
-    #[test]
-    fn shapes_that_do_not_fit_are_refused() {
-        let (x, one) = (var(&values(6), DType::F32), var(&[0.5], DType::F32));
-        let one = one.as_tensor().clone();
-        let error = xielu(&x, &[x.as_tensor().clone(), one.clone()]).unwrap_err().to_string();
-        assert!(error.contains("an alpha is one value, not 6"), "{error}");
-        assert!(xiprelu(&x, &[one.clone(), x.as_tensor().clone()]).is_err());
-        assert!(swiglu(&x, &one).is_err());
-        // Not contiguous: copied, not refused.
-        let grid = x.reshape((2, 3)).unwrap().t().unwrap();
-        let y = xielu(&grid, &[one.clone(), one]).unwrap();
-        assert_eq!(y.dims(), [3, 2]);
     }
 }
