@@ -16,6 +16,6 @@ const module = await WebAssembly.compile(await readFile(argv[2]));
 // The standard library mentions threads, which WASI does not have.
 const missing = WebAssembly.Module.imports(module).filter(({ module }) => module === 'env');
 const unavailable = ({ name }) => [name, () => { throw new Error(`no ${name} here`); }];
-const imports = { ...wasi.getImportObject(), env: Object.fromEntries(missing.map(unavailable)) };
+const imports = { wasi_snapshot_preview1: wasi.wasiImport, env: Object.fromEntries(missing.map(unavailable)) };
 const instance = await WebAssembly.instantiate(module, imports);
 exit(wasi.start(instance));

@@ -45,6 +45,7 @@
 //! | `std` (default) | files that appear whole or not at all, the GGUF writer, conversion |
 //! | `safetensors` | Hugging Face directories, mapped into memory |
 //! | `rayon` | `Rayon`, threads above the kernels |
+//! | `tokenizer` | `tokenizer`: text to token ids and back |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
 //! | `cuda` | `forward_cuda` on device slices, gradients; needs a driver at run time only |
 //! | `train` | training, on CPU and CUDA: the model, its optimiser, checkpoints |
@@ -56,7 +57,7 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(any(feature = "std", test))]
+#[cfg(any(feature = "std", feature = "tokenizer", test))]
 extern crate std;
 
 pub mod activation;
@@ -74,6 +75,8 @@ pub mod quant;
 mod rows;
 mod scratch;
 mod selftest;
+#[cfg(feature = "tokenizer")]
+pub mod tokenizer;
 #[cfg(feature = "train")]
 pub mod train;
 

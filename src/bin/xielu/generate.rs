@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use xielu::Config;
 use xielu::llama::{Decoder, Sampler, SamplerOptions};
+use xielu::tokenizer::Tokenizer;
 
 use crate::args::ModelArgs;
 use crate::interrupt;
 use crate::model::ModelFile;
 use crate::session::with_decoder;
-use crate::tokenizer::{Special, Tokenizer};
 
 /// Context when `--context` is not given and the model was trained for more.
 const DEFAULT_CONTEXT: usize = 4096;
@@ -113,8 +113,7 @@ fn prompt_ids(args: &PromptArgs, tokenizer: &Tokenizer) -> anyhow::Result<Vec<u3
             .with_context(|| format!("cannot read the prompt {}", file.display()))?,
         (None, None) => bail!("no prompt; give --prompt TEXT"),
     };
-    let mut ids: Vec<u32> = tokenizer.bos().into_iter().collect();
-    ids.extend(tokenizer.encode(&text, Special::Parse)?);
+    let ids = tokenizer.encode_prompt(&text)?;
     if ids.is_empty() {
         bail!("the prompt is empty; give --prompt some text");
     }

@@ -22,7 +22,6 @@ mod quantize;
 mod report;
 mod selftest;
 mod session;
-mod tokenizer;
 #[cfg(feature = "train")]
 mod train;
 #[cfg(not(feature = "train"))]

@@ -8,7 +8,7 @@ use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::HfDir;
 use xielu::kernels::MappedFile;
 
-use crate::tokenizer::{GgufVocab, Tokenizer};
+use xielu::tokenizer::Tokenizer;
 
 /// An open model; weights are mapped, not read.
 pub enum ModelFile {
@@ -84,36 +84,9 @@ impl<'w> ModelView<'w> {
     /// The model's tokenizer.
     pub fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
         match self {
-            ModelView::Gguf(gguf) => Tokenizer::from_gguf(&vocab(gguf)?),
+            ModelView::Gguf(gguf) => Tokenizer::from_gguf(gguf),
             ModelView::Hf(dir) => Tokenizer::from_hf_dir(dir.path()),
         }
         .context("this model cannot read text")
     }
-}
-
-/// The keys `tokenizer.ggml.*`.
-fn vocab(gguf: &Gguf<'_>) -> anyhow::Result<GgufVocab> {
-    let strings = |key: &str| {
-        let array = gguf.get_array(key).and_then(|a| a.strs());
-        array.map(|strs| strs.map(String::from).collect::<Vec<_>>())
-    };
-    let id = |key: &str| gguf.get(key).and_then(|v| v.as_u64()).and_then(|v| u32::try_from(v).ok());
-    let Some(tokens) = strings("tokenizer.ggml.tokens") else {
-        bail!(
-            "the file has no vocabulary (tokenizer.ggml.tokens); convert the model again with \
-             its tokenizer, or use its Hugging Face directory"
-        );
-    };
-    let types = gguf.get_array("tokenizer.ggml.token_type");
-    let ends = ["eos", "eot", "eom"].map(|name| id(&format!("tokenizer.ggml.{name}_token_id")));
-    Ok(GgufVocab {
-        model: gguf.get_str("tokenizer.ggml.model").unwrap_or("unnamed").into(),
-        pre: gguf.get_str("tokenizer.ggml.pre").unwrap_or("default").into(),
-        tokens,
-        token_types: types.and_then(|a| a.i32s()).into_iter().flatten().collect(),
-        merges: strings("tokenizer.ggml.merges").unwrap_or_default(),
-        bos: id("tokenizer.ggml.bos_token_id"),
-        add_bos: gguf.get_bool("tokenizer.ggml.add_bos_token"),
-        ends: ends.into_iter().flatten().collect(),
-    })
 }

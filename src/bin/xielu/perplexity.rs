@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use xielu::llama::Decoder;
+use xielu::tokenizer::{Special, Tokenizer};
 
 use crate::args::ModelArgs;
 use crate::interrupt;
 use crate::model::ModelFile;
 use crate::session::with_decoder;
-use crate::tokenizer::{Special, Tokenizer};
 
 /// Measure a model's perplexity on a text.
 ///

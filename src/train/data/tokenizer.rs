@@ -14,6 +14,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::write_whole;
+use crate::tokenizer::{leading_token, one_line};
 use crate::train::TrainError;
 
 /// The special tokens of a trained tokenizer, in the order of their ids: padding, begin and end
@@ -165,18 +166,6 @@ impl TextTokenizer {
         let name = setting.as_str().or_else(|| setting["content"].as_str())?;
         self.inner.token_to_id(name)
     }
-}
-
-/// What the tokenizer puts before every text.
-fn leading_token(tokenizer: &Tokenizer) -> tokenizers::Result<Option<u32>> {
-    let [bare, full] = [false, true].map(|special| tokenizer.encode_fast("a", special));
-    let (bare, full) = (bare?, full?);
-    let first = full.get_ids().first().copied();
-    Ok(first.filter(|id| !bare.get_ids().contains(id)))
-}
-
-fn one_line(e: &tokenizers::Error) -> String {
-    e.to_string().replace('\n', " ")
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! A byte-level BPE vocabulary as GGUF metadata stores it.
 
-use anyhow::{Context as _, anyhow, bail};
+use std::borrow::ToOwned as _;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::pre;
+use super::{TokenizerError, pre};
+use crate::checkpoint::gguf::Gguf;
 
 /// `tokenizer.ggml.token_type` of tokens that are not text: `</s>`.
 const CONTROL: i32 = 3;
@@ -34,25 +39,49 @@ pub struct GgufVocab {
 }
 
 impl GgufVocab {
+    /// The keys of `gguf`.
+    pub fn read(gguf: &Gguf<'_>) -> Result<Self, TokenizerError> {
+        let strings = |key: &str| {
+            let array = gguf.get_array(key).and_then(|a| a.strs());
+            array.map(|strs| strs.map(String::from).collect::<Vec<_>>())
+        };
+        let id =
+            |key: &str| gguf.get(key).and_then(|v| v.as_u64()).and_then(|v| u32::try_from(v).ok());
+        let Some(tokens) = strings("tokenizer.ggml.tokens") else {
+            return Err(TokenizerError(
+                "the file has no vocabulary (tokenizer.ggml.tokens); convert the model again with \
+                 its tokenizer, or use its Hugging Face directory"
+                    .into(),
+            ));
+        };
+        let types = gguf.get_array("tokenizer.ggml.token_type");
+        let ends = ["eos", "eot", "eom"].map(|name| id(&format!("tokenizer.ggml.{name}_token_id")));
+        Ok(GgufVocab {
+            model: gguf.get_str("tokenizer.ggml.model").unwrap_or("unnamed").into(),
+            pre: gguf.get_str("tokenizer.ggml.pre").unwrap_or("default").into(),
+            tokens,
+            token_types: types.and_then(|a| a.i32s()).into_iter().flatten().collect(),
+            merges: strings("tokenizer.ggml.merges").unwrap_or_default(),
+            bos: id("tokenizer.ggml.bos_token_id"),
+            add_bos: gguf.get_bool("tokenizer.ggml.add_bos_token"),
+            ends: ends.into_iter().flatten().collect(),
+        })
+    }
+
     /// The token that begins every text, if the model was trained with one.
     pub fn leading_token(&self) -> Option<u32> {
         let by_default = pre::find(&self.pre).is_ok_and(|recipe| recipe.add_bos);
         self.bos.filter(|_| self.add_bos.unwrap_or(by_default))
     }
 
-    /// Tokens that end a generation.
-    pub fn end_tokens(&self) -> Vec<u32> {
-        self.ends.clone()
-    }
-
     /// The tokenizer.
-    pub fn build(&self) -> anyhow::Result<Tokenizer> {
+    pub fn build(&self) -> Result<Tokenizer, TokenizerError> {
         if self.model != "gpt2" {
-            bail!(
+            return Err(TokenizerError(format!(
                 "its vocabulary is of the kind \"{}\" and only \"gpt2\" (byte-level BPE) is \
                  supported; use the model's Hugging Face directory instead",
                 self.model
-            );
+            )));
         }
         let recipe = pre::find(&self.pre)?;
         let model = self.bpe(recipe.ignore_merges)?;
@@ -62,31 +91,33 @@ impl GgufVocab {
         tokenizer
             .add_special_tokens(self.added(CONTROL))
             .and_then(|_| tokenizer.add_tokens(self.added(USER_DEFINED)))
-            .map_err(|e| anyhow!("its special tokens cannot be added: {e}"))?;
+            .map_err(|e| TokenizerError::of("its special tokens cannot be added", &e))?;
         Ok(tokenizer)
     }
 
-    fn bpe(&self, ignore_merges: bool) -> anyhow::Result<BPE> {
+    fn bpe(&self, ignore_merges: bool) -> Result<BPE, TokenizerError> {
         let mut ids = tokenizers::models::bpe::Vocab::default();
         for (id, token) in self.tokens.iter().enumerate() {
-            let id = u32::try_from(id).context("its vocabulary has too many tokens")?;
+            let id = u32::try_from(id)
+                .map_err(|_| TokenizerError("its vocabulary has too many tokens".into()))?;
             if ids.insert(token.clone(), id).is_some() {
-                bail!("its vocabulary has the token {token:?} twice");
+                let problem = format!("its vocabulary has the token {token:?} twice");
+                return Err(TokenizerError(problem));
             }
         }
         let merges = self.merges.iter().map(|merge| {
             // The first token may itself begin with a space in no byte-level vocabulary.
-            let (left, right) = merge
-                .split_once(' ')
-                .with_context(|| format!("its vocabulary has the merge {merge:?} of one part"))?;
+            let (left, right) = merge.split_once(' ').ok_or_else(|| {
+                TokenizerError(format!("its vocabulary has the merge {merge:?} of one part"))
+            })?;
             Ok((left.to_owned(), right.to_owned()))
         });
-        let merges = merges.collect::<anyhow::Result<Vec<_>>>()?;
+        let merges = merges.collect::<Result<Vec<_>, TokenizerError>>()?;
         BPE::builder()
             .vocab_and_merges(ids, merges)
             .ignore_merges(ignore_merges)
             .build()
-            .map_err(|e| anyhow!("its vocabulary is inconsistent: {e}"))
+            .map_err(|e| TokenizerError::of("its vocabulary is inconsistent", &e))
     }
 
     /// The tokens of one type, to be matched as they stand.
@@ -102,6 +133,8 @@ impl GgufVocab {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString as _;
+    use std::vec;
 
     fn small() -> GgufVocab {
         let tokens = ["</s>", "a", "b", "ab", "Ġ", "<tool>"];

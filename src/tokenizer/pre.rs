@@ -1,12 +1,15 @@
 //! How text is cut into words before byte-level BPE: one recipe per `tokenizer.ggml.pre` name.
 
+use std::format;
+use std::vec::Vec;
+
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::normalizer::SplitDelimiterBehavior::Isolated;
 
-use anyhow::anyhow;
+use super::TokenizerError;
 
 /// A family of pre-tokenizers.
 pub struct Recipe {
@@ -90,24 +93,24 @@ const RECIPES: [Recipe; 7] = [
 ];
 
 /// The recipe of a `tokenizer.ggml.pre` name.
-pub fn find(name: &str) -> anyhow::Result<&'static Recipe> {
+pub fn find(name: &str) -> Result<&'static Recipe, TokenizerError> {
     RECIPES.iter().find(|r| r.names.contains(&name)).ok_or_else(|| {
         let known: Vec<_> = RECIPES.iter().flat_map(|r| r.names).copied().collect();
-        anyhow!(
+        TokenizerError(format!(
             "unknown pre-tokenizer \"{name}\" (tokenizer.ggml.pre); known are: {}; \
              use the model's Hugging Face directory instead",
             known.join(", ")
-        )
+        ))
     })
 }
 
 impl Recipe {
     /// The pre-tokenizer: words, then their bytes as printable characters.
-    pub fn build(&self) -> anyhow::Result<PreTokenizerWrapper> {
+    pub fn build(&self) -> Result<PreTokenizerWrapper, TokenizerError> {
         let mut steps = Vec::new();
         for regex in self.regexes {
             let split = Split::new(SplitPattern::Regex((*regex).into()), Isolated, false)
-                .map_err(|e| anyhow!("pre-tokenizer: {e}"))?;
+                .map_err(|e| TokenizerError::of("pre-tokenizer", &e))?;
             steps.push(split.into());
         }
         steps.push(ByteLevel::default().add_prefix_space(false).use_regex(false).into());
@@ -118,6 +121,7 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString as _;
     use tokenizers::pre_tokenizers::PreTokenizerWrapper as Wrapper;
     use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 

@@ -1,19 +1,21 @@
 //! Both sources against the ids another program gave the same text.
 
 use std::path::{Path, PathBuf};
+use std::string::String;
+use std::vec::Vec;
 
 use super::{Special, Tokenizer};
-use crate::model::ModelFile;
+use crate::checkpoint::gguf::Gguf;
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 fn tokenizers() -> [Tokenizer; 2] {
-    ["tests/data/tiny", "tests/data/tiny-Q8_0.gguf"].map(|name| {
-        let file = ModelFile::open(&path(name)).unwrap();
-        file.view().unwrap().tokenizer().unwrap()
-    })
+    let bytes = std::fs::read(path("tests/data/tiny-Q8_0.gguf")).unwrap();
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let dir = path("tests/data/tiny");
+    [Tokenizer::from_hf_dir(&dir).unwrap(), Tokenizer::from_gguf(&gguf).unwrap()]
 }
 
 /// An integer tensor of the golden file.
