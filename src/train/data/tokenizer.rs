@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::format;
 use std::fs;
 use std::path::Path;
-use std::string::{String, ToString};
+use std::string::String;
 use std::vec::Vec;
 
 use serde_json::{Value, json};
@@ -170,6 +170,8 @@ impl TextTokenizer {
 
 #[cfg(test)]
 mod tests {
+    use std::string::ToString as _;
+
     use super::*;
 
     const TEXT: &str = include_str!("../../../models/heldout.txt");

@@ -12,6 +12,6 @@ fn main() -> anyhow::Result<()> {
         .input_path(module)
         .web(true)?
         .typescript(false)
-        .remove_name_section(true)
+        .omit_default_module_path(false)
         .generate(folder)
 }
