@@ -11,7 +11,7 @@ use std::time::Instant;
 use candle_core::Device;
 use xielu::train::config::Activation;
 use xielu::train::presets::Preset;
-use xielu::train::{Batch, Batches, TrainConfig, TrainError, Trainer};
+use xielu::train::{Batch, Batches, TrainError, Trainer};
 
 /// Tokens that depend on the step alone.
 struct Random {
