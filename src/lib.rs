@@ -46,6 +46,7 @@
 //! | `safetensors` | Hugging Face directories, mapped into memory |
 //! | `rayon` | `Rayon`, threads above the kernels |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
+//! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |
 //! | `cuda` | `forward_cuda` on device slices, gradients; needs a driver at run time only |
 //! | `train` | training, on CPU and CUDA: the model, its optimiser, checkpoints |
 //! | `cli` | the `xielu` command |
@@ -67,6 +68,7 @@ pub mod checkpoint;
 pub mod config;
 mod error;
 mod extended;
+mod functions;
 pub mod llama;
 pub mod mlp;
 mod packing;
