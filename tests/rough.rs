@@ -129,8 +129,9 @@ fn a_decoder_is_rough_only_if_asked() {
     assert_eq!(logits(Backend::default()), exact);
     let found = distance(&logits(Backend::default().with_rough_functions()), &exact);
     println!("logits: {found:.1e}");
-    // Beyond what another order of the same sums does, and no more than three digits' worth.
-    assert!(found > 1e-5 && found < 1e-2, "{found:e}");
+    // Beyond what another order of the same sums does. Inputs of products are rounded to 8 bits:
+    // a small difference flips some, and weighs 2^-7 there.
+    assert!(found > 1e-5 && found < 2e-2, "{found:e}");
 }
 
 #[test]
@@ -148,7 +149,8 @@ fn a_layer_takes_the_rough_function_and_others_stay() {
     let (exact, rough) = (Backend::default(), Backend::default().with_rough_functions());
     let mlp = Mlp::load(&gguf, &config, 1).unwrap();
     let found = distance(&run(&mlp, &rough), &run(&mlp, &exact));
-    assert!(found > 1e-6 && found < 1e-2, "{found:e}");
+    // Little: squares of positive values dominate, and 8 bits hide most of what remains.
+    assert!(found > 0.0 && found < 1e-2, "{found:e}");
 
     let matrix = |name: &str, rows, cols| {
         let info = gguf.tensor_info(name).unwrap();
