@@ -3,6 +3,7 @@
 use core::num::NonZeroUsize;
 
 use crate::Error;
+use crate::functions::Functions;
 use crate::kernels::{Input, Kernels, Matrix, Output, QK};
 
 /// Bare 32-bit targets do without threads, and without the code that divides work among them.
@@ -94,6 +95,7 @@ pub struct Backend<'e> {
     /// The kernels of one instruction set.
     pub kernels: Kernels,
     executor: &'e dyn Executor,
+    pub(crate) functions: Functions,
 }
 
 impl core::fmt::Debug for Backend<'_> {
@@ -115,7 +117,14 @@ impl<'e> Backend<'e> {
 
     /// Kernels, and who runs their parts.
     pub const fn new(kernels: Kernels, executor: &'e dyn Executor) -> Self {
-        Backend { kernels, executor }
+        Backend { kernels, executor, functions: Functions::Exact }
+    }
+
+    /// The same, with the activation xIELU and attention's softmax computed by
+    /// [`rough`](crate::activation::rough) (feature `micromath`).
+    #[cfg(feature = "micromath")]
+    pub const fn with_rough_functions(self) -> Self {
+        Backend { functions: Functions::Rough, ..self }
     }
 
     /// Who runs the parts.

@@ -47,6 +47,7 @@
 //! | `rayon` | `Rayon`, threads above the kernels |
 //! | `tokenizer` | `tokenizer`: text to token ids and back |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
+//! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |
 //! | `cuda` | `forward_cuda` on device slices, gradients; needs a driver at run time only |
 //! | `train` | training, on CPU and CUDA: the model, its optimiser, checkpoints |
 //! | `cli` | the `xielu` command |
@@ -68,6 +69,7 @@ pub mod checkpoint;
 pub mod config;
 mod error;
 mod extended;
+mod functions;
 pub mod llama;
 pub mod mlp;
 mod packing;

@@ -18,6 +18,8 @@ use crate::panel;
 pub enum Epilogue<'a> {
     /// `f(w . x)`.
     Activation(&'a Activation),
+    /// `f(w . x)` by a function of the caller's, which replaces values by those of `f`.
+    Custom(&'a Activation, fn(&Activation, &mut [f32])),
     /// `silu(gate . x) * (w . x)`, `gate` having the shape of `w`.
     Swiglu(&'a Matrix<'a>),
 }
@@ -99,6 +101,7 @@ impl Kernels {
                 self.matmul_into(&part, x, values)?;
                 match epilogue {
                     Epilogue::Activation(f) => self.activate_f32_in_place(f, values),
+                    Epilogue::Custom(f, activate) => activate(f, values),
                     Epilogue::Swiglu(_) if !built::SWIGLU => values.fill(f32::NAN),
                     Epilogue::Swiglu(gate) => {
                         let missing = ShapeError::Rows { expected: w.rows(), found: gate.rows() };

@@ -11,6 +11,8 @@ mod elu;
 mod params;
 pub mod reference;
 mod relu2;
+#[cfg(feature = "micromath")]
+pub mod rough;
 mod silu;
 mod swiglu;
 mod xielu;

@@ -35,7 +35,7 @@ pub(crate) fn attend(
                 let kv_head = (first_row / head_dim + i) / group;
                 let keys = cache.keys(layer, kv_head, positions)?;
                 let values = cache.values(layer, kv_head, positions)?;
-                attend_head(&backend.kernels, q, &keys, &values, out)?;
+                attend_head(backend, q, &keys, &values, out)?;
             }
         }
         Ok(())
@@ -45,12 +45,13 @@ pub(crate) fn attend(
 /// `out = softmax(keys * q / sqrt(head_dim)) * values`, block by block: what is summed so far is
 /// rescaled whenever a larger score appears (Milakov and Gimelshein, arXiv 1805.02867).
 fn attend_head(
-    kernels: &Kernels,
+    backend: &Backend<'_>,
     q: &[f32],
     keys: &Matrix<'_>,
     values: &Matrix<'_>,
     out: &mut [f32],
 ) -> Result<(), Error> {
+    let Backend { kernels, functions, .. } = backend;
     let scale = 1.0 / libm::sqrtf(q.len() as f32);
     let positions = keys.rows();
     let mut largest = f32::NEG_INFINITY;
@@ -67,13 +68,13 @@ fn attend_head(
 
         let block_largest = scores.iter().fold(largest, |m, &s| m.max(s * scale));
         if block_largest > largest {
-            let rescale = libm::expf(largest - block_largest);
+            let rescale = functions.exp(largest - block_largest);
             sum *= rescale;
             out.iter_mut().for_each(|o| *o *= rescale);
             largest = block_largest;
         }
         for s in scores.iter_mut() {
-            *s = libm::expf(*s * scale - largest);
+            *s = functions.exp(*s * scale - largest);
             sum += *s;
         }
         let block = values.rows_range(range).ok_or(Error::OutOfRange("values"))?;
@@ -135,7 +136,7 @@ mod tests {
         let keys = Matrix::new(DType::F32, positions, dim, &k).unwrap();
         let values = Matrix::new(DType::F32, positions, dim, &v).unwrap();
         let mut out = [0.0; 8];
-        attend_head(&Kernels::detect(), &q, &keys, &values, &mut out).unwrap();
+        attend_head(&Backend::default(), &q, &keys, &values, &mut out).unwrap();
 
         let score = |p: usize| -> f64 {
             let dot: f64 = (0..dim).map(|i| f64::from(q[i]) * f64::from(key(p, i))).sum();
@@ -153,15 +154,15 @@ mod tests {
 
     /// Attention of one query, `[1; 64]`, over three positions of two blocks in Q8_0.
     fn over_blocks(keys: [[f32; 64]; 3], values: [[f32; 64]; 3]) -> [f32; 64] {
-        let kernels = Kernels::detect();
+        let backend = Backend::default();
         let [k, v] = [keys, values].map(|rows| {
             let mut blocks = [BlockQ8_0::ZERO; 6];
-            kernels.quantize_q8_0(rows.as_flattened(), &mut blocks).unwrap();
+            backend.kernels.quantize_q8_0(rows.as_flattened(), &mut blocks).unwrap();
             blocks
         });
         let matrix = |blocks| Matrix::new(DType::Q8_0, 3, 64, bytemuck::cast_slice(blocks));
         let mut out = [0.5; 64];
-        attend_head(&kernels, &[1.0; 64], &matrix(&k).unwrap(), &matrix(&v).unwrap(), &mut out)
+        attend_head(&backend, &[1.0; 64], &matrix(&k).unwrap(), &matrix(&v).unwrap(), &mut out)
             .unwrap();
         out
     }

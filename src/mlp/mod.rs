@@ -220,7 +220,7 @@ impl<'w> Mlp<'w> {
         let operations = self.operations(&range, out.tokens());
         backend.parts(out, QK, operations, &|first, part| {
             let first = range.start + first;
-            self.with_rows(first..first + part.rows(), |up, epilogue| {
+            self.with_rows(backend, first..first + part.rows(), |up, epilogue| {
                 Ok(backend.kernels.matmul_activated(up, epilogue, x, part)?)
             })
         })?;
@@ -241,7 +241,7 @@ impl<'w> Mlp<'w> {
         backend.parts(out, 1, operations, &|first, part| {
             let first = range.start + first * INPUT_BLOCK;
             let end = (first + part.rows() * INPUT_BLOCK).min(range.end);
-            self.with_rows(first..end, |up, epilogue| {
+            self.with_rows(backend, first..end, |up, epilogue| {
                 Ok(backend.kernels.matmul_quantized(up, epilogue, x, part)?)
             })
         })?;
@@ -256,12 +256,13 @@ impl<'w> Mlp<'w> {
     /// Calls `f` with some of up's rows and what follows their product.
     fn with_rows(
         &self,
+        backend: &Backend<'_>,
         rows: Range<usize>,
         f: impl FnOnce(&Matrix<'_>, Epilogue<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let up = self.up.rows_range(rows.clone()).ok_or(Error::OutOfRange("up_proj rows"))?;
         match &self.form {
-            Form::Plain(act) => f(&up, Epilogue::Activation(act)),
+            Form::Plain(act) => f(&up, backend.functions.epilogue(act)),
             Form::Gated(_) if !built::SWIGLU => Err(Error::NotBuilt(HiddenAct::Swiglu)),
             Form::Gated(gate) => {
                 let gate = gate.rows_range(rows).ok_or(Error::OutOfRange("gate_proj rows"))?;

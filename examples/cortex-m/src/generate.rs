@@ -80,8 +80,7 @@ pub fn generate(
 
     let model = Model::load(&gguf, layers)?;
     let cache = KvCache::new(&config, CONTEXT, KV_TYPE, &mut memory.kv_cache)?;
-    let mut decoder =
-        Decoder::new(&model, Backend::default(), OPTIONS, cache, &mut memory.scratch)?;
+    let mut decoder = Decoder::new(&model, backend(), OPTIONS, cache, &mut memory.scratch)?;
     let mut sampler = Sampler::new(SamplerOptions::default());
     let (mut ids, mut text) = (Vec::new(), String::new());
     for id in PROMPT {
@@ -103,6 +102,13 @@ pub fn generate(
         decoder.step(id, &mut memory.logits)?;
         observer.step_ends(true);
     }
+}
+
+fn backend() -> Backend<'static> {
+    #[cfg(feature = "micromath")]
+    return Backend::default().with_rough_functions();
+    #[cfg(not(feature = "micromath"))]
+    Backend::default()
 }
 
 /// Byte-level vocabularies write a space as `Ġ` and the end of a line as `Ċ`. What no longer fits

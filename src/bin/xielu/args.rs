@@ -62,8 +62,24 @@ pub struct ModelArgs {
     /// takes
     #[arg(long)]
     pub pack: bool,
+    /// Compute xIELU and the softmax by approximations, as a microcontroller without an FPU may
+    #[cfg(feature = "micromath")]
+    #[arg(long)]
+    pub rough: bool,
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+impl ModelArgs {
+    /// As [`ComputeArgs::backend`], with the functions asked for.
+    pub fn backend(&self) -> anyhow::Result<Backend<'static>> {
+        let backend = self.compute.backend()?;
+        #[cfg(feature = "micromath")]
+        if self.rough {
+            return Ok(backend.with_rough_functions());
+        }
+        Ok(backend)
+    }
 }
 
 /// [`KvType`] on the command line.

@@ -23,7 +23,7 @@ pub fn with_decoder<T>(
     batch: usize,
     work: impl FnOnce(&mut Decoder<'_, '_, '_>, &Config) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    with_decoder_on(args.compute.backend()?, view, path, args, context, batch, work)
+    with_decoder_on(args.backend()?, view, path, args, context, batch, work)
 }
 
 /// As [`with_decoder`], on the given kernels and threads.

@@ -7,8 +7,8 @@ use xielu::kernels::{Activation, Kernels, XieluCoefficients};
 use super::Check;
 
 /// Effective alphas: a freshly initialised layer, ordinary ones, and about what trained models reach.
-const ALPHAS: [(f32, f32); 4] = [(0.8, 0.8), (1.293, 1.082), (17.75, 6.5), (166.0, 41.25)];
-const BETA: f32 = 0.5;
+pub const ALPHAS: [(f32, f32); 4] = [(0.8, 0.8), (1.293, 1.082), (17.75, 6.5), (166.0, 41.25)];
+pub const BETA: f32 = 0.5;
 /// Accepted error in units in the last place of the larger term of the sum.
 const BOUND: f64 = 5.0;
 
@@ -21,7 +21,7 @@ pub fn checks(kernels: &Kernels) -> Vec<Check> {
 }
 
 /// Values of both signs, evenly spread over the exponents from 2^-30 to 2^6.
-fn inputs() -> impl Iterator<Item = f32> {
+pub fn inputs() -> impl Iterator<Item = f32> {
     let magnitudes = (0..36 * 512).map(|i| 2f64.powf(f64::from(i) / 512.0 - 30.0) as f32);
     magnitudes.flat_map(|m| [m, -m])
 }

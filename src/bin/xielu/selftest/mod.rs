@@ -2,6 +2,8 @@
 
 mod activation;
 mod product;
+#[cfg(feature = "micromath")]
+mod rough;
 
 use std::path::PathBuf;
 
@@ -44,6 +46,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     say!("checking: {}", kernels.isa());
     let mut checks = activation::checks(&kernels);
     checks.extend(product::checks(&kernels));
+    #[cfg(feature = "micromath")]
+    checks.extend(rough::checks());
     if let Some(path) = &args.model {
         checks.push((format!("greedy run of {}", path.display()), greedy_run(path, kernels)));
     }
@@ -74,6 +78,8 @@ fn greedy_run(path: &std::path::Path, kernels: Kernels) -> anyhow::Result<String
             kv_type: KvArg::F32,
             tiled_mlp: false,
             pack: false,
+            #[cfg(feature = "micromath")]
+            rough: false,
             compute,
         };
         let backend = Backend::new(kernels, &Serial);

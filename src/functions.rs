@@ -1,0 +1,37 @@
+//! Which exponential a decoder uses: there is one, unless feature `micromath` adds another.
+
+use crate::kernels::{Activation, Epilogue};
+
+/// The functions between the products.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Functions {
+    /// Those of the kernels and of libm.
+    Exact,
+    /// Those of [`rough`](crate::activation::rough).
+    #[cfg(feature = "micromath")]
+    Rough,
+}
+
+impl Functions {
+    /// `e^x`.
+    #[inline]
+    pub(crate) fn exp(self, x: f32) -> f32 {
+        match self {
+            Functions::Exact => libm::expf(x),
+            #[cfg(feature = "micromath")]
+            Functions::Rough => crate::activation::rough::exp(x),
+        }
+    }
+
+    /// `act` after a product.
+    pub(crate) fn epilogue(self, act: &Activation) -> Epilogue<'_> {
+        match self {
+            Functions::Exact => Epilogue::Activation(act),
+            #[cfg(feature = "micromath")]
+            Functions::Rough => match act {
+                Activation::Xielu(_) => Epilogue::Custom(act, crate::activation::rough::activate),
+                _ => Epilogue::Activation(act),
+            },
+        }
+    }
+}
