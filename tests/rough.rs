@@ -26,7 +26,7 @@ fn sweep() -> impl Iterator<Item = f32> {
     let halves = (0..=u16::MAX)
         .flat_map(|bits| [bf16::from_bits(bits).to_f32(), f16::from_bits(bits).to_f32()]);
     let binades = (0..256 * 4096u32).flat_map(|i| {
-        let bits = i / 4096 << 23 | i.wrapping_mul(0x9e37_79b9) >> 9;
+        let bits = (i / 4096) << 23 | (i.wrapping_mul(0x9e37_79b9) >> 9);
         [f32::from_bits(bits), f32::from_bits(bits | 1 << 31)]
     });
     halves.chain(binades).filter(|x| x.is_finite())

@@ -1,6 +1,6 @@
 //! Arguments that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
@@ -71,6 +71,19 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// What a command line with nothing but a model says, with another type of cache.
+    pub fn plain(model: &Path, kv_type: KvArg) -> Self {
+        ModelArgs {
+            model: model.into(),
+            kv_type,
+            tiled_mlp: false,
+            pack: false,
+            #[cfg(feature = "micromath")]
+            rough: false,
+            compute: ComputeArgs { isa: None, threads: None },
+        }
+    }
+
     /// As [`ComputeArgs::backend`], with the functions asked for.
     pub fn backend(&self) -> anyhow::Result<Backend<'static>> {
         let backend = self.compute.backend()?;

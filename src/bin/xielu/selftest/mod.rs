@@ -72,16 +72,7 @@ fn greedy_run(path: &std::path::Path, kernels: Kernels) -> anyhow::Result<String
     let file = ModelFile::open(path)?;
     let view = file.view()?;
     let greedy = |kernels| {
-        let compute = ComputeArgs { isa: None, threads: None };
-        let args = ModelArgs {
-            model: path.into(),
-            kv_type: KvArg::F32,
-            tiled_mlp: false,
-            pack: false,
-            #[cfg(feature = "micromath")]
-            rough: false,
-            compute,
-        };
+        let args = ModelArgs::plain(path, KvArg::F32);
         let backend = Backend::new(kernels, &Serial);
         with_decoder_on(backend, &view, path, &args, TOKENS, 1, |decoder, config| {
             let mut logits = vec![0.0; config.vocab_size];

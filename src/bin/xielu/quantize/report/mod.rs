@@ -138,14 +138,7 @@ impl Measure<'_> {
         before: impl FnOnce(&mut xielu::llama::Decoder<'_, '_, '_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<f64>> {
         let window = self.windows.first().map_or(0, Vec::len);
-        let compute = ComputeArgs { isa: None, threads: None };
-        let args = ModelArgs {
-            model: path.into(),
-            kv_type: KvArg::F16,
-            tiled_mlp: false,
-            pack: false,
-            compute,
-        };
+        let args = ModelArgs::plain(path, KvArg::F16);
         // The batch that `score_windows` uses; one more where a window is odd.
         let batch = window.div_ceil(2);
         with_decoder_on(self.backend, view, path, &args, window, batch, |decoder, config| {
