@@ -25,6 +25,8 @@ boards=(
     'mps3-an547   thumbv8m.main-none-eabihf     qemu-system-arm     Cortex-M55'
     'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 RV32IMAC,~no~FPU'
     'mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     Cortex-M4F,~cache~in~Q8_0 kv-q8_0'
+    'mps2-an385   thumbv7m-none-eabi            qemu-system-arm     Cortex-M3,~rough~functions micromath'
+    'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 RV32IMAC,~rough~functions micromath'
 )
 
 # What must not be in the firmware.
@@ -64,7 +66,7 @@ rows='' products=''
 for line in "${boards[@]}"; do
     read -r board target qemu cpu features <<< "$line"
     types='Q8_0 F16'
-    [ -z "$features" ] || types='Q8_0 Q8_0_KV'
+    [ "$features" != kv-q8_0 ] || types='Q8_0 Q8_0_KV'
     XIELU_TYPES=$types cargo build -q --release --target "$target" --bin firmware \
         --features "$features" "${flags[@]}"
     elf=$target_dir/$target/release/firmware
