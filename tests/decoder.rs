@@ -4,13 +4,11 @@
 #[path = "support/toy.rs"]
 mod toy;
 
-use toy::{Toy, config, reference_logits};
+use toy::{TOKENS, Toy, config, logits, reference_logits};
 use xielu::config::{HiddenAct, RopeStyle};
 use xielu::kernels::{DType, Isa, Kernels, LengthError};
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
 use xielu::{Backend, Error, Serial};
-
-const TOKENS: [u32; 12] = [3, 14, 15, 9, 26, 5, 35, 8, 9, 7, 39, 0];
 
 struct Memory<'t> {
     layers: Vec<Layer<'t>>,
@@ -41,18 +39,6 @@ fn with_decoder<R>(
     let cache = KvCache::new(&toy.config, 32, kv_type, &mut memory.cache).unwrap();
     let mut d = Decoder::new(&model, backend, options, cache, &mut memory.scratch).unwrap();
     f(&mut d)
-}
-
-/// The logits after each of `TOKENS`, decoded in batches.
-fn logits(d: &mut Decoder, batch: usize) -> Vec<f32> {
-    let mut all = Vec::new();
-    for tokens in TOKENS.chunks(batch) {
-        let mut logits = vec![0.0; tokens.len() * 40];
-        d.batch(tokens).unwrap();
-        d.logits(&mut logits).unwrap();
-        all.extend(logits);
-    }
-    all
 }
 
 fn relative_error(ours: &[f32], truth: &[f64]) -> f64 {

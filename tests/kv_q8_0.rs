@@ -4,14 +4,13 @@
 #[path = "support/toy.rs"]
 mod toy;
 
-use toy::{Toy, config, reference_logits};
+use toy::{TOKENS, Toy, config, logits, reference_logits};
 use xielu::checkpoint::{Checkpoint as _, gguf::Gguf};
 use xielu::config::{HiddenAct, RopeStyle};
 use xielu::kernels::{DType, Isa, Kernels};
 use xielu::llama::{Decoder, DecoderMemory, DecoderOptions, KvCache, KvType, Layer, Model, argmax};
 use xielu::{Backend, Config, Error, Serial};
 
-const TOKENS: [u32; 12] = [3, 14, 15, 9, 26, 5, 35, 8, 9, 7, 39, 0];
 const CONTEXT: usize = 32;
 
 fn toy(head_dim: usize, dtype: DType) -> Toy {
@@ -36,18 +35,6 @@ fn with_decoder<R>(
     let cache = KvCache::new(&toy.config, CONTEXT, KvType::Q8_0, cache).unwrap();
     let mut scratch = vec![0.0; Decoder::scratch_len(&toy.config, &options)];
     f(&mut Decoder::new(&model, backend, options, cache, &mut scratch).unwrap())
-}
-
-/// The logits after each of `TOKENS`, decoded in batches.
-fn logits(d: &mut Decoder, batch: usize) -> Vec<f32> {
-    let mut all = Vec::new();
-    for tokens in TOKENS.chunks(batch) {
-        let mut logits = vec![0.0; tokens.len() * 40];
-        d.batch(tokens).unwrap();
-        d.logits(&mut logits).unwrap();
-        all.extend(logits);
-    }
-    all
 }
 
 /// Heads of one block, of several, and wider than a block of inputs.

@@ -5,7 +5,23 @@
 use xielu::checkpoint::{Checkpoint, LayerRole, Role, Tensor};
 use xielu::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
 use xielu::kernels::{Blocks, DType, InputBlock, Kernels};
+use xielu::llama::Decoder;
 use xielu::{Config, Error, RawXielu};
+
+/// A text of a vocabulary of 40.
+pub const TOKENS: [u32; 12] = [3, 14, 15, 9, 26, 5, 35, 8, 9, 7, 39, 0];
+
+/// The logits of a vocabulary of 40 after each of `TOKENS`, decoded in batches.
+pub fn logits(d: &mut Decoder, batch: usize) -> Vec<f32> {
+    let mut all = Vec::new();
+    for tokens in TOKENS.chunks(batch) {
+        let mut logits = vec![0.0; tokens.len() * 40];
+        d.batch(tokens).unwrap();
+        d.logits(&mut logits).unwrap();
+        all.extend(logits);
+    }
+    all
+}
 
 /// Deterministic noise in -1 .. 1.
 pub struct Noise(pub u64);
