@@ -160,7 +160,8 @@ fn the_cmake_project_builds_and_passes() {
         succeeds(Command::new(cmake).args(["-S", "examples/c", "-B", directory, &library]));
         succeeds(Command::new(cmake).args(["--build", directory]));
         let out = succeeds(Command::new("ctest").args(["--test-dir", directory]));
-        assert!(out.contains("100% tests passed, 0 tests failed out of 4"), "{out}");
+        // Newer versions name failures only where there are any.
+        assert!(out.contains("100% tests passed") && out.contains("out of 4"), "{out}");
     }
 }
 

@@ -84,9 +84,11 @@ def ggml_builds(args):
     builds = {"native": build_ggml(args, source, "native", ["-DGGML_NATIVE=ON"])}
     if platform.machine() == "x86_64":
         flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-        levels = {"avx2": X86_LEVELS}
+        levels = {}
+        if "avx512f" in flags:  # elsewhere the native build is that
+            levels["avx2"] = X86_LEVELS
         if "amx_int8" in flags:
-            levels["avx512"] = X86_LEVELS + AVX512  # elsewhere the native build is that
+            levels["avx512"] = X86_LEVELS + AVX512
         for name, level in levels.items():
             options = ["-DGGML_NATIVE=OFF", *(f"-DGGML_{flag}=ON" for flag in level)]
             builds[name] = build_ggml(args, source, name, options)

@@ -160,8 +160,8 @@ impl Ideal {
         let [alpha_p, alpha_n] = [l.splat(alpha_p), l.splat(alpha_n)];
         let product = l.mul(alpha_p, above);
         let product_error = l.fma(alpha_p, above, l.neg(product));
-        let y = l.fma(alpha_n, high, l.fma(alpha_n, low, l.mul(l.splat(beta), x)));
-        l.fma(above, product, l.fma(above, product_error, y))
+        let y = l.fma(above, product, l.fma(above, product_error, l.mul(l.splat(beta), x)));
+        l.fma(alpha_n, high, l.fma(alpha_n, low, y))
     }
 }
 
@@ -381,6 +381,6 @@ impl Binary for Swiglu {
 
     #[inline(always)]
     fn usable<L: Lanes, const U: usize>(self, l: L, gates: &[L::F32; U], ys: &[L::F32; U]) -> bool {
-        above_sigmoid_limit(l, gates) && all_finite(l, ys)
+        above_sigmoid_limit(l, gates) & all_finite(l, ys)
     }
 }

@@ -397,24 +397,25 @@ unsafe fn step2<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
     dst: *mut T,
 ) {
     let mut firsts = [lanes.splat(0.0); U];
-    let mut seconds = firsts;
-    for (u, (first, second)) in firsts.iter_mut().zip(&mut seconds).enumerate() {
+    for (u, first) in firsts.iter_mut().enumerate() {
         // SAFETY: the caller's promise.
         *first = unsafe { T::load(lanes, a.add(u * L::COUNT)) };
-        // SAFETY: the caller's promise.
-        *second = unsafe { T::load(lanes, b.add(u * L::COUNT)) };
     }
-    let mut ys = seconds;
+    let mut ys = firsts;
     if !crate::SMALL {
-        for (y, &first) in ys.iter_mut().zip(&firsts) {
-            *y = f.fast(lanes, first, *y);
+        for (u, y) in ys.iter_mut().enumerate() {
+            // Loaded where it is used, it takes no register before.
+            // SAFETY: the caller's promise.
+            let second = unsafe { T::load(lanes, b.add(u * L::COUNT)) };
+            *y = f.fast(lanes, *y, second);
         }
     }
     if crate::SMALL || !f.usable(lanes, &firsts, &ys) {
         cold();
-        ys = seconds;
-        for (y, &first) in ys.iter_mut().zip(&firsts) {
-            *y = canonical(lanes, f.apply(lanes, first, *y));
+        for (u, (y, &first)) in ys.iter_mut().zip(&firsts).enumerate() {
+            // SAFETY: the caller's promise.
+            let second = unsafe { T::load(lanes, b.add(u * L::COUNT)) };
+            *y = canonical(lanes, f.apply(lanes, first, second));
         }
     }
     for (u, y) in ys.into_iter().enumerate() {
