@@ -4,7 +4,8 @@ use half::{bf16, f16};
 
 use crate::built;
 use crate::formulas::{Elu, Ideal, NotBuilt, Relu2, Silu, Swiglu, Xiprelu, Xsilu};
-use crate::lanes::{Element, Lanes, map, map2};
+use crate::lanes::{Element, Lanes};
+use crate::map::{map, map2};
 use crate::scalar::activation::Scalar;
 
 /// Effective (after softplus) coefficients of xIELU, as the kernels use them.

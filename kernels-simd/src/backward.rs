@@ -5,7 +5,8 @@ use half::{bf16, f16};
 
 use crate::activation::XieluCoefficients;
 use crate::formulas::{Xiprelu, above_sigmoid_limit};
-use crate::lanes::{Element, Lanes, MAX_LANES, UNROLL, canonical, cold, map2};
+use crate::lanes::{Element, Lanes, MAX_LANES, canonical, cold};
+use crate::map::{UNROLL, map2};
 use crate::slopes::{Differentiable, IdealSlopes, Relu2Gradient, Slopes, swiglu_gradients};
 use crate::sums::{AlphaSums, GROUPS, STEP, TILE, add_groups, add_up};
 

@@ -7,7 +7,7 @@ use core::mem::MaybeUninit;
 
 use crate::gemm::Gemm;
 use crate::lanes::Lanes;
-use crate::panel::{ROWS, Sums, TOKENS, load, store, write, zeroed};
+use crate::panel::{ROWS, Sums, TOKENS, load, prefetch, store, write, zeroed};
 
 /// Columns of a panel: 16 KiB, half of a small first-level cache.
 const DEPTH: usize = 128;
@@ -84,6 +84,7 @@ fn pack<I: FloatPanelIsa<W>, W: Copy>(
     for r in 0..ROWS {
         let first = (first_row + r) * g.row_stride;
         let w = g.w.get(first + cols.start..first + cols.end).unwrap_or_default();
+        prefetch(g.w, first + cols.end, DEPTH);
         let (wide, rest) = w.as_chunks::<WIDE>();
         let mut columns = panel.columns.iter_mut();
         for w in wide {

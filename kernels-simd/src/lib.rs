@@ -41,6 +41,7 @@ mod input;
 mod isa;
 mod kernels;
 mod lanes;
+mod map;
 #[cfg(feature = "mmap")]
 mod mapped_file;
 mod math;

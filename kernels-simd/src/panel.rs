@@ -308,9 +308,20 @@ fn fill<P: Pack>(
         let first = row * g.row_stride + chunk * P::CHUNK;
         let end = row * g.row_stride + g.row_blocks.min((chunk + 1) * P::CHUNK);
         let blocks = if row < g.out.rows() { g.w.get(first..end) } else { None };
+        prefetch(g.w, end, P::CHUNK);
         P::interleave(blocks.unwrap_or_default(), tile, r);
     }
     P::expand(tile, panel);
+}
+
+/// Asks for `count` weights from `first` on, those of the next panel in a row: a panel reads a few
+/// lines of each row, too few for the processor to notice where it goes on.
+#[inline(always)]
+pub(crate) fn prefetch<W>(w: &[W], first: usize, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    crate::x86::prefetch_bytes(w.as_ptr().wrapping_add(first).cast(), count * size_of::<W>());
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (w, first, count);
 }
 
 /// Takes sums to where they belong.
