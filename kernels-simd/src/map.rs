@@ -7,8 +7,8 @@ use crate::lanes::{Binary, Element, Lanes, MAX_LANES, Unary, canonical, cold};
 pub(crate) const UNROLL: usize = if crate::SMALL { 1 } else { 4 };
 
 /// From this many bytes on, results of [`map`] go past the caches: a second-level cache would not
-/// keep them, and the lines they replace need not be read first. Measured: that takes a third of
-/// the time off where memory is the limit; in place, where the lines are read anyway, it does not
+/// keep them, and the lines they replace need not be read first. Measured: that takes up to a
+/// third of the time off where memory is the limit; in place, where the lines are read anyway, it does not
 /// help, and with two inputs two threads of a Zen 3 take four times as long.
 const STREAM_BYTES: usize = 8 << 20;
 
@@ -26,6 +26,7 @@ pub(crate) unsafe fn map<L: Lanes, T: Element>(
 ) {
     let streams = streams::<L, T>(n) && !core::ptr::eq(src, dst);
     let mut i = 0;
+    // Everything through the caches; or first up to a line, and, after the stream, the rest.
     let mut end = if streams { to_line(dst) } else { n };
     loop {
         while UNROLL > 1 && end - i >= UNROLL * L::COUNT {
@@ -45,7 +46,7 @@ pub(crate) unsafe fn map<L: Lanes, T: Element>(
             return;
         }
         while n - i >= UNROLL * L::COUNT {
-            // SAFETY: that many elements are left, and `dst.add(i)` is aligned to a line.
+            // SAFETY: that many elements are left, and `dst.add(i)` is whole vectors from a line.
             unsafe { step::<_, _, UNROLL, true>(lanes, f, src.add(i), dst.add(i)) };
             i += UNROLL * L::COUNT;
         }
@@ -162,11 +163,8 @@ unsafe fn step<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
     src: *const T,
     dst: *mut T,
 ) {
-    let mut xs = [lanes.splat(0.0); U];
-    for (u, x) in xs.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
-        *x = unsafe { T::load(lanes, src.add(u * L::COUNT)) };
-    }
+    // SAFETY: the caller's promise.
+    let xs = unsafe { load::<_, _, U>(lanes, src) };
     let mut ys = xs;
     if !crate::SMALL {
         for y in &mut ys {
@@ -180,13 +178,8 @@ unsafe fn step<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
             *y = canonical(lanes, f.apply(lanes, *y));
         }
     }
-    for (u, y) in ys.into_iter().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let dst = dst.add(u * L::COUNT);
-            if STREAM { T::stream(lanes, y, dst) } else { T::store(lanes, y, dst) }
-        }
-    }
+    // SAFETY: the caller's promise.
+    unsafe { store::<_, _, U, STREAM>(lanes, ys, dst) };
 }
 
 /// `U` vectors of [`map2`].
@@ -201,11 +194,8 @@ unsafe fn step2<L: Lanes, T: Element, const U: usize>(
     b: *const T,
     dst: *mut T,
 ) {
-    let mut firsts = [lanes.splat(0.0); U];
-    for (u, first) in firsts.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
-        *first = unsafe { T::load(lanes, a.add(u * L::COUNT)) };
-    }
+    // SAFETY: the caller's promise.
+    let firsts = unsafe { load::<_, _, U>(lanes, a) };
     let mut ys = firsts;
     if !crate::SMALL {
         for (u, y) in ys.iter_mut().enumerate() {
@@ -223,8 +213,39 @@ unsafe fn step2<L: Lanes, T: Element, const U: usize>(
             *y = canonical(lanes, f.apply(lanes, first, second));
         }
     }
+    // SAFETY: the caller's promise.
+    unsafe { store::<_, _, U, false>(lanes, ys, dst) };
+}
+
+/// `U` vectors.
+///
+/// # Safety
+/// `p` is readable for `U * COUNT` elements.
+#[inline(always)]
+unsafe fn load<L: Lanes, T: Element, const U: usize>(lanes: L, p: *const T) -> [L::F32; U] {
+    let mut xs = [lanes.splat(0.0); U];
+    for (u, x) in xs.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        *x = unsafe { T::load(lanes, p.add(u * L::COUNT)) };
+    }
+    xs
+}
+
+/// The reverse of [`load`], past the caches with `STREAM`.
+///
+/// # Safety
+/// `p` is writable for `U * COUNT` elements; with `STREAM`, it is aligned to a vector.
+#[inline(always)]
+unsafe fn store<L: Lanes, T: Element, const U: usize, const STREAM: bool>(
+    lanes: L,
+    ys: [L::F32; U],
+    p: *mut T,
+) {
     for (u, y) in ys.into_iter().enumerate() {
         // SAFETY: the caller's promise.
-        unsafe { T::store(lanes, y, dst.add(u * L::COUNT)) };
+        unsafe {
+            let p = p.add(u * L::COUNT);
+            if STREAM { T::stream(lanes, y, p) } else { T::store(lanes, y, p) }
+        }
     }
 }
