@@ -2,7 +2,7 @@
 //! second-level cache, on one thread, weights in place and packed.
 //!
 //! ```sh
-//! cargo run --release -p xielu-kernels-simd --example products [ISA...]
+//! cargo run --release -p xielu-kernels-simd --example products [ISA|TYPE...]
 //! ```
 
 use std::time::{Duration, Instant};
@@ -14,8 +14,15 @@ const COLS: usize = 4096;
 const TOKENS: [usize; 6] = [1, 4, 8, 16, 32, 512];
 
 fn main() {
-    let named: Vec<Isa> = std::env::args().skip(1).filter_map(|name| name.parse().ok()).collect();
-    let isas = if named.is_empty() { vec![Isa::detect()] } else { named };
+    let names: Vec<String> = std::env::args().skip(1).map(|name| name.to_lowercase()).collect();
+    let mut isas: Vec<Isa> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    if isas.is_empty() {
+        isas.push(Isa::detect());
+    }
+    let mut dtypes = DType::ALL.to_vec();
+    if names.iter().any(|name| name.parse::<Isa>().is_err()) {
+        dtypes.retain(|dtype| names.contains(&dtype.to_string().to_lowercase()));
+    }
     print!("GFLOP/s of [{ROWS}, {COLS}], tokens:      ");
     TOKENS.iter().for_each(|tokens| print!("{tokens:8}"));
     println!("    GB/s at 1");
@@ -24,7 +31,7 @@ fn main() {
             println!("{isa}: not on this machine");
             continue;
         };
-        for dtype in DType::ALL {
+        for &dtype in &dtypes {
             measure(&kernels, dtype);
         }
     }

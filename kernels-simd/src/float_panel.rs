@@ -3,7 +3,9 @@
 //! As in [`crate::panel`], 32 weight rows are unpacked to a panel that meets every token. A vector
 //! holds rows, and a step takes one column: nothing is ever summed across a vector.
 
+use core::array;
 use core::mem::MaybeUninit;
+use core::ops::Range;
 
 use crate::gemm::Gemm;
 use crate::lanes::Lanes;
@@ -11,8 +13,8 @@ use crate::panel::{ROWS, Sums, TOKENS, load, prefetch, store, write, zeroed};
 
 /// Columns of a panel: 16 KiB, half of a small first-level cache.
 const DEPTH: usize = 128;
-/// Values that are widened at once.
-pub(crate) const WIDE: usize = 16;
+/// Rows and columns that are turned around at once.
+pub(crate) const SQUARE: usize = 8;
 /// Most tokens of a tile.
 const MAX_TILE: usize = 16;
 
@@ -28,16 +30,16 @@ pub(crate) trait FloatPanelIsa<W>: Copy {
     type Lanes: Lanes;
     /// The vectors.
     fn lanes(self) -> Self::Lanes;
-    /// The values, exactly.
-    fn widen(self, w: &[W; WIDE]) -> [f32; WIDE];
+    /// `columns[k][r] = w[r][k]`, exactly.
+    fn turn(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]);
     /// One value, exactly.
     fn get(w: W) -> f32;
 }
 
 /// Every panel of `g.w` against every token, in tiles of `V` vectors and `T` tokens (at most 16):
-/// as many as the registers hold.
+/// as many as the registers hold. What is left for the last tile takes one of `H` if it fits.
 #[inline(always)]
-pub(crate) fn drive_float_panels<I, W: Copy, const V: usize, const T: usize>(
+pub(crate) fn drive_float_panels<I, W: Copy, const V: usize, const T: usize, const H: usize>(
     isa: I,
     mut g: Gemm<'_, W, f32>,
 ) where
@@ -54,16 +56,20 @@ pub(crate) fn drive_float_panels<I, W: Copy, const V: usize, const T: usize>(
             let Some(memory) = memory.get_mut(..count.next_multiple_of(T)) else { return };
             let sums = zeroed(memory);
             for first_col in (0..g.x_stride).step_by(DEPTH) {
-                let depth = DEPTH.min(g.x_stride - first_col);
-                pack(isa, &g, first_row, first_col..first_col + depth, &mut panel);
+                let cols = first_col..g.x_stride.min(first_col + DEPTH);
+                pack(isa, &g, first_row, cols.clone(), &mut panel);
                 for (i, tile) in sums.as_chunks_mut::<T>().0.iter_mut().enumerate() {
-                    let mut x: [&[f32]; T] = [&[]; T];
-                    for (t, x) in x.iter_mut().enumerate() {
-                        let token = (first_token + i * T + t).min(tokens - 1);
-                        let first = token * g.x_stride + first_col;
-                        *x = g.x.get(first..first + depth).unwrap_or_default();
+                    let token = first_token + i * T;
+                    match tile.first_chunk_mut::<H>() {
+                        Some(tile) if count - i * T <= H => {
+                            let x = inputs::<W, H>(&g, token, &cols);
+                            multiply::<_, V, H>(isa.lanes(), &panel, x, tile);
+                        }
+                        _ => {
+                            let x = inputs::<W, T>(&g, token, &cols);
+                            multiply::<_, V, T>(isa.lanes(), &panel, x, tile);
+                        }
                     }
-                    multiply::<_, V, T>(isa.lanes(), &panel, x, tile);
                 }
             }
             write(&mut g, first_row, first_token, sums.get(..count).unwrap_or_default());
@@ -71,31 +77,55 @@ pub(crate) fn drive_float_panels<I, W: Copy, const V: usize, const T: usize>(
     }
 }
 
-/// The columns `cols` of the rows from `first_row` on. Rows that do not exist keep what was there:
-/// their sums are not used.
+/// The columns `cols` of the rows from `first_row` on. In place of rows that do not exist comes
+/// the last one: their sums are not used.
 #[inline(always)]
 fn pack<I: FloatPanelIsa<W>, W: Copy>(
     isa: I,
     g: &Gemm<'_, W, f32>,
     first_row: usize,
-    cols: core::ops::Range<usize>,
+    cols: Range<usize>,
     panel: &mut Panel,
 ) {
-    for r in 0..ROWS {
-        let first = (first_row + r) * g.row_stride;
-        let w = g.w.get(first + cols.start..first + cols.end).unwrap_or_default();
-        prefetch(g.w, first + cols.end, DEPTH);
-        let (wide, rest) = w.as_chunks::<WIDE>();
-        let mut columns = panel.columns.iter_mut();
-        for w in wide {
-            for (w, column) in isa.widen(w).iter().zip(&mut columns) {
-                column[r] = *w;
+    let last = g.out.rows().saturating_sub(1);
+    for octet in 0..ROWS / SQUARE {
+        let rows: [_; SQUARE] = array::from_fn(|r| {
+            let first = (first_row + octet * SQUARE + r).min(last) * g.row_stride;
+            prefetch(g.w, first + cols.end, DEPTH);
+            let row = g.w.get(first + cols.start..first + cols.end).unwrap_or_default();
+            row.as_chunks::<SQUARE>()
+        });
+        let whole = rows.iter().map(|(squares, _)| squares.len()).min().unwrap_or(0);
+        let (columns, _) = panel.columns.as_chunks_mut::<SQUARE>();
+        for (i, columns) in columns.iter_mut().enumerate().take(whole) {
+            // SAFETY: `whole` is the length of the shortest of these slices.
+            let w = rows.map(|(squares, _)| unsafe { squares.get_unchecked(i) });
+            let columns = columns.each_mut();
+            isa.turn(w, columns.map(|column| &mut column.as_chunks_mut().0[octet]));
+        }
+        for (r, (_, rest)) in rows.iter().enumerate() {
+            let columns = panel.columns.iter_mut().skip(whole * SQUARE);
+            for (column, &w) in columns.zip(*rest) {
+                column[octet * SQUARE + r] = I::get(w);
             }
         }
-        for (&w, column) in rest.iter().zip(&mut columns) {
-            column[r] = I::get(w);
-        }
     }
+}
+
+/// The columns `cols` of `T` tokens from `token` on. In place of tokens that do not exist comes the
+/// last one.
+#[inline(always)]
+fn inputs<'a, W, const T: usize>(
+    g: &Gemm<'a, W, f32>,
+    token: usize,
+    cols: &Range<usize>,
+) -> [&'a [f32]; T] {
+    let last = g.out.tokens().saturating_sub(1);
+    array::from_fn(|t| {
+        let first = |token: usize| token.min(last) * g.x_stride;
+        prefetch(g.x, first(token + t + T) + cols.start, DEPTH);
+        g.x.get(first(token + t) + cols.start..first(token + t) + cols.end).unwrap_or_default()
+    })
 }
 
 /// `sums[t][r] += panel[r] . x[t]`; the rows of `x` have one length.
@@ -106,7 +136,7 @@ fn multiply<L: Lanes, const V: usize, const T: usize>(
     x: [&[f32]; T],
     sums: &mut [Sums; T],
 ) {
-    let depth = x.iter().map(|x| x.len()).min().unwrap_or(0);
+    let depth = x.iter().map(|x| x.len()).min().unwrap_or(0).min(DEPTH);
     for first in (0..ROWS).step_by(V * L::COUNT) {
         let mut totals = [[l.splat(0.0); V]; T];
         for (totals, sums) in totals.iter_mut().zip(sums.iter()) {
@@ -114,13 +144,14 @@ fn multiply<L: Lanes, const V: usize, const T: usize>(
                 *total = load(l, sums, first + v * L::COUNT);
             }
         }
-        for (k, column) in panel.columns.iter().enumerate().take(depth) {
+        for k in 0..depth {
+            let column = &panel.columns[k];
             let mut w = [l.splat(0.0); V];
             for (v, w) in w.iter_mut().enumerate() {
                 *w = load(l, column, first + v * L::COUNT);
             }
             for (totals, x) in totals.iter_mut().zip(x) {
-                // SAFETY: `depth` is the length of the shortest of these slices.
+                // SAFETY: `depth` is at most the length of the shortest of these slices.
                 let x = l.splat(unsafe { *x.get_unchecked(k) });
                 for (total, &w) in totals.iter_mut().zip(&w) {
                     *total = l.mul_add(w, x, *total);

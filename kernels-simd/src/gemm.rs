@@ -67,6 +67,9 @@ impl<W, X, F: Fn(&[W], &[X]) -> f32> RowDot<W, X> for F {
     }
 }
 
+/// From this many tokens on, unpacking to panels pays on most instruction sets.
+pub(crate) const PANEL_TOKENS: usize = 12;
+
 /// A product in steps of 256 weights, for [`Chunked`].
 pub(crate) trait ChunkDot {
     /// As the format stores it.
@@ -75,6 +78,8 @@ pub(crate) trait ChunkDot {
     type Chunk;
     /// The running sum of one row and one token.
     type Sum: Copy;
+    /// From this many tokens on, unpacking to panels pays.
+    const PANEL_TOKENS: usize = PANEL_TOKENS;
 
     /// The sum of nothing.
     fn zero(&self) -> Self::Sum;
@@ -189,9 +194,6 @@ impl<D: ChunkDot> RowDot<D::Block, InputBlock> for Chunked<D> {
     }
 }
 
-/// From this many tokens on, unpacking to panels pays.
-pub(crate) const PANEL_TOKENS: usize = 12;
-
 /// A product of quantized weights, whichever way suits the number of tokens.
 #[inline(always)]
 pub(crate) fn product<D: ChunkDot, P: Pack<Block = D::Block>, A: PanelIsa>(
@@ -199,19 +201,19 @@ pub(crate) fn product<D: ChunkDot, P: Pack<Block = D::Block>, A: PanelIsa>(
     rows: D,
     g: Gemm<'_, D::Block, InputBlock>,
 ) {
-    if g.out.tokens() < PANEL_TOKENS && !g.packed {
+    if g.out.tokens() < D::PANEL_TOKENS && !g.packed {
         drive_rows(g, Chunked(rows));
     } else {
         drive_panels::<P, A>(isa, g);
     }
 }
 
-/// From this many tokens on, float panels pay.
-const FLOAT_PANEL_TOKENS: usize = 32;
+/// From this many tokens on, panels of floats pay.
+const FLOAT_PANEL_TOKENS: usize = 8;
 
-/// [`product`] of float weights; for `V` and `T` see [`drive_float_panels`].
+/// [`product`] of float weights; for `V`, `T` and `H` see [`drive_float_panels`].
 #[inline(always)]
-pub(crate) fn float_product<A, D, W: Copy, const V: usize, const T: usize>(
+pub(crate) fn float_product<A, D, W: Copy, const V: usize, const T: usize, const H: usize>(
     isa: A,
     rows: D,
     g: Gemm<'_, W, f32>,
@@ -222,7 +224,7 @@ pub(crate) fn float_product<A, D, W: Copy, const V: usize, const T: usize>(
     if g.out.tokens() < FLOAT_PANEL_TOKENS {
         drive_rows(g, rows);
     } else {
-        drive_float_panels::<A, W, V, T>(isa, g);
+        drive_float_panels::<A, W, V, T, H>(isa, g);
     }
 }
 

@@ -184,6 +184,10 @@ impl<D: ByteDot> Vec128 for D {
         simd!(vfmaq_f32(c, a, b))
     }
     #[inline(always)]
+    fn zip(self, a: float32x4_t, b: float32x4_t) -> [float32x4_t; 2] {
+        simd!([vzip1q_f32(a, b), vzip2q_f32(a, b)])
+    }
+    #[inline(always)]
     fn sum(self, x: float32x4_t) -> f32 {
         simd!(vaddvq_f32(x))
     }

@@ -2,7 +2,7 @@
 
 use super::Vec128;
 use crate::block::{BF16, F16, F32};
-use crate::float_panel::WIDE;
+use crate::float_panel::SQUARE;
 use crate::gemm::RowDot;
 use crate::lanes::Lanes;
 
@@ -91,17 +91,24 @@ impl<A: Vec128, W: FloatWeight> RowDot<W, f32> for Float<A> {
     }
 }
 
-/// The values, exactly: [`crate::float_panel::FloatPanelIsa::widen`].
+/// [`crate::float_panel::FloatPanelIsa::turn`], four rows and four columns at a time.
 #[inline(always)]
-pub(crate) fn widen<A, W>(a: A, w: &[W; WIDE]) -> [f32; WIDE]
+pub(crate) fn turn<A, W>(a: A, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE])
 where
     A: Vec128 + Lanes<F32 = <A as Vec128>::F32>,
     W: FloatWeight,
 {
-    let mut values = [0.0; WIDE];
-    for (values, w) in values.as_chunks_mut::<4>().0.iter_mut().zip(w.as_chunks::<4>().0) {
-        // SAFETY: the array holds the 4 values that are written.
-        unsafe { a.store_f32(W::load4(a, w), values.as_mut_ptr()) };
+    let (mut columns, rows) = (columns, w.as_chunks::<4>().0);
+    for (half, columns) in columns.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        for (quarter, rows) in rows.iter().enumerate() {
+            let [x, y, z, w] = rows.map(|row| W::load4(a, &row.as_chunks().0[half]));
+            let ([xz, xz_high], [yw, yw_high]) = (a.zip(x, z), a.zip(y, w));
+            let [low, high] = [a.zip(xz, yw), a.zip(xz_high, yw_high)];
+            for (column, v) in columns.iter_mut().zip(low.into_iter().chain(high)) {
+                let part = &mut column.as_chunks_mut::<4>().0[quarter];
+                // SAFETY: the array holds the 4 values that are written.
+                unsafe { a.store_f32(v, part.as_mut_ptr()) };
+            }
+        }
     }
-    values
 }

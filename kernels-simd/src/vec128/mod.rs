@@ -5,7 +5,7 @@ mod float;
 mod formats;
 mod requant;
 
-pub(crate) use float::{Float, FloatWeight, widen};
+pub(crate) use float::{Float, FloatWeight, turn};
 pub(crate) use formats::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0};
 pub(crate) use requant::{Quantize, quantize_groups, quantize_q8_0};
 
@@ -60,6 +60,8 @@ pub(crate) trait Vec128: Copy {
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// `c - a * b`, rounded once or twice, whichever is fast.
     fn mul_sub(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// One of `a`, one of `b`, and so on.
+    fn zip(self, a: Self::F32, b: Self::F32) -> [Self::F32; 2];
     /// The sum of the four.
     fn sum(self, x: Self::F32) -> f32;
     /// # Safety

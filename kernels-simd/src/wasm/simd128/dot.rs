@@ -132,6 +132,10 @@ impl Vec128 for Simd128 {
         f32x4_sub(c, f32x4_mul(a, b))
     }
     #[inline(always)]
+    fn zip(self, a: v128, b: v128) -> [v128; 2] {
+        [i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<2, 6, 3, 7>(a, b)]
+    }
+    #[inline(always)]
     fn sum(self, x: v128) -> f32 {
         let pairs = f32x4_add(x, i64x2_shuffle::<1, 1>(x, x));
         f32x4_extract_lane::<0>(pairs) + f32x4_extract_lane::<1>(pairs)

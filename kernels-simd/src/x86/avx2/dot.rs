@@ -6,7 +6,7 @@ use core::arch::x86_64::*;
 use super::activation::Avx2;
 use super::unpack::avx2;
 use crate::block::{BF16, F16, F32, QK};
-use crate::float_panel::{FloatPanelIsa, WIDE};
+use crate::float_panel::{FloatPanelIsa, SQUARE};
 use crate::gemm::RowDot;
 use crate::input::{GROUPS, InputBlock};
 use crate::x86::prefetch;
@@ -21,7 +21,7 @@ pub(in crate::x86) trait ByteDot: Copy {
     fn dot(self, acc: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i;
 }
 
-/// What weights add to every product besides their quants': `scale * (by . sums)` for each group,
+/// What weights subtract from every product of their quants: `scale * (by . sums)` for each group,
 /// `sums` being the input's.
 pub(super) struct Offsets {
     /// For each 16 values.
@@ -32,45 +32,84 @@ pub(super) struct Offsets {
 
 impl Offsets {
     #[inline(always)]
-    pub(super) fn add(&self, x: &InputBlock, sum: __m256) -> __m256 {
+    fn subtract(&self, x: &InputBlock, sum: __m256) -> __m256 {
         avx2!({
             let scale = _mm256_mul_ps(self.scale, load_f32(&x.d));
             let offset = _mm256_madd_epi16(self.by, load_sums(&x.sums));
-            _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(offset), sum)
+            _mm256_fnmadd_ps(scale, _mm256_cvtepi32_ps(offset), sum)
         })
     }
 }
 
-/// For weights with one scale per group of 32: `scales` are a chunk's.
+/// The scales of a chunk's groups of 32, and what they subtract.
+pub(super) struct Scales {
+    pub of_groups: __m256,
+    pub offsets: Option<Offsets>,
+}
+
+impl Scales {
+    /// Subtracts the offsets from `sum`; gives the scales of the groups' products.
+    #[inline(always)]
+    fn begin(&self, x: &InputBlock, sum: &mut __m256) -> [f32; GROUPS] {
+        let mut scaled = [0.0; GROUPS];
+        let s = avx2!(_mm256_mul_ps(self.of_groups, load_f32(&x.d)));
+        // SAFETY: the array holds the 8 values that are written.
+        unsafe { _mm256_storeu_ps(scaled.as_mut_ptr(), s) };
+        if let Some(offsets) = &self.offsets {
+            *sum = offsets.subtract(x, *sum);
+        }
+        scaled
+    }
+}
+
+/// Adds a chunk's products. `dot(g, x)` are those of group `g` and every token's bytes.
 #[inline(always)]
-pub(super) fn dot_groups<B: ByteDot, const T: usize>(
-    b: B,
-    scales: __m256,
-    offsets: Option<Offsets>,
-    group: impl Fn(usize) -> __m256i,
-    signed: bool,
+pub(super) fn dot_groups<const T: usize>(
+    scales: &Scales,
+    dot: impl Fn(usize, &mut [__m256i; T]),
     x: [&InputBlock; T],
     sums: &mut [__m256; T],
 ) {
-    let mut scaled = [[0.0f32; GROUPS]; T];
+    let mut scaled = [[0.0; GROUPS]; T];
     for ((scaled, x), sum) in scaled.iter_mut().zip(x).zip(sums.iter_mut()) {
-        let s = avx2!(_mm256_mul_ps(scales, load_f32(&x.d)));
-        // SAFETY: the array holds the 8 values that are written.
-        unsafe { _mm256_storeu_ps(scaled.as_mut_ptr(), s) };
-        if let Some(offsets) = &offsets {
-            *sum = offsets.add(x, *sum);
-        }
+        *scaled = scales.begin(x, sum);
     }
+    // Loading one value into every lane takes no vector unit. From a register, where the compiler
+    // would keep the values, it takes two shuffles.
+    let scaled = core::hint::black_box(&scaled);
+    // A lone token's eight additions are a chain too long for a processor to look ahead of.
+    let mut odd = avx2!(_mm256_setzero_ps());
     for g in 0..GROUPS {
-        let w = group(g);
-        let magnitude = if signed { avx2!(_mm256_abs_epi8(w)) } else { w };
-        for ((scaled, x), sum) in scaled.iter().zip(x).zip(sums.iter_mut()) {
-            let x = load_group(x, g);
-            let x = if signed { avx2!(_mm256_sign_epi8(x, w)) } else { x };
-            let q = b.dot(avx2!(_mm256_setzero_si256()), magnitude, x);
+        let mut products = [avx2!(_mm256_setzero_si256()); T];
+        for (product, x) in products.iter_mut().zip(x) {
+            *product = load_group(x, g);
+        }
+        dot(g, &mut products);
+        for ((scaled, q), sum) in scaled.iter().zip(products).zip(sums.iter_mut()) {
+            let sum = if T == 1 && g % 2 == 1 { &mut odd } else { sum };
             let scale = avx2!(_mm256_set1_ps(scaled[g % GROUPS]));
             *sum = avx2!(_mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(q), *sum));
         }
+    }
+    if let (1, Some(sum)) = (T, sums.first_mut()) {
+        *sum = avx2!(_mm256_add_ps(*sum, odd));
+    }
+}
+
+/// Signed weights times every token's bytes, four products a lane.
+#[inline(always)]
+pub(super) fn dot_signed<B: ByteDot, const T: usize>(b: B, w: __m256i, x: &mut [__m256i; T]) {
+    for x in x.iter_mut() {
+        *x = avx2!(_mm256_sign_epi8(*x, w));
+    }
+    dot_unsigned(b, avx2!(_mm256_abs_epi8(w)), x);
+}
+
+/// As [`dot_signed`], with weights that are not negative.
+#[inline(always)]
+pub(super) fn dot_unsigned<B: ByteDot, const T: usize>(b: B, w: __m256i, x: &mut [__m256i; T]) {
+    for x in x {
+        *x = b.dot(avx2!(_mm256_setzero_si256()), w, *x);
     }
 }
 
@@ -180,16 +219,39 @@ impl LoadF32 for BF16 {
     }
 }
 
-/// [`FloatPanelIsa::widen`] for every set with AVX2.
+/// [`FloatPanelIsa::turn`] for every set with AVX2: neighbours, then pairs, then halves change
+/// places.
 #[inline(always)]
-pub(in crate::x86) fn widen<W: LoadF32>(w: &[W; WIDE]) -> [f32; WIDE] {
-    let mut out = [0.0; WIDE];
-    for (w, out) in w.as_chunks().0.iter().zip(out.as_chunks_mut::<LANES>().0) {
-        let v = W::load8(w);
+pub(in crate::x86) fn turn<W: LoadF32>(w: [&[W; LANES]; LANES], out: [&mut [f32; LANES]; LANES]) {
+    let [a, b, c, d, e, f, g, h] = w.map(W::load8);
+    let columns = avx2!({
+        let quads = |a, b, c, d| {
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            [
+                _mm256_shuffle_ps::<0x44>(ab, cd),
+                _mm256_shuffle_ps::<0xee>(ab, cd),
+                _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+                _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
+            ]
+        };
+        let [a, b, c, d] = quads(a, b, c, d);
+        let [e, f, g, h] = quads(e, f, g, h);
+        [
+            _mm256_permute2f128_ps::<0x20>(a, e),
+            _mm256_permute2f128_ps::<0x20>(b, f),
+            _mm256_permute2f128_ps::<0x20>(c, g),
+            _mm256_permute2f128_ps::<0x20>(d, h),
+            _mm256_permute2f128_ps::<0x31>(a, e),
+            _mm256_permute2f128_ps::<0x31>(b, f),
+            _mm256_permute2f128_ps::<0x31>(c, g),
+            _mm256_permute2f128_ps::<0x31>(d, h),
+        ]
+    });
+    for (out, column) in out.into_iter().zip(columns) {
         // SAFETY: the array holds the 32 bytes that are written.
-        unsafe { _mm256_storeu_ps(out.as_mut_ptr(), v) };
+        unsafe { _mm256_storeu_ps(out.as_mut_ptr(), column) };
     }
-    out
 }
 
 impl<W: LoadF32> FloatPanelIsa<W> for Avx2 {
@@ -199,8 +261,8 @@ impl<W: LoadF32> FloatPanelIsa<W> for Avx2 {
         self
     }
     #[inline(always)]
-    fn widen(self, w: &[W; WIDE]) -> [f32; WIDE] {
-        widen(w)
+    fn turn(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
+        turn(w, columns);
     }
     #[inline(always)]
     fn get(w: W) -> f32 {

@@ -46,7 +46,7 @@ impl ByteDot for Avx2 {
 unsafe fn float<W: LoadF32>(g: Gemm<'_, W, f32>) {
     // SAFETY: the caller's promise.
     let isa = unsafe { Avx2::new() };
-    float_product::<_, _, _, 2, 6>(isa, FloatRows(isa), g);
+    float_product::<_, _, _, 2, 6, 3>(isa, FloatRows(isa), g);
 }
 
 /// Defines a product kernel of these features.

@@ -4,9 +4,11 @@
 
 use core::arch::x86_64::*;
 
-use super::dot::{ByteDot, Offsets, dot_group, dot_groups, horizontal_sum, load_group};
-use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, QK, unpack_scales};
-use crate::gemm::{ChunkDot, chunks_of_256, chunks_of_groups};
+use super::dot::{
+    ByteDot, Offsets, Scales, dot_group, dot_groups, dot_signed, dot_unsigned, horizontal_sum,
+};
+use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, QK};
+use crate::gemm::{ChunkDot, PANEL_TOKENS, chunks_of_256, chunks_of_groups};
 use crate::input::{GROUPS, InputBlock};
 use crate::x86::prefetch;
 
@@ -20,10 +22,11 @@ macro_rules! avx2 {
 }
 pub(super) use avx2;
 
-/// The parts of [`ChunkDot`] that all types share here.
+/// The parts of [`ChunkDot`] that all types share here, and from how many tokens on panels pay.
 macro_rules! sums {
-    () => {
+    ($panel_tokens:expr) => {
         type Sum = __m256;
+        const PANEL_TOKENS: usize = $panel_tokens;
         #[inline(always)]
         fn zero(&self) -> __m256 {
             avx2!(_mm256_setzero_ps())
@@ -45,7 +48,7 @@ pub(in crate::x86) struct Q8_0<B>(pub B);
 
 impl<B: ByteDot> ChunkDot for Q8_0<B> {
     chunks_of_groups!(BlockQ8_0, BlockQ8_0::ZERO);
-    sums!();
+    sums!(PANEL_TOKENS);
 
     #[inline(always)]
     fn add_rest<const T: usize>(
@@ -62,7 +65,9 @@ impl<B: ByteDot> ChunkDot for Q8_0<B> {
     #[inline(always)]
     fn add<const T: usize>(&self, w: &Self::Chunk, x: [&InputBlock; T], sums: &mut [__m256; T]) {
         let scales = widen(w.each_ref().map(|w| w.d));
-        dot_groups(self.0, scales, None, |g| load_bytes(&w[g % GROUPS].qs), true, x, sums);
+        let scales = Scales { of_groups: scales, offsets: None };
+        let dot = |g: usize, x: &mut _| dot_signed(self.0, load_bytes(&w[g % GROUPS].qs), x);
+        dot_groups(&scales, dot, x, sums);
     }
 }
 
@@ -72,7 +77,7 @@ pub(in crate::x86) struct Q4_0<B>(pub B);
 
 impl<B: ByteDot> ChunkDot for Q4_0<B> {
     chunks_of_groups!(BlockQ4_0, BlockQ4_0 { d: F16([0; 2]), qs: [0; QK / 2] });
-    sums!();
+    sums!(6);
 
     #[inline(always)]
     fn add_rest<const T: usize>(
@@ -89,8 +94,10 @@ impl<B: ByteDot> ChunkDot for Q4_0<B> {
     #[inline(always)]
     fn add<const T: usize>(&self, w: &Self::Chunk, x: [&InputBlock; T], sums: &mut [__m256; T]) {
         let scales = widen(w.each_ref().map(|w| w.d));
-        let offsets = Offsets { by: avx2!(_mm256_set1_epi16(-8)), scale: scales };
-        dot_groups(self.0, scales, Some(offsets), |g| nibbles(&w[g % GROUPS].qs), false, x, sums);
+        let offsets = Some(Offsets { by: avx2!(_mm256_set1_epi16(8)), scale: scales });
+        let scales = Scales { of_groups: scales, offsets };
+        let dot = |g: usize, x: &mut _| dot_unsigned(self.0, nibbles(&w[g % GROUPS].qs), x);
+        dot_groups(&scales, dot, x, sums);
     }
 }
 
@@ -100,13 +107,13 @@ pub(in crate::x86) struct Q4_K<B>(pub B);
 
 impl<B: ByteDot> ChunkDot for Q4_K<B> {
     chunks_of_256!(BlockQ4_K);
-    sums!();
+    sums!(6);
 
     #[inline(always)]
     fn add<const T: usize>(&self, w: &BlockQ4_K, x: [&InputBlock; T], sums: &mut [__m256; T]) {
-        let (scales, mins) = scales_and_mins(w.d, w.dmin, &w.scales);
-        let group = |g| nibbles_of_group(&w.qs, g);
-        dot_groups(self.0, scales, Some(mins), group, false, x, sums);
+        let scales = scales_and_mins(bytemuck::bytes_of(w));
+        let dot = |g, x: &mut _| dot_unsigned(self.0, nibbles_of_group(&w.qs, g), x);
+        dot_groups(&scales, dot, x, sums);
     }
 }
 
@@ -116,11 +123,11 @@ pub(in crate::x86) struct Q5_K<B>(pub B);
 
 impl<B: ByteDot> ChunkDot for Q5_K<B> {
     chunks_of_256!(BlockQ5_K);
-    sums!();
+    sums!(6);
 
     #[inline(always)]
     fn add<const T: usize>(&self, w: &BlockQ5_K, x: [&InputBlock; T], sums: &mut [__m256; T]) {
-        let (scales, mins) = scales_and_mins(w.d, w.dmin, &w.scales);
+        let scales = scales_and_mins(bytemuck::bytes_of(w));
         let high = load32(&w.qh);
         let group = |g: usize| {
             // Bit `g` of each byte to bit 4.
@@ -134,7 +141,7 @@ impl<B: ByteDot> ChunkDot for Q5_K<B> {
                 _mm256_or_si256(nibbles_of_group(&w.qs, g), high)
             })
         };
-        dot_groups(self.0, scales, Some(mins), group, false, x, sums);
+        dot_groups(&scales, |g, x: &mut _| dot_unsigned(self.0, group(g), x), x, sums);
     }
 }
 
@@ -144,50 +151,61 @@ pub(in crate::x86) struct Q6_K<B>(pub B);
 
 impl<B: ByteDot> ChunkDot for Q6_K<B> {
     chunks_of_256!(BlockQ6_K);
-    sums!();
+    sums!(6);
 
     /// The scales join the sums of pairs of products, which fit 16 bits: 2 * 63 * 127.
     #[inline(always)]
     fn add<const T: usize>(&self, w: &BlockQ6_K, x: [&InputBlock; T], sums: &mut [__m256; T]) {
         let [d, _] = floats(w.d, w.d);
-        let scales = avx2!(_mm256_cvtepi8_epi16(load16(&w.scales.map(i8::cast_unsigned))));
-        let offsets = Offsets { by: scales, scale: avx2!(_mm256_set1_ps(-32.0 * d)) };
-        for (x, sum) in x.iter().zip(sums.iter_mut()) {
-            *sum = offsets.add(x, *sum);
-        }
-        for g in 0..GROUPS {
-            let q = q6_group(w, g);
-            // The first scale for the lower half, the second for the upper.
-            let scale = avx2!({
-                let both = _mm256_permutevar8x32_epi32(scales, _mm256_set1_epi32(g as i32));
-                let (first, second) = (_mm_set1_epi16(0x0100), _mm_set1_epi16(0x0302));
-                _mm256_shuffle_epi8(both, _mm256_set_m128i(second, first))
-            });
-            for (x, sum) in x.iter().zip(sums.iter_mut()) {
-                *sum = avx2!({
-                    let pairs = _mm256_maddubs_epi16(q, load_group(x, g));
-                    let scaled = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, scale));
-                    _mm256_fmadd_ps(_mm256_set1_ps(d * x.d[g % GROUPS]), scaled, *sum)
-                });
+        let halves = load16(&w.scales.map(i8::cast_unsigned));
+        let scales = avx2!({
+            let offsets =
+                Some(Offsets { by: _mm256_cvtepi8_epi16(halves), scale: _mm256_set1_ps(32.0 * d) });
+            Scales { of_groups: _mm256_set1_ps(d), offsets }
+        });
+        // The groups' first scales, then their second ones.
+        let halves = avx2!({
+            let order = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+            _mm256_cvtepi8_epi16(_mm_shuffle_epi8(halves, order))
+        });
+        let dot = |g, x: &mut [__m256i; T]| {
+            let (q, word) = (q6_group(w, g), 0x0100 + 0x0202 * g as i16);
+            let halves = avx2!(_mm256_shuffle_epi8(halves, _mm256_set1_epi16(word)));
+            for x in x {
+                *x = avx2!(_mm256_madd_epi16(_mm256_maddubs_epi16(q, *x), halves));
             }
-        }
+        };
+        dot_groups(&scales, dot, x, sums);
     }
 }
 
-/// `d * scale` of eight groups, and their mins as what every product subtracts.
+/// `d * scale` of eight groups, and their mins, of a block that begins with `d`, `dmin` and what
+/// [`crate::block::unpack_scales`] takes.
 #[inline(always)]
-fn scales_and_mins(d: F16, dmin: F16, scales: &[u8; 12]) -> (__m256, Offsets) {
-    let (scales, mins) = unpack_scales(scales);
-    let [d, dmin] = floats(d, dmin);
+fn scales_and_mins(block: &[u8]) -> Scales {
+    let head = load16(block.first_chunk().unwrap_or(&[0; 16]));
+    const TWO: i32 = 0x3030_3030;
+    const FOUR: i32 = 0x0f0f_0f0f;
+    const SIX: i32 = 0x3f3f_3f3f;
     avx2!({
-        let load = |bytes: [u8; 8]| _mm_cvtsi64_si128(i64::from_le_bytes(bytes));
-        let scales = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(load(scales)));
-        let mins = load(mins);
-        let offsets = Offsets {
-            by: _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(mins, mins)),
-            scale: _mm256_set1_ps(-dmin),
-        };
-        (_mm256_mul_ps(scales, _mm256_set1_ps(d)), offsets)
+        // Four scales, the last four bytes, four mins, the last four bytes.
+        let order = _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+        let all = _mm_shuffle_epi8(head, order);
+        let lower = _mm_and_si128(all, _mm_setr_epi32(SIX, FOUR, SIX, 0));
+        let upper = _mm_and_si128(_mm_srli_epi16::<4>(all), _mm_setr_epi32(0, 0, 0, FOUR));
+        // What the last four bytes lack lies above the first ones.
+        let order = _mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, 11);
+        let above = _mm_srli_epi16::<2>(_mm_shuffle_epi8(head, order));
+        let above = _mm_and_si128(above, _mm_set1_epi32(TWO));
+        let all = _mm_or_si128(_mm_or_si128(lower, upper), above);
+        let d = _mm_cvtph_ps(head);
+        let dmin = _mm256_broadcastss_ps(_mm_movehdup_ps(d));
+        let scales = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(all));
+        let mins = _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(all, all));
+        Scales {
+            of_groups: _mm256_mul_ps(scales, _mm256_broadcastss_ps(d)),
+            offsets: Some(Offsets { by: mins, scale: dmin }),
+        }
     })
 }
 
@@ -254,7 +272,8 @@ fn load_bytes(qs: &[i8; QK]) -> __m256i {
 fn nibbles(qs: &[u8; QK / 2]) -> __m256i {
     let low = load16(qs);
     avx2!({
-        let both = _mm256_set_m128i(_mm_srli_epi16::<4>(low), low);
+        let shifts = _mm256_setr_epi64x(0, 0, 4, 4);
+        let both = _mm256_srlv_epi64(_mm256_broadcastsi128_si256(low), shifts);
         _mm256_and_si256(both, _mm256_set1_epi8(15))
     })
 }

@@ -2,11 +2,11 @@
 
 use super::activation::Avx512;
 use crate::block::{BF16, F16, F32};
-use crate::float_panel::{FloatPanelIsa, WIDE};
+use crate::float_panel::{FloatPanelIsa, SQUARE};
 use crate::gemm::{Gemm, Table, float_product};
 use crate::x86::avx2;
 use crate::x86::avx2::activation::Avx2;
-use crate::x86::avx2::dot::{FloatRows, LoadF32, widen};
+use crate::x86::avx2::dot::{FloatRows, LoadF32, turn};
 
 pub(crate) const TABLE: Table =
     Table { f32: float::<F32>, f16: float::<F16>, bf16: float::<BF16>, ..avx2::gemm::TABLE };
@@ -18,8 +18,8 @@ impl<W: LoadF32> FloatPanelIsa<W> for Avx512 {
         self
     }
     #[inline(always)]
-    fn widen(self, w: &[W; WIDE]) -> [f32; WIDE] {
-        widen(w)
+    fn turn(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
+        turn(w, columns);
     }
     #[inline(always)]
     fn get(w: W) -> f32 {
@@ -33,5 +33,5 @@ impl<W: LoadF32> FloatPanelIsa<W> for Avx512 {
 unsafe fn float<W: LoadF32>(g: Gemm<'_, W, f32>) {
     // SAFETY: the caller's promise.
     let (isa, rows) = unsafe { (Avx512::new(), FloatRows(Avx2::new())) };
-    float_product::<_, _, _, 2, 12>(isa, rows, g);
+    float_product::<_, _, _, 2, 12, 6>(isa, rows, g);
 }
