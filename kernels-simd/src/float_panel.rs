@@ -13,7 +13,7 @@ use crate::panel::{ROWS, Sums, TOKENS, load, prefetch, store, write, zeroed};
 
 /// Columns of a panel: 16 KiB, half of a small first-level cache.
 const DEPTH: usize = 128;
-/// Rows and columns that are turned around at once.
+/// Rows and columns that are transposed at once.
 pub(crate) const SQUARE: usize = 8;
 /// Most tokens of a tile.
 const MAX_TILE: usize = 16;
@@ -31,7 +31,7 @@ pub(crate) trait FloatPanelIsa<W>: Copy {
     /// The vectors.
     fn lanes(self) -> Self::Lanes;
     /// `columns[k][r] = w[r][k]`, exactly.
-    fn turn(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]);
+    fn transpose(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]);
     /// One value, exactly.
     fn get(w: W) -> f32;
 }
@@ -101,7 +101,7 @@ fn pack<I: FloatPanelIsa<W>, W: Copy>(
             // SAFETY: `whole` is the length of the shortest of these slices.
             let w = rows.map(|(squares, _)| unsafe { squares.get_unchecked(i) });
             let columns = columns.each_mut();
-            isa.turn(w, columns.map(|column| &mut column.as_chunks_mut().0[octet]));
+            isa.transpose(w, columns.map(|column| &mut column.as_chunks_mut().0[octet]));
         }
         for (r, (_, rest)) in rows.iter().enumerate() {
             let columns = panel.columns.iter_mut().skip(whole * SQUARE);

@@ -202,14 +202,11 @@ pub(crate) fn product<D: ChunkDot, P: Pack<Block = D::Block>, A: PanelIsa>(
     g: Gemm<'_, D::Block, InputBlock>,
 ) {
     if g.out.tokens() < D::PANEL_TOKENS && !g.packed {
-        drive_rows(g, Chunked(rows));
+        drive_rows::<_, _, 1>(g, Chunked(rows));
     } else {
         drive_panels::<P, A>(isa, g);
     }
 }
-
-/// From this many tokens on, panels of floats pay.
-const FLOAT_PANEL_TOKENS: usize = 8;
 
 /// [`product`] of float weights; for `V`, `T` and `H` see [`drive_float_panels`].
 #[inline(always)]
@@ -221,40 +218,52 @@ pub(crate) fn float_product<A, D, W: Copy, const V: usize, const T: usize, const
     A: FloatPanelIsa<W>,
     D: RowDot<W, f32>,
 {
-    if g.out.tokens() < FLOAT_PANEL_TOKENS {
-        drive_rows(g, rows);
+    if g.out.tokens() < PANEL_TOKENS {
+        drive_rows::<_, _, 3>(g, rows);
     } else {
         drive_float_panels::<A, W, V, T, H>(isa, g);
     }
 }
 
-/// Every row against every token. A row stays in the nearest cache while all tokens use it, so
+/// Every row against every token. Rows stay in the nearest cache while all tokens use them, so
 /// weights cross memory once. A lone token meets four rows at a time, a quarter of the matrix
 /// apart: each input is loaded once for all, and four streams keep the memory busier than one.
+/// Four tokens meet `R` neighbours: as many as the registers hold.
 #[inline(always)]
-pub(crate) fn drive_rows<W, X>(mut g: Gemm<'_, W, X>, dot: impl RowDot<W, X>) {
+pub(crate) fn drive_rows<W, X, const R: usize>(mut g: Gemm<'_, W, X>, dot: impl RowDot<W, X>) {
     let (rows, tokens) = (g.out.rows(), g.out.tokens());
     let quarter = if tokens == 1 { rows / 4 } else { 0 };
     for r in 0..quarter {
         some::<W, X, 4, 1>(&mut g, &dot, r, quarter, 0);
     }
-    for r in 4 * quarter..rows {
-        let mut t = 0;
-        while t < tokens {
-            t += match tokens - t {
-                1 => some::<W, X, 1, 1>(&mut g, &dot, r, 0, t),
-                2 => some::<W, X, 1, 2>(&mut g, &dot, r, 0, t),
-                3 => some::<W, X, 1, 3>(&mut g, &dot, r, 0, t),
-                _ => some::<W, X, 1, 4>(&mut g, &dot, r, 0, t),
-            };
-        }
+    let whole = if R == 1 || tokens < 4 { 0 } else { rows / R * R };
+    for r in (0..whole).step_by(R) {
+        some_rows::<W, X, R>(&mut g, &dot, r);
+    }
+    for r in whole.max(4 * quarter)..rows {
+        some_rows::<W, X, 1>(&mut g, &dot, r);
+    }
+}
+
+/// `R` rows from `row` on against every token. What a product is does not depend on `R`.
+#[inline(always)]
+fn some_rows<W, X, const R: usize>(g: &mut Gemm<'_, W, X>, dot: &impl RowDot<W, X>, row: usize) {
+    let tokens = g.out.tokens();
+    let mut t = 0;
+    while t < tokens {
+        t += match tokens - t {
+            1 => some::<W, X, R, 1>(g, dot, row, 1, t),
+            2 => some::<W, X, R, 2>(g, dot, row, 1, t),
+            3 => some::<W, X, R, 3>(g, dot, row, 1, t),
+            _ => some::<W, X, R, 4>(g, dot, row, 1, t),
+        };
     }
 }
 
 /// [`drive_rows`] for a product of one row and one token.
 #[inline(always)]
 pub(crate) fn drive<W, X>(g: Gemm<'_, W, X>, dot: impl Fn(&[W], &[X]) -> f32) {
-    if SMALL { drive_each(g, dot) } else { drive_rows(g, dot) }
+    if SMALL { drive_each(g, dot) } else { drive_rows::<_, _, 1>(g, dot) }
 }
 
 /// One row and one token at a time.
@@ -262,7 +271,7 @@ pub(crate) fn drive<W, X>(g: Gemm<'_, W, X>, dot: impl Fn(&[W], &[X]) -> f32) {
 fn drive_each<W, X>(mut g: Gemm<'_, W, X>, dot: impl RowDot<W, X>) {
     for r in 0..g.out.rows() {
         for t in 0..g.out.tokens() {
-            some::<W, X, 1, 1>(&mut g, &dot, r, 0, t);
+            some::<W, X, 1, 1>(&mut g, &dot, r, 1, t);
         }
     }
 }

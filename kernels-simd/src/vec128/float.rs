@@ -91,19 +91,22 @@ impl<A: Vec128, W: FloatWeight> RowDot<W, f32> for Float<A> {
     }
 }
 
-/// [`crate::float_panel::FloatPanelIsa::turn`], four rows and four columns at a time.
+/// [`crate::float_panel::FloatPanelIsa::transpose`], four rows and four columns at a time.
 #[inline(always)]
-pub(crate) fn turn<A, W>(a: A, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE])
-where
+pub(crate) fn transpose<A, W>(
+    a: A,
+    w: [&[W; SQUARE]; SQUARE],
+    columns: [&mut [f32; SQUARE]; SQUARE],
+) where
     A: Vec128 + Lanes<F32 = <A as Vec128>::F32>,
     W: FloatWeight,
 {
-    let (mut columns, rows) = (columns, w.as_chunks::<4>().0);
+    let mut columns = columns;
     for (half, columns) in columns.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-        for (quarter, rows) in rows.iter().enumerate() {
-            let [x, y, z, w] = rows.map(|row| W::load4(a, &row.as_chunks().0[half]));
-            let ([xz, xz_high], [yw, yw_high]) = (a.zip(x, z), a.zip(y, w));
-            let [low, high] = [a.zip(xz, yw), a.zip(xz_high, yw_high)];
+        for (quarter, rows) in w.as_chunks::<4>().0.iter().enumerate() {
+            let [r0, r1, r2, r3] = rows.map(|row| W::load4(a, &row.as_chunks().0[half]));
+            let ([even, even_high], [odd, odd_high]) = (a.zip(r0, r2), a.zip(r1, r3));
+            let [low, high] = [a.zip(even, odd), a.zip(even_high, odd_high)];
             for (column, v) in columns.iter_mut().zip(low.into_iter().chain(high)) {
                 let part = &mut column.as_chunks_mut::<4>().0[quarter];
                 // SAFETY: the array holds the 4 values that are written.

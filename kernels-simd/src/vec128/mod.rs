@@ -5,7 +5,7 @@ mod float;
 mod formats;
 mod requant;
 
-pub(crate) use float::{Float, FloatWeight, turn};
+pub(crate) use float::{Float, FloatWeight, transpose};
 pub(crate) use formats::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0};
 pub(crate) use requant::{Quantize, quantize_groups, quantize_q8_0};
 

@@ -7,11 +7,13 @@ pub(crate) mod avx512_vnni;
 pub(crate) mod avx_vnni;
 pub(crate) mod detect;
 
-/// Asks for the weights some way on, row after row.
+/// How far ahead the weights of a lone token are asked for, in bytes.
+const AHEAD: usize = 4096;
+
+/// Asks for the weights `ahead` bytes behind these.
 #[inline(always)]
-fn prefetch<C>(chunk: &C) {
-    const AHEAD: usize = 4096;
-    prefetch_bytes(core::ptr::from_ref(chunk).cast::<i8>().wrapping_add(AHEAD), size_of::<C>());
+fn prefetch<C>(chunk: &C, ahead: usize) {
+    prefetch_bytes(core::ptr::from_ref(chunk).cast::<i8>().wrapping_add(ahead), size_of::<C>());
 }
 
 /// Asks for so many bytes from `p` on, into the second cache: it can wait for more lines at once

@@ -6,7 +6,7 @@ use crate::float_panel::{FloatPanelIsa, SQUARE};
 use crate::gemm::{Gemm, Table, drive_row_sum, drive_row_sum_q8_0, float_product, product};
 use crate::pack::{PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 use crate::vec128::{
-    Float, FloatWeight, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, quantize_groups, quantize_q8_0, turn,
+    Float, FloatWeight, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, quantize_groups, quantize_q8_0, transpose,
 };
 
 pub(crate) const TABLE: Table = Table {
@@ -33,8 +33,8 @@ impl<W: FloatWeight> FloatPanelIsa<W> for Simd128 {
         self
     }
     #[inline(always)]
-    fn turn(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
-        turn(self, w, columns);
+    fn transpose(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
+        transpose(self, w, columns);
     }
     #[inline(always)]
     fn get(w: W) -> f32 {

@@ -9,7 +9,7 @@ use crate::block::{BF16, F16, F32, QK};
 use crate::float_panel::{FloatPanelIsa, SQUARE};
 use crate::gemm::RowDot;
 use crate::input::{GROUPS, InputBlock};
-use crate::x86::prefetch;
+use crate::x86::{AHEAD, prefetch};
 
 /// f32 values of one vector.
 pub(in crate::x86) const LANES: usize = 8;
@@ -219,39 +219,38 @@ impl LoadF32 for BF16 {
     }
 }
 
-/// [`FloatPanelIsa::turn`] for every set with AVX2: neighbours, then pairs, then halves change
-/// places.
+/// [`FloatPanelIsa::transpose`] for every set with AVX2.
 #[inline(always)]
-pub(in crate::x86) fn turn<W: LoadF32>(w: [&[W; LANES]; LANES], out: [&mut [f32; LANES]; LANES]) {
+pub(in crate::x86) fn transpose<W: LoadF32>(
+    w: [&[W; LANES]; LANES],
+    columns: [&mut [f32; LANES]; LANES],
+) {
     let [a, b, c, d, e, f, g, h] = w.map(W::load8);
-    let columns = avx2!({
-        let quads = |a, b, c, d| {
-            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
-            let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
-            [
-                _mm256_shuffle_ps::<0x44>(ab, cd),
-                _mm256_shuffle_ps::<0xee>(ab, cd),
-                _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
-                _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
-            ]
+    let (low, high) = (transpose_quads(a, b, c, d), transpose_quads(e, f, g, h));
+    for (k, column) in columns.into_iter().enumerate() {
+        let (low, high) = (low[k % 4], high[k % 4]);
+        let values = match k {
+            0..4 => avx2!(_mm256_permute2f128_ps::<0x20>(low, high)),
+            _ => avx2!(_mm256_permute2f128_ps::<0x31>(low, high)),
         };
-        let [a, b, c, d] = quads(a, b, c, d);
-        let [e, f, g, h] = quads(e, f, g, h);
-        [
-            _mm256_permute2f128_ps::<0x20>(a, e),
-            _mm256_permute2f128_ps::<0x20>(b, f),
-            _mm256_permute2f128_ps::<0x20>(c, g),
-            _mm256_permute2f128_ps::<0x20>(d, h),
-            _mm256_permute2f128_ps::<0x31>(a, e),
-            _mm256_permute2f128_ps::<0x31>(b, f),
-            _mm256_permute2f128_ps::<0x31>(c, g),
-            _mm256_permute2f128_ps::<0x31>(d, h),
-        ]
-    });
-    for (out, column) in out.into_iter().zip(columns) {
         // SAFETY: the array holds the 32 bytes that are written.
-        unsafe { _mm256_storeu_ps(out.as_mut_ptr(), column) };
+        unsafe { _mm256_storeu_ps(column.as_mut_ptr(), values) };
     }
+}
+
+/// Columns 0 and 4 of four rows, 1 and 5, and so on.
+#[inline(always)]
+fn transpose_quads(a: __m256, b: __m256, c: __m256, d: __m256) -> [__m256; 4] {
+    avx2!({
+        let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+        let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+        [
+            _mm256_shuffle_ps::<0x44>(ab, cd),
+            _mm256_shuffle_ps::<0xee>(ab, cd),
+            _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+            _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
+        ]
+    })
 }
 
 impl<W: LoadF32> FloatPanelIsa<W> for Avx2 {
@@ -261,8 +260,8 @@ impl<W: LoadF32> FloatPanelIsa<W> for Avx2 {
         self
     }
     #[inline(always)]
-    fn turn(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
-        turn(w, columns);
+    fn transpose(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
+        transpose(w, columns);
     }
     #[inline(always)]
     fn get(w: W) -> f32 {
@@ -274,13 +273,15 @@ impl<W: LoadF32> FloatPanelIsa<W> for Avx2 {
 #[derive(Clone, Copy)]
 pub(in crate::x86) struct FloatRows(pub Avx2);
 
-/// Steps side by side: enough chains of fused multiply-adds with four rows or tokens.
+/// Steps side by side, and chains of multiply-adds with less than four tokens.
 const UNROLL: usize = 2;
 
 impl<W: LoadF32> RowDot<W, f32> for FloatRows {
     #[inline(always)]
     fn dot<const R: usize, const T: usize>(&self, w: [&[W]; R], x: [&[f32]; T]) -> [[f32; T]; R] {
         let mut sums = [[[avx2!(_mm256_setzero_ps()); UNROLL]; T]; R];
+        // Many tokens are long enough at these rows for the next ones to come.
+        let ahead = if T < 4 { AHEAD } else { R * size_of_val(w[0]) };
         let rows = w.map(|w| w.as_chunks::<{ UNROLL * LANES }>());
         let inputs = x.map(|x| x.as_chunks::<{ UNROLL * LANES }>());
         let whole = rows.iter().map(|(chunks, _)| chunks.len());
@@ -289,12 +290,14 @@ impl<W: LoadF32> RowDot<W, f32> for FloatRows {
             for ((w, _), sums) in rows.iter().zip(&mut sums) {
                 // SAFETY: `whole` is the length of the shortest of these slices.
                 let w = unsafe { w.get_unchecked(i) };
-                prefetch(w);
+                prefetch(w, ahead);
                 let w = w.as_chunks().0;
                 for ((x, _), sums) in inputs.iter().zip(sums) {
                     // SAFETY: as above.
                     let x = unsafe { x.get_unchecked(i) }.as_chunks().0;
-                    for ((w, x), sum) in w.iter().zip(x).zip(sums) {
+                    for (step, (w, x)) in w.iter().zip(x).enumerate() {
+                        // Four tokens are chains enough, and leave registers for three rows.
+                        let sum = &mut sums[if T < 4 { step } else { 0 }];
                         *sum = avx2!(_mm256_fmadd_ps(W::load8(w), load_f32(x), *sum));
                     }
                 }

@@ -10,7 +10,7 @@ use super::dot::{
 use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, QK};
 use crate::gemm::{ChunkDot, PANEL_TOKENS, chunks_of_256, chunks_of_groups};
 use crate::input::{GROUPS, InputBlock};
-use crate::x86::prefetch;
+use crate::x86::{AHEAD, prefetch};
 
 /// Calls an intrinsic of AVX2, FMA or F16C.
 macro_rules! avx2 {
@@ -33,7 +33,7 @@ macro_rules! sums {
         }
         #[inline(always)]
         fn prefetch(chunk: &Self::Chunk) {
-            prefetch(chunk);
+            prefetch(chunk, AHEAD);
         }
         #[inline(always)]
         fn total(&self, sum: __m256) -> f32 {

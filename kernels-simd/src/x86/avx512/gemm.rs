@@ -6,7 +6,7 @@ use crate::float_panel::{FloatPanelIsa, SQUARE};
 use crate::gemm::{Gemm, Table, float_product};
 use crate::x86::avx2;
 use crate::x86::avx2::activation::Avx2;
-use crate::x86::avx2::dot::{FloatRows, LoadF32, turn};
+use crate::x86::avx2::dot::{FloatRows, LoadF32, transpose};
 
 pub(crate) const TABLE: Table =
     Table { f32: float::<F32>, f16: float::<F16>, bf16: float::<BF16>, ..avx2::gemm::TABLE };
@@ -18,8 +18,8 @@ impl<W: LoadF32> FloatPanelIsa<W> for Avx512 {
         self
     }
     #[inline(always)]
-    fn turn(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
-        turn(w, columns);
+    fn transpose(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
+        transpose(w, columns);
     }
     #[inline(always)]
     fn get(w: W) -> f32 {

@@ -8,7 +8,7 @@ use super::unpack::{Unpack, load_f32, vnni};
 use crate::gemm::ChunkDot;
 use crate::input::{GROUPS, InputBlock};
 use crate::x86::avx2::dot::{horizontal_sum, load_group};
-use crate::x86::prefetch;
+use crate::x86::{AHEAD, prefetch};
 
 /// Rows of one format.
 pub(super) struct Rows<U> {
@@ -43,7 +43,7 @@ impl<U: Unpack> ChunkDot for Rows<U> {
     }
     #[inline(always)]
     fn prefetch(chunk: &U::Chunk) {
-        prefetch(chunk);
+        prefetch(chunk, AHEAD);
     }
     #[inline(always)]
     fn total(&self, sum: __m512) -> f32 {
