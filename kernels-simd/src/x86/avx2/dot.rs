@@ -287,18 +287,23 @@ impl<W: LoadF32> RowDot<W, f32> for FloatRows {
         let whole = rows.iter().map(|(chunks, _)| chunks.len());
         let whole = whole.chain(inputs.iter().map(|(chunks, _)| chunks.len())).min().unwrap_or(0);
         for i in 0..whole {
-            for ((w, _), sums) in rows.iter().zip(&mut sums) {
-                // SAFETY: `whole` is the length of the shortest of these slices.
-                let w = unsafe { w.get_unchecked(i) };
-                prefetch(w, ahead);
-                let w = w.as_chunks().0;
-                for ((x, _), sums) in inputs.iter().zip(sums) {
-                    // SAFETY: as above.
-                    let x = unsafe { x.get_unchecked(i) }.as_chunks().0;
-                    for (step, (w, x)) in w.iter().zip(x).enumerate() {
+            // SAFETY: `whole` is the length of the shortest of these slices.
+            let w = rows.map(|(w, _)| unsafe { w.get_unchecked(i) });
+            // SAFETY: as above.
+            let x = inputs.map(|(x, _)| unsafe { x.get_unchecked(i) });
+            w.iter().for_each(|w| prefetch(*w, ahead));
+            for step in 0..UNROLL {
+                // The weights of a step and one input at a time: what the registers hold.
+                let mut loaded = [avx2!(_mm256_setzero_ps()); R];
+                for (loaded, w) in loaded.iter_mut().zip(&w) {
+                    *loaded = W::load8(&w.as_chunks().0[step]);
+                }
+                for (t, x) in x.iter().enumerate() {
+                    let x = load_f32(&x.as_chunks().0[step]);
+                    for (w, sums) in loaded.iter().zip(&mut sums) {
                         // Four tokens are chains enough, and leave registers for three rows.
-                        let sum = &mut sums[if T < 4 { step } else { 0 }];
-                        *sum = avx2!(_mm256_fmadd_ps(W::load8(w), load_f32(x), *sum));
+                        let sum = &mut sums[t][if T < 4 { step } else { 0 }];
+                        *sum = avx2!(_mm256_fmadd_ps(*w, x, *sum));
                     }
                 }
             }
