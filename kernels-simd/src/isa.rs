@@ -3,10 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-use crate::aarch64::detect;
-#[cfg(target_arch = "x86_64")]
-use crate::x86::detect;
+use crate::detected;
 
 /// An instruction set with kernels of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,45 +47,37 @@ impl Isa {
         Isa::Simd128,
     ];
 
-    /// Whether this machine runs it. Works without `std` on x86, which asks the CPU itself; on
-    /// aarch64 without `std` the answer is what the target was compiled for.
+    /// Whether this machine runs it. The first question of a process asks the CPU about every
+    /// instruction set, and the answer is kept: asking takes microseconds on virtual machines.
+    /// Works without `std` on x86, which asks the CPU itself; on aarch64 without `std` the answer
+    /// is what the target was compiled for.
     ///
     /// Compile with `--cfg xielu_force_scalar` to answer as a machine without SIMD would.
     pub fn is_available(self) -> bool {
-        match self {
-            Isa::Scalar => true,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => detect::avx2(),
-            #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni => detect::avx_vnni(),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => detect::avx512(),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni => detect::avx512_vnni(),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Amx => detect::amx(),
-            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::Neon => detect::neon(),
-            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::Dotprod => detect::dotprod(),
-            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::I8mm => detect::i8mm(),
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Isa::Simd128 => !cfg!(xielu_force_scalar),
-            #[allow(unreachable_patterns)]
-            _ => false,
-        }
+        detected::available() & self.bit() != 0
     }
 
     /// The fastest available one.
     pub fn detect() -> Isa {
+        let available = detected::available();
         let mut best = Isa::Scalar;
         for isa in Isa::ALL {
-            if isa.is_available() {
+            if available & isa.bit() != 0 {
                 best = isa;
             }
         }
         best
+    }
+
+    /// How often this process has asked its CPU: once at most, unless threads that ask at the same
+    /// time all come first. 0 where there is nothing to ask.
+    pub fn detections() -> u32 {
+        detected::questions()
+    }
+
+    /// Its place in a set.
+    pub(crate) const fn bit(self) -> u32 {
+        1 << self as u32
     }
 
     /// Whether products of many tokens, and of packed weights, use panels.

@@ -32,6 +32,7 @@ mod backward;
 mod backward_tests;
 mod block;
 pub mod built;
+mod detected;
 mod float_panel;
 mod formulas;
 mod fused;

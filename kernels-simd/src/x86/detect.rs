@@ -1,4 +1,5 @@
-//! What this CPU has. The CPU itself is asked, so it works without `std`.
+//! What this CPU has. The CPU itself is asked, so it works without `std`; [`crate::detected`] asks
+//! once.
 
 #[cfg(not(xielu_force_scalar))]
 cpufeatures::new!(avx2_fma, "avx2", "fma");
@@ -62,22 +63,14 @@ pub(crate) fn amx() -> bool {
     false
 }
 
-/// Whether the tiles can be used. Linux gives them to a process that asks; it is asked once.
+/// Whether the tiles can be used. Linux gives them to a process that asks.
 #[cfg(all(target_os = "linux", not(xielu_force_scalar)))]
 fn may_use_tiles() -> bool {
-    use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
-    const UNKNOWN: u8 = 0;
-    const NO: u8 = 1;
-    const YES: u8 = 2;
-    static ANSWER: AtomicU8 = AtomicU8::new(UNKNOWN);
-    if ANSWER.load(Relaxed) == UNKNOWN {
-        let [bf16, tile, int8] = [22, 24, 25].map(|bit| cpuid_bit(7, 0, |r| r.edx, bit));
-        let yes = bf16 && tile && int8 && tile_state_enabled() && request_tile_data();
-        #[cfg(test)]
-        let yes = yes || super::amx::emulator::install();
-        ANSWER.store(if yes { YES } else { NO }, Relaxed);
-    }
-    ANSWER.load(Relaxed) == YES
+    let [bf16, tile, int8] = [22, 24, 25].map(|bit| cpuid_bit(7, 0, |r| r.edx, bit));
+    let yes = bf16 && tile && int8 && tile_state_enabled() && request_tile_data();
+    #[cfg(test)]
+    let yes = yes || super::amx::emulator::install();
+    yes
 }
 
 /// Other systems have other ways to ask, none of which was tried.

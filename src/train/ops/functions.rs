@@ -1,13 +1,10 @@
 //! Activations and gradients on slices: f32 by the kernels, f64 by the reference.
 
-use std::sync::OnceLock;
-
 use candle_core::{Error, Result};
 
 use super::real::Real;
 use crate::activation::{self, Elementwise, reference};
-use crate::kernels::Kernels;
-use crate::{Backend, RawXielu, Serial};
+use crate::{Backend, RawXielu};
 
 /// An activation with stored alphas.
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +62,9 @@ pub(super) trait Function: Real {
     fn swiglu_gradients(from: [&[Self]; 3], to: [&mut [Self]; 2]) -> Result<()>;
 }
 
-/// The fastest kernels, on the calling thread. Looked for once: the question is slow on virtual
-/// machines.
+/// The fastest kernels, on the calling thread.
 fn backend() -> Backend<'static> {
-    static KERNELS: OnceLock<Kernels> = OnceLock::new();
-    Backend::new(*KERNELS.get_or_init(Kernels::detect), &Serial)
+    Backend::default()
 }
 
 fn raw_xielu([alpha_p, alpha_n]: [f32; 2]) -> RawXielu {
