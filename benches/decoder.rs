@@ -76,7 +76,7 @@ fn bench(criterion: &mut Criterion, kernels: Kernels, path: &Path) {
     let backend = Backend::new(kernels, &Rayon);
     let mut decoder =
         Decoder::new(&model, backend, options, cache, &mut scratch).expect("room as asked");
-    let mut logits = vec![0.0; config.vocab_size];
+    let mut logits = vec![0.0; config.output_vocab_size];
     let ids = |n: usize| (0..n).map(|i| (i * 7919 % config.vocab_size) as u32).collect::<Vec<_>>();
     let (prompt, generated) = (ids(PROMPT), ids(GENERATED));
 

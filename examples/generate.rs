@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = DecoderOptions::SMALLEST;
     let mut scratch = vec![0.0; Decoder::scratch_len(&config, &options)];
     let mut decoder = Decoder::new(&model, Backend::default(), options, cache, &mut scratch)?;
-    let mut logits = vec![0.0; config.vocab_size];
+    let mut logits = vec![0.0; config.output_vocab_size];
 
     let mut sampler = Sampler::new(SamplerOptions::default());
     for id in PROMPT {

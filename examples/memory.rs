@@ -17,6 +17,7 @@ const fn config(
     let rope = Rope { theta: 5e5, style: RopeStyle::Neox, scaling: RopeScaling::None };
     Config {
         vocab_size,
+        output_vocab_size: vocab_size,
         hidden_size,
         intermediate_size,
         num_layers,

@@ -268,6 +268,10 @@ typedef struct {
      */
     size_t vocab_size;
     /**
+     * Logits of a token, at most vocab_size. 0, to fill in, is as many.
+     */
+    size_t output_vocab_size;
+    /**
      * Width of the residual stream: inputs and outputs of an MLP.
      */
     size_t hidden_size;
@@ -388,7 +392,7 @@ typedef struct {
      */
     size_t scratch_size;
     /**
-     * The logits of one token: vocab_size floats.
+     * The logits of one token: output_vocab_size floats.
      */
     size_t logits_size;
 } xielu_memory;
@@ -667,13 +671,15 @@ xielu_status xielu_decoder_init(const xielu_model *model,
 xielu_status xielu_decoder_prompt(xielu_decoder *decoder, const uint32_t *tokens, size_t n);
 
 /**
- * Writes the logits of the last tokens of the last batch: n is a multiple of vocab_size, at most
- * as many tokens as the batch had. With n = vocab_size they say what follows the last token.
+ * Writes the logits of the last tokens of the last batch: n is a multiple of output_vocab_size, at
+ * most as many tokens as the batch had. With n = output_vocab_size they say what follows the last token.
  */
-xielu_status xielu_decoder_logits(xielu_decoder *decoder, float *logits, size_t n);
+xielu_status xielu_decoder_logits(xielu_decoder *decoder,
+                                  float *logits,
+                                  size_t n);
 
 /**
- * Decodes one token and writes the n = vocab_size logits of what follows it.
+ * Decodes one token and writes the n = output_vocab_size logits of what follows it.
  */
 xielu_status xielu_decoder_step(xielu_decoder *decoder, uint32_t token, float *logits, size_t n);
 

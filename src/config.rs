@@ -88,8 +88,11 @@ pub struct Rope {
 /// The shape of a Llama-like decoder.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
-    /// Rows of the embedding.
+    /// Rows of the embedding: ids that a text may have.
     pub vocab_size: usize,
+    /// Rows of the output head: logits of a token, for ids from 0. Less than `vocab_size` where a
+    /// model reads tokens that it never writes, such as those of images.
+    pub output_vocab_size: usize,
     /// Width of the residual stream.
     pub hidden_size: usize,
     /// Width of the MLP's hidden vector (ffn).
@@ -131,6 +134,14 @@ impl Config {
             };
         }
         rule!(self.vocab_size > 0, "vocab_size is 0");
+        rule!(
+            self.output_vocab_size > 0 && self.output_vocab_size <= self.vocab_size,
+            "output_vocab_size is not between 1 and vocab_size"
+        );
+        rule!(
+            !self.tie_word_embeddings || self.output_vocab_size == self.vocab_size,
+            "the output head is the embedding, but output_vocab_size is not vocab_size"
+        );
         rule!(self.hidden_size > 0, "hidden_size is 0");
         rule!(self.intermediate_size > 0, "intermediate_size is 0");
         rule!(self.num_layers > 0, "num_layers is 0");

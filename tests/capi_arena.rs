@@ -158,7 +158,7 @@ fn decoders() {
 
         let initialized = arena.clone();
         // SAFETY: all places lie in the arena.
-        let status = unsafe { xielu_decoder_step(d, 1, pl, config.vocab_size) };
+        let status = unsafe { xielu_decoder_step(d, 1, pl, config.output_vocab_size) };
         let good =
             good && aligned(&[&logits]) && separate(&logits, &cache) && separate(&logits, &scratch);
         seen.check(status, good, &initialized, &arena);

@@ -246,7 +246,7 @@ fn generation() -> String {
         Decoder::new(&model, Backend::default(), options, cache, &mut scratch).unwrap();
     let sampling = SamplerOptions { temperature: 0.7, top_k: 40, top_p: 1.0, seed: 1 };
     let mut sampler = Sampler::new(sampling);
-    let mut logits = vec![0.0; config.vocab_size];
+    let mut logits = vec![0.0; config.output_vocab_size];
     decoder.prompt(&PROMPT).unwrap();
     decoder.logits(&mut logits).unwrap();
     let ids: Vec<u32> = (0..40)

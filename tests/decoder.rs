@@ -137,6 +137,31 @@ fn rewinding_forgets() {
     });
 }
 
+/// As Apertus 1.5: tokens that are read but never written have no row in the output head.
+#[test]
+fn an_output_head_of_fewer_rows_than_the_embedding() {
+    let whole = config(HiddenAct::Xielu, RopeStyle::Neox, true, false);
+    let pruned = xielu::Config { output_vocab_size: 24, ..whole };
+    let run = |config| {
+        // The output head is made last, so that both have the same first rows.
+        let toy = Toy::new(config, DType::Q8_0);
+        with_decoder(&toy, Backend::default(), KvType::F32, DecoderOptions::default(), |d| {
+            let mut out = vec![0.0; config.output_vocab_size];
+            // Ids beyond the head, within the embedding.
+            d.prompt(&[39, 24]).unwrap();
+            d.step(25, &mut out).unwrap();
+            assert!(matches!(d.step(40, &mut out), Err(Error::Token { id: 40, vocab_size: 40 })));
+            out
+        })
+    };
+    assert_eq!(run(pruned), run(whole)[..24]);
+    let refused =
+        |config: xielu::Config| assert!(matches!(config.validate(), Err(Error::Config(_))));
+    refused(xielu::Config { output_vocab_size: 0, ..whole });
+    refused(xielu::Config { output_vocab_size: 41, ..whole });
+    refused(xielu::Config { tie_word_embeddings: true, ..pruned });
+}
+
 #[test]
 fn bad_requests_are_errors_and_the_decoder_goes_on() {
     let toy = Toy::new(config(HiddenAct::Xielu, RopeStyle::Neox, true, false), DType::Q8_0);

@@ -141,7 +141,7 @@ fn ids(kernels: Kernels, kv_type: KvType) -> Vec<u32> {
     let mut scratch = vec![0.0; Decoder::scratch_len(&config, &options)];
     let backend = Backend::new(kernels, &Serial);
     let mut d = Decoder::new(&model, backend, options, cache, &mut scratch).unwrap();
-    let mut logits = vec![0.0; config.vocab_size];
+    let mut logits = vec![0.0; config.output_vocab_size];
     d.prompt(&[443, 372, 56, 539, 30, 54, 32, 66, 459, 313]).unwrap();
     d.logits(&mut logits).unwrap();
     let mut ids = vec![argmax(&logits)];

@@ -15,6 +15,7 @@ const TOKENS: [u32; 7] = [3, 14, 15, 9, 26, 5, 35];
 fn wide(hidden_act: HiddenAct) -> Config {
     Config {
         vocab_size: 64,
+        output_vocab_size: 64,
         hidden_size: 256,
         intermediate_size: 512,
         num_heads: 8,

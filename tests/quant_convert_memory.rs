@@ -41,6 +41,7 @@ static ALLOCATOR: Counting = Counting;
 fn model(vocab: usize) -> Vec<u8> {
     let config = Config {
         vocab_size: vocab,
+        output_vocab_size: vocab,
         hidden_size: 256,
         intermediate_size: 512,
         num_layers: 1,

@@ -110,7 +110,7 @@ fn logits(backend: Backend<'_>) -> Vec<f32> {
     let cache = KvCache::new(&config, 32, KvType::F16, &mut memory).unwrap();
     let mut scratch = vec![0.0; Decoder::scratch_len(&config, &options)];
     let mut decoder = Decoder::new(&model, backend, options, cache, &mut scratch).unwrap();
-    let mut logits = vec![0.0; config.vocab_size];
+    let mut logits = vec![0.0; config.output_vocab_size];
     decoder.prompt(&TOKENS).unwrap();
     decoder.logits(&mut logits).unwrap();
     logits

@@ -65,6 +65,7 @@ fn logits_and_loss_are_those_of_transformers() {
 fn small(hidden_act: HiddenAct, qk_norm: bool, tied: bool) -> Config {
     Config {
         vocab_size: 11,
+        output_vocab_size: 11,
         hidden_size: 8,
         intermediate_size: 20,
         num_layers: 2,

@@ -71,10 +71,10 @@ int main(int argc, char **argv)
     CHECK(xielu_sampler_init(&sampling, &sampler));
 
     CHECK(xielu_decoder_prompt(&decoder, prompt, PROMPT));
-    CHECK(xielu_decoder_logits(&decoder, logits, config.vocab_size));
+    CHECK(xielu_decoder_logits(&decoder, logits, config.output_vocab_size));
     for (size_t i = 0; i < n; i++) {
-        CHECK(xielu_sampler_sample(&sampler, logits, config.vocab_size, &ids[i]));
-        CHECK(xielu_decoder_step(&decoder, ids[i], logits, config.vocab_size));
+        CHECK(xielu_sampler_sample(&sampler, logits, config.output_vocab_size, &ids[i]));
+        CHECK(xielu_decoder_step(&decoder, ids[i], logits, config.output_vocab_size));
     }
 
     for (size_t i = 0; i < n; i++) {

@@ -14,6 +14,8 @@ use crate::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
 pub struct xielu_config {
     /// Tokens of the vocabulary.
     pub vocab_size: usize,
+    /// Logits of a token, at most vocab_size. 0, to fill in, is as many.
+    pub output_vocab_size: usize,
     /// Width of the residual stream: inputs and outputs of an MLP.
     pub hidden_size: usize,
     /// Width of the MLP's hidden vector.
@@ -36,6 +38,7 @@ impl From<Config> for xielu_config {
     fn from(c: Config) -> Self {
         xielu_config {
             vocab_size: c.vocab_size,
+            output_vocab_size: c.output_vocab_size,
             hidden_size: c.hidden_size,
             intermediate_size: c.intermediate_size,
             num_layers: c.num_layers,
@@ -58,6 +61,10 @@ impl xielu_config {
     pub(super) fn checked(self) -> Result<Config, Status> {
         let config = Config {
             vocab_size: self.vocab_size,
+            output_vocab_size: match self.output_vocab_size {
+                0 => self.vocab_size,
+                logits => logits,
+            },
             hidden_size: self.hidden_size,
             intermediate_size: self.intermediate_size,
             num_layers: self.num_layers,

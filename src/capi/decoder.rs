@@ -49,7 +49,7 @@ pub struct xielu_memory {
     pub kv_cache_size: usize,
     /// For xielu_decoder_init, aligned as a float.
     pub scratch_size: usize,
-    /// The logits of one token: vocab_size floats.
+    /// The logits of one token: output_vocab_size floats.
     pub logits_size: usize,
 }
 
@@ -198,8 +198,8 @@ pub unsafe extern "C" fn xielu_decoder_prompt(
     })
 }
 
-/// Writes the logits of the last tokens of the last batch: n is a multiple of vocab_size, at most
-/// as many tokens as the batch had. With n = vocab_size they say what follows the last token.
+/// Writes the logits of the last tokens of the last batch: n is a multiple of output_vocab_size, at
+/// most as many tokens as the batch had. With n = output_vocab_size they say what follows the last token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xielu_decoder_logits(
     decoder: *mut xielu_decoder,
@@ -216,7 +216,7 @@ pub unsafe extern "C" fn xielu_decoder_logits(
     })
 }
 
-/// Decodes one token and writes the n = vocab_size logits of what follows it.
+/// Decodes one token and writes the n = output_vocab_size logits of what follows it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xielu_decoder_step(
     decoder: *mut xielu_decoder,
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn xielu_decoder_step(
         let logits = Out::new(logits, n)?;
         // SAFETY: the module's contract.
         let decoder = unsafe { running(decoder, logits.region()) }?;
-        if n != decoder.model().config().vocab_size {
+        if n != decoder.model().config().output_vocab_size {
             return Err(Status::Length);
         }
         // SAFETY: the module's contract, and they are separate from what the decoder uses.

@@ -33,7 +33,8 @@ impl Role {
     pub const fn shape(self, config: &Config) -> (usize, usize) {
         let (hidden, ffn) = (config.hidden_size, config.intermediate_size);
         match self {
-            Role::TokenEmbd | Role::Output => (config.vocab_size, hidden),
+            Role::TokenEmbd => (config.vocab_size, hidden),
+            Role::Output => (config.output_vocab_size, hidden),
             Role::OutputNorm => (1, hidden),
             Role::RopeFreqs => (1, config.head_dim / 2),
             Role::Layer(_, role) => match role {

@@ -7,7 +7,7 @@ pub enum Role {
     TokenEmbd,
     /// Final norm, `[hidden]`.
     OutputNorm,
-    /// Output head, `[vocab, hidden]`; absent when tied to the embedding.
+    /// Output head, `[output_vocab, hidden]`; absent when tied to the embedding.
     Output,
     /// Divisors of the RoPE frequencies, `[head_dim / 2]`.
     RopeFreqs,

@@ -94,7 +94,7 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         self.last_batch = 0;
     }
 
-    /// Decodes one token and writes the logits of what follows it (`vocab_size` values).
+    /// Decodes one token and writes the logits of what follows it (`output_vocab_size` values).
     ///
     /// # Errors
     /// As [`Decoder::prompt`] and [`Decoder::logits`].
@@ -158,8 +158,8 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         if needed > context { Err(Error::ContextFull { needed, context }) } else { Ok(()) }
     }
 
-    /// Writes the logits of the last tokens of the last batch, `[n, vocab_size]`, `n` being
-    /// `out.len() / vocab_size`: with room for one, what follows the last token.
+    /// Writes the logits of the last tokens of the last batch, `[n, output_vocab_size]`, `n`
+    /// being `out.len() / output_vocab_size`: with room for one, what follows the last token.
     ///
     /// # Errors
     /// [`Error::Length`] unless `out` is a whole number of tokens, at least one and at most as
@@ -167,8 +167,8 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     pub fn logits(&mut self, out: &mut [f32]) -> Result<(), Error> {
         let model = self.model;
         let config = &model.config;
-        let n = out.len() / config.vocab_size.max(1);
-        let expected = config.vocab_size * n.clamp(1, self.last_batch.max(1));
+        let n = out.len() / config.output_vocab_size.max(1);
+        let expected = config.output_vocab_size * n.clamp(1, self.last_batch.max(1));
         if out.len() != expected || self.last_batch == 0 {
             return Err(LengthError { expected, found: out.len() }.into());
         }

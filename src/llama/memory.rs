@@ -29,7 +29,7 @@ impl DecoderMemory {
             layers: config.num_layers.saturating_mul(size_of::<Layer<'_>>()),
             kv_cache: KvCache::bytes_needed(config, context, kv_type),
             scratch: scratch.saturating_mul(size_of::<f32>()),
-            logits: config.vocab_size.saturating_mul(size_of::<f32>()),
+            logits: config.output_vocab_size.saturating_mul(size_of::<f32>()),
         }
     }
 

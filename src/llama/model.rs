@@ -118,8 +118,8 @@ impl<'m, 'w> Model<'m, 'w> {
         for (i, layer) in layers.iter_mut().enumerate() {
             *layer = Layer::load(checkpoint, &config, i)?;
         }
-        let (vocab, hidden) = (config.vocab_size, config.hidden_size);
-        let token_embd = matrix(checkpoint, Role::TokenEmbd, vocab, hidden)?;
+        let hidden = config.hidden_size;
+        let token_embd = matrix(checkpoint, Role::TokenEmbd, config.vocab_size, hidden)?;
         let output_norm = matrix(checkpoint, Role::OutputNorm, 1, hidden)?;
         Ok(Model {
             config,
@@ -129,7 +129,7 @@ impl<'m, 'w> Model<'m, 'w> {
             output_norm: RmsNorm::new(output_norm, config.rms_norm_eps),
             output: match config.tie_word_embeddings {
                 true => token_embd,
-                false => matrix(checkpoint, Role::Output, vocab, hidden)?,
+                false => matrix(checkpoint, Role::Output, config.output_vocab_size, hidden)?,
             },
         })
     }

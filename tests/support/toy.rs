@@ -68,6 +68,7 @@ pub const ALPHAS: RawXielu = RawXielu { alpha_p: 0.3, alpha_n: -0.7, beta: 0.5, 
 pub fn config(hidden_act: HiddenAct, style: RopeStyle, qk_norm: bool, tied: bool) -> Config {
     Config {
         vocab_size: 40,
+        output_vocab_size: 40,
         hidden_size: 64,
         intermediate_size: 96,
         num_layers: 2,

@@ -22,6 +22,7 @@ const KV_TYPE: KvType = if cfg!(feature = "kv-q8_0") { KvType::Q8_0 } else { KvT
 /// The bundled model's shape: what the sizes below follow from. The file's own is used to compute.
 const CONFIG: Config = Config {
     vocab_size: 1024,
+    output_vocab_size: 1024,
     hidden_size: 128,
     intermediate_size: 672,
     num_layers: 4,
@@ -47,7 +48,7 @@ pub const NO_LAYERS: Layers = [Layer::EMPTY; CONFIG.num_layers];
 pub struct Memory {
     kv_cache: [u8; KvCache::bytes_needed(&CONFIG, CONTEXT, KV_TYPE)],
     scratch: [f32; Decoder::scratch_len(&CONFIG, &OPTIONS)],
-    logits: [f32; CONFIG.vocab_size],
+    logits: [f32; CONFIG.output_vocab_size],
 }
 
 impl Memory {

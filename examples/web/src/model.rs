@@ -59,7 +59,7 @@ impl Model {
             decoder: Decoder::new(weights, Backend::default(), OPTIONS, cache, scratch)?,
             tokenizer,
             facts: facts(&gguf, weights, bytes.len(), memory.total(), context).to_string(),
-            logits: filled(0f32, config.vocab_size, "the logits")?,
+            logits: filled(0f32, config.output_vocab_size, "the logits")?,
             sampler: Sampler::new(SamplerOptions::default()),
             stream: Box::new(tokenizer.stream()),
             unread: VecDeque::new(),

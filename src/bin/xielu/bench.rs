@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         say!("{}, {isa}, {threads} threads, KV {:?}", file.path().display(), args.model.kv_type);
         say!("{:<10} {:>7} {:>12} {:>12} {:>12}", "", "tokens", "tokens/s", "slowest", "fastest");
         let prompt = fill(args.prompt, config.vocab_size);
-        let mut logits = vec![0.0; config.vocab_size];
+        let mut logits = vec![0.0; config.output_vocab_size];
         // Caches and clocks warm up once, unmeasured.
         one_prompt(decoder, &prompt, &mut logits)?;
         let rates =

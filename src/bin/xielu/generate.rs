@@ -97,8 +97,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         if !args.ids {
             prompt.iter().try_for_each(|&id| print(id))?;
         }
-        let speed =
-            generate(args, decoder, config.vocab_size, sampler, &tokenizer, &prompt, &mut print)?;
+        let speed = generate(
+            args,
+            decoder,
+            config.output_vocab_size,
+            sampler,
+            &tokenizer,
+            &prompt,
+            &mut print,
+        )?;
         say!("");
         let isa = args.model.compute.kernels()?.isa();
         eprintln!("{speed}; {isa}, {} threads", rayon::current_num_threads());

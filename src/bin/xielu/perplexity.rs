@@ -87,7 +87,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let bar = progress_bar(windows.len())?;
         let mut score = Score::default();
         let first = if args.from_start { 0 } else { args.window / 2 };
-        score_windows(d, config.vocab_size, &windows, first, |nlls| {
+        score_windows(d, config.output_vocab_size, &windows, first, |nlls| {
             nlls.iter().for_each(|&nll| score.add(nll));
             bar.inc(1);
             bar.set_message(format!("{:.4}", score.perplexity()));
@@ -154,6 +154,13 @@ pub fn score_windows(
     let mut logits = Vec::new();
     for window in windows {
         interrupt::check()?;
+        let written = |&&id: &&u32| (id as usize) < vocab_size;
+        if let Some(id) = window.get(first + 1..).and_then(|t| t.iter().find(|id| !written(id))) {
+            bail!(
+                "token {id} of the text is one that the model reads but never writes: \
+                 its output head has {vocab_size} rows"
+            );
+        }
         decoder.rewind(0);
         let batch = window.len() / 2;
         // The last token predicts nothing that is known.

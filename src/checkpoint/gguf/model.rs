@@ -94,9 +94,11 @@ impl<'a, 'w> Keys<'a, 'w> {
         self.refuse_what_is_not_computed()?;
         let num_heads = self.size("attention.head_count")?;
         let hidden_size = self.size("embedding_length")?;
+        let vocab_size = self.vocab_size()?;
         let rms_norm_eps = "attention.layer_norm_rms_epsilon";
         let config = Config {
-            vocab_size: self.vocab_size()?,
+            vocab_size,
+            output_vocab_size: self.output_vocab_size(vocab_size)?,
             hidden_size,
             intermediate_size: self.size("feed_forward_length")?,
             num_layers: self.size("block_count")?,
@@ -147,6 +149,11 @@ impl<'a, 'w> Keys<'a, 'w> {
         let embedding = embedding.ok_or(Error::MissingTensor(role))?;
         let rows = embedding.dims().get(1).and_then(|&rows| usize::try_from(rows).ok());
         rows.ok_or(Error::TensorRank { role, dims: embedding.dims().len() })
+    }
+
+    /// Rows of the output head: llama.cpp's key for Apertus 1.5, or as many as the embedding has.
+    fn output_vocab_size(self, vocab_size: usize) -> Result<usize, Error> {
+        Ok(self.optional_size("vocab_size_out")?.unwrap_or(vocab_size))
     }
 
     fn head_dim(self, hidden_size: usize, num_heads: usize) -> Result<usize, Error> {

@@ -16,6 +16,7 @@ pub(super) struct ConfigJson {
     /// The language model's own configuration where the model has other parts too.
     text_config: Option<Box<ConfigJson>>,
     vocab_size: Option<usize>,
+    output_vocab_size: Option<usize>,
     hidden_size: Option<usize>,
     intermediate_size: Option<usize>,
     num_hidden_layers: Option<usize>,
@@ -101,6 +102,7 @@ impl ConfigJson {
         };
         let config = Config {
             vocab_size: required("vocab_size", self.vocab_size)?,
+            output_vocab_size: self.output_vocab_size.or(self.vocab_size).unwrap_or(0),
             hidden_size,
             intermediate_size: required("intermediate_size", self.intermediate_size)?,
             num_layers: required("num_hidden_layers", self.num_hidden_layers)?,

@@ -88,6 +88,10 @@ fn write_shape(
     size("attention.head_count", config.num_heads)?;
     size("attention.head_count_kv", config.num_kv_heads)?;
     size("vocab_size", config.vocab_size)?;
+    if config.output_vocab_size != config.vocab_size {
+        // As llama.cpp calls it for Apertus 1.5.
+        size("vocab_size_out", config.output_vocab_size)?;
+    }
     size("rope.dimension_count", config.head_dim)?;
     if config.q_size() != config.hidden_size {
         size("attention.key_length", config.head_dim)?;

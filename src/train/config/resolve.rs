@@ -113,6 +113,7 @@ impl ModelConfig {
         };
         let config = Config {
             vocab_size: self.vocab_size,
+            output_vocab_size: self.vocab_size,
             hidden_size: self.hidden_size,
             intermediate_size: self.intermediate_size,
             num_layers: self.num_layers,

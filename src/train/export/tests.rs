@@ -17,6 +17,7 @@ fn tokenizer() -> TextTokenizer {
 fn config(hidden_act: HiddenAct, qk_norm: bool, scaling: RopeScaling) -> Config {
     Config {
         vocab_size: 1024,
+        output_vocab_size: 1024,
         hidden_size: 32,
         intermediate_size: 64,
         num_layers: 2,

@@ -129,6 +129,9 @@ fn print_config(out: &mut impl Write, c: &Config) -> anyhow::Result<()> {
     row("ffn", c.intermediate_size.to_string())?;
     row("heads", format!("{} / {} kv x {}", c.num_heads, c.num_kv_heads, c.head_dim))?;
     row("vocabulary", c.vocab_size.to_string())?;
+    if c.output_vocab_size != c.vocab_size {
+        row("output vocabulary", c.output_vocab_size.to_string())?;
+    }
     row("context", c.context_length.to_string())?;
     row("RoPE", format!("theta {}{}", c.rope.theta, scaling(c)))?;
     row("QK-norm", yes(c.qk_norm))?;

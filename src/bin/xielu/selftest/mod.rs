@@ -75,7 +75,7 @@ fn greedy_run(path: &std::path::Path, kernels: Kernels) -> anyhow::Result<String
         let args = ModelArgs::plain(path, KvArg::F32);
         let backend = Backend::new(kernels, &Serial);
         with_decoder_on(backend, &view, path, &args, TOKENS, 1, |decoder, config| {
-            let mut logits = vec![0.0; config.vocab_size];
+            let mut logits = vec![0.0; config.output_vocab_size];
             let mut ids = vec![0];
             for position in 0..TOKENS {
                 decoder.step(ids[position], &mut logits)?;

@@ -144,7 +144,7 @@ impl Measure<'_> {
         with_decoder_on(self.backend, view, path, &args, window, batch, |decoder, config| {
             before(decoder)?;
             let mut scores = Vec::new();
-            score_windows(decoder, config.vocab_size, self.windows, window / 2, |nlls| {
+            score_windows(decoder, config.output_vocab_size, self.windows, window / 2, |nlls| {
                 scores.extend_from_slice(nlls);
             })?;
             Ok(scores)
