@@ -35,20 +35,12 @@ def test_the_formula_at_its_borders(eps):
     torch.testing.assert_close(found, truth)
 
 
-def test_second_derivatives():
-    assert torch.autograd.gradgradcheck(xielu.reference, inputs(torch.float64, (9,)))
-    x, p, n = inputs(torch.float32)
-    (dx,) = torch.autograd.grad(xielu.xielu(x, p, n).sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="second derivatives"):
-        dx.sum().backward()
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
 def test_opcheck(dtype):
     torch.library.opcheck(torch.ops.xielu.forward, (*inputs(dtype), 0.5, EPS))
     dy = torch.ones(4, 33, dtype=dtype)
     detached = [t.detach() for t in inputs(dtype)]
-    torch.library.opcheck(torch.ops.xielu.backward, (dy, *detached, 0.5, EPS))
+    torch.library.opcheck(torch.ops.xielu.backward, (detached[0], dy, *detached[1:], 0.5, EPS))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -149,7 +141,7 @@ def test_diverged_alphas_give_nan():
     (lambda x, p, n: (x, p.expand(2), n), ValueError),
     (lambda x, p, n: (x, p, n[:0]), ValueError),
     (lambda x, p, n: (x, p.to("meta"), n), ValueError),
-    (lambda x, p, n: (x, p, n, 0.5, 1e-6), ValueError),
+    (lambda x, p, n: (x, p, n, 0.5, float("inf")), ValueError),
     (lambda x, p, n: (x, p, n, float("nan")), ValueError),
 ])
 def test_bad_input(bad, error):

@@ -2,9 +2,12 @@
 
 import ctypes
 import functools
+import warnings
 from ctypes import POINTER, byref, c_bool, c_char_p, c_double, c_float, c_int32, c_size_t
 from ctypes import c_uint32, c_uint64, c_void_p
 from pathlib import Path
+
+import torch
 
 ABI_VERSION = 1
 KIND_XIELU = 1
@@ -116,6 +119,20 @@ def check_cuda(status: int) -> None:
     if status != 0:
         error = ValueError if status == CUDA_INVALID else RuntimeError
         raise error(f"xielu: {library().xielu_cuda_last_error().decode()}")
+
+
+@functools.cache
+def has_cuda(index: int) -> bool:
+    """Whether the kernels run on this device; where not, the reason is told once."""
+    if torch.version.cuda is None:
+        # ROCm's devices are called cuda, too.
+        return False
+    try:
+        cuda_device(index)
+    except (RuntimeError, ValueError) as error:
+        warnings.warn(f"{error}; computing with PyTorch's operations on cuda:{index}")
+        return False
+    return True
 
 
 @functools.cache
