@@ -1,13 +1,23 @@
-//! No bytes make the GGUF reader panic, loop, or break what it promises of a checked file.
-//!
-//! `cargo +nightly fuzz run gguf`. The seeds in `corpus/gguf/` are the headers of the test
-//! models with few tokens, one layer and small tensors.
+//! No bytes make the GGUF reader or the tokenizer of its vocabulary panic, loop, or break what
+//! they promise of a checked file. The seeds in `corpus/gguf/` are the headers of the test models
+//! with few tokens, one layer and small tensors.
 #![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use xielu::checkpoint::gguf::Gguf;
+use xielu::tokenizer::Tokenizer;
 
 #[path = "../../tests/gguf_support/walk.rs"]
 mod walk;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(init: xielu_fuzz::let_panics_unwind(), |bytes: &[u8]| {
     // The verdict does not matter here; the assertions inside do.
     let _ = walk::walk(bytes);
+    if let Ok(gguf) = Gguf::parse(bytes)
+        && let Ok(tokenizer) = Tokenizer::from_gguf(&gguf)
+    {
+        let _ = tokenizer.encode_prompt("The `Vec<T>` type\n\n is</s> é");
+    }
 });
+
+xielu_fuzz::mutator!(gguf);
