@@ -5,10 +5,9 @@
 mod capi_support;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::process::Command;
 
+use capi_support::compiled::{compile, errors, existing, libraries, static_library, succeeds};
 use capi_support::functions;
 
 use xielu::activation::Elementwise as _;
@@ -19,61 +18,9 @@ use xielu::llama::{Sampler, SamplerOptions};
 use xielu::{Backend, Mlp, RawXielu};
 
 const MODEL: &str = "tests/data/tiny-Q8_0.gguf";
-const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
-/// What Rust's standard library needs.
-const SYSTEM: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
-
-/// Whether the program is on this machine.
-fn exists(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success())
-}
-
-/// Those of `programs` that are there; says so if none is.
-fn existing<'a>(programs: &[&'a str]) -> Vec<&'a str> {
-    let found: Vec<&str> = programs.iter().copied().filter(|p| exists(p)).collect();
-    if found.is_empty() {
-        eprintln!("not checked: none of {programs:?} is on this machine");
-    }
-    found
-}
-
-fn succeeds(command: &mut Command) -> String {
-    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.status.success(), "{command:?}\n{}", errors(&output));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn errors(output: &Output) -> String {
-    format!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr))
-}
-
-/// Where the libraries lie, static and shared, once built.
-fn libraries() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("capi");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["rustc", "--lib", "--features", "capi"]);
-        cargo.args(["--crate-type", "staticlib,cdylib", "--target-dir"]).arg(&target);
-        succeeds(&mut cargo);
-        target.join("debug")
-    })
-}
-
-/// Compiles `source` of `examples/c` to a program of its own.
-fn compile(compiler: &str, source: &str, flags: &[&str], library: &[&str]) -> PathBuf {
-    static PROGRAMS: AtomicUsize = AtomicUsize::new(0);
-    let number = PROGRAMS.fetch_add(1, Ordering::Relaxed);
-    let program = libraries().join(format!("{source}.{number}"));
-    let mut command = Command::new(compiler);
-    command.args(STRICT).args(["-g", "-O1", "-Iinclude"]).args(flags);
-    command.arg(format!("examples/c/{source}")).args(library).args(SYSTEM).arg("-o").arg(&program);
-    succeeds(&mut command);
-    program
-}
-
-fn static_library() -> String {
-    libraries().join("libxielu.a").to_str().unwrap().to_owned()
+/// Compiles a file of `examples/c`.
+fn example(compiler: &str, name: &str, flags: &[&str], library: &[&str]) -> PathBuf {
+    compile(compiler, &Path::new("examples/c").join(name), flags, library)
 }
 
 /// The C examples and their arguments.
@@ -85,7 +32,7 @@ fn examples_print_what_rust_computes(compilers: &[&str], flags: &[&str]) {
     let expected = [activation(), mlp(), generation()];
     for compiler in existing(compilers) {
         for ((source, args), expected) in EXAMPLES.iter().zip(&expected) {
-            let program = compile(compiler, source, flags, &[&static_library()]);
+            let program = example(compiler, source, flags, &[&static_library()]);
             let out = succeeds(Command::new(program).args(*args));
             assert_eq!(&out, expected, "{compiler} {source}");
         }
@@ -109,7 +56,7 @@ fn the_shared_library_does_too() {
     let library = ["-L", directory, "-Wl,-rpath", directory, "-lxielu"];
     for compiler in existing(&["gcc", "clang"]).into_iter().take(1) {
         // The linker takes the shared library where both lie.
-        let program = compile(compiler, "generate.c", &["-std=c99", "-fPIE"], &library);
+        let program = example(compiler, "generate.c", &["-std=c99", "-fPIE"], &library);
         let out = succeeds(Command::new(&program).args([MODEL, "40", "0.7"]));
         assert_eq!(out, generation());
         let needed = succeeds(Command::new("readelf").arg("-d").arg(&program));
@@ -121,7 +68,7 @@ fn the_shared_library_does_too() {
 fn the_header_compiles_as_cpp() {
     for compiler in existing(&["g++", "clang++"]) {
         for standard in ["-std=c++17", "-std=c++20"] {
-            let program = compile(compiler, "header.cpp", &[standard], &[&static_library()]);
+            let program = example(compiler, "header.cpp", &[standard], &[&static_library()]);
             let f = RawXielu::PAPER_INIT.freeze();
             let expected = format!(
                 "xielu {}: f(1) = {:.4}, f(-1) = {:.4}\n",
@@ -170,7 +117,7 @@ fn valgrind_finds_nothing() {
     let valgrind = existing(&["valgrind"]);
     for compiler in existing(&["gcc", "clang"]).into_iter().take(valgrind.len()) {
         for (source, args) in EXAMPLES {
-            let program = compile(compiler, source, &["-std=c99"], &[&static_library()]);
+            let program = example(compiler, source, &["-std=c99"], &[&static_library()]);
             let mut command = Command::new("valgrind");
             command.args(["-q", "--error-exitcode=9", "--leak-check=full"]).arg(program);
             // Its machine has fewer instructions, so the last bits may differ: not compared.
@@ -182,7 +129,7 @@ fn valgrind_finds_nothing() {
 #[test]
 fn a_bad_file_is_explained() {
     for compiler in existing(&["gcc", "clang"]).into_iter().take(1) {
-        let program = compile(compiler, "mlp.c", &["-std=c99"], &[&static_library()]);
+        let program = example(compiler, "mlp.c", &["-std=c99"], &[&static_library()]);
         for (args, problem) in [
             (&["Cargo.toml"][..], "it does not begin with \"GGUF\" (at byte 0)"),
             (&["nowhere.gguf"], "No such file"),

@@ -1,6 +1,9 @@
 //! Memory as a C program has it.
 #![allow(dead_code, reason = "each test crate uses its part")]
 
+#[cfg(target_os = "linux")]
+pub mod compiled;
+
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
