@@ -17,6 +17,7 @@ Of every case cases.json has
   templates  chat templates by name, "default" where there is one
   greedy     [text, ids, text of them]: greedy continuations in f32, up to and with a stop; ids are
              cut where the two best logits lie closer than 0.001
+  all        the text of all ids in their order
 """
 import hashlib, json, os, pathlib, shutil, sys, tempfile
 
@@ -34,10 +35,9 @@ MARGIN = 1e-3
 
 def prompt_ids(tokenizer, text):
     ids, bare = tokenizer(text).input_ids, tokenizer(text, add_special_tokens=False).input_ids
-    bos = tokenizer.bos_token_id
-    if bos is not None and bare[:1] == [bos] and ids[:2] == [bos, bos]:
-        return ids[1:]
-    return ids
+    first = tokenizer("a").input_ids[0]
+    added = first != tokenizer("a", add_special_tokens=False).input_ids[0]
+    return ids[1:] if added and bare[:1] == [first] else ids
 
 
 def listed(ids):
@@ -88,19 +88,21 @@ def record(folder, texts):
         new = greedy(model, ids, stops)
         assert new, f"{text!r}: the first logits are a tie"
         continued.append([text, new, tokenizer.decode(new, skip_special_tokens=True)])
-    prompts = [[text, prompt_ids(tokenizer, text)] for text in vocabularies.TEXTS + texts]
-    return dict(prompts=prompts, stops=stops, templates=templates(tokenizer), greedy=continued)
+    prompts = [[text, prompt_ids(tokenizer, text)] for text in texts]
+    everything = tokenizer.decode(list(range(len(tokenizer))), skip_special_tokens=True)
+    return dict(prompts=prompts, stops=stops, templates=templates(tokenizer), greedy=continued,
+                all=everything)
 
 
 def all_cases():
-    plain = vocabularies.plain
+    plain, common = vocabularies.plain, vocabularies.TEXTS
     for name, about, vocabulary, texts in vocabularies.CASES:
-        yield name, about, networks.plain, vocabulary, texts
+        yield name, about, networks.plain, vocabulary, common + texts
     for name, about, network in networks.CASES:
-        yield name, about, network, plain, []
+        yield name, about, network, plain, ["", "<s>Hello"]
     yield ("qwen3_whole", "Qwen 3 with a tokenizer of its kind", networks.llama(
         networks.DEFAULT, family=networks.QWEN3, head_dim=8, seed=7, bos_token_id=None,
-        eos_token_id=2, pad_token_id=0), vocabularies.qwen, ["<|im_start|>user\nHi<|im_end|>"])
+        eos_token_id=2, pad_token_id=0), vocabularies.qwen, common + ["<|im_start|>user\nHi<|im_end|>"])
 
 
 def collect(folder, name, out, known):
@@ -143,7 +145,7 @@ def main():
         cases.append(dict(name=name, about=about, files=files, **truth))
         print(name, truth["stops"], [new for _, new, _ in truth["greedy"]], flush=True)
     if not chosen:
-        lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases)
+        lines = ",\n".join(json.dumps(case) for case in cases)
         (HERE / "cases.json").write_text(f"[\n{lines}\n]\n")
 
 

@@ -38,6 +38,8 @@ TEXTS = [
     "<s>Hello", "<s> Hello", " <s>Hello", "x</s>y", "  <|assistant_end|>  ", "<s>",
     "<s><|user_start|>Hello<|user_end|><|assistant_start|>",
     "one <|user_start|> two<|user_end|> <|assistant_start|>three",
+    "\x00\x1b[0m\x7f", "\u200bzero\u200d\u202eright\ufeff", "\u2581<0x41> \u0120word\u010a",
+    "\U0001f469\u200d\U0001f4bb\U0001f1e8\U0001f1ed", "a" * 40 + " " * 20 + "\n" * 5,
 ]
 
 
@@ -121,6 +123,28 @@ def older_settings(folder):
         named[name] = {"content": token, "lstrip": False, "normalized": False, "rstrip": False,
                        "single_word": False}
     (folder / "special_tokens_map.json").write_text(json.dumps(named, indent=2))
+
+
+def token_objects(folder):
+    """Special tokens as objects, as transformers 3 and 4 wrote them."""
+    plain(folder)
+    token = lambda text: dict(__type="AddedToken", content=text, lstrip=False, normalized=True,
+                              rstrip=False, single_word=False)
+    settings(folder, bos_token=token("<s>"), eos_token=token("<|assistant_end|>"))
+
+
+def tokens_in_map(folder):
+    """Special tokens in special_tokens_map.json alone."""
+    plain(folder)
+    tokens = dict(bos_token="<s>", eos_token=dict(
+        content="<|assistant_end|>", lstrip=False, normalized=False, rstrip=False, single_word=False))
+    edit(folder / "tokenizer_config.json", lambda j: [j.pop(key) for key in tokens])
+    (folder / "special_tokens_map.json").write_text(json.dumps(tokens, indent=2))
+
+
+def no_settings(folder):
+    plain(folder)
+    (folder / "tokenizer_config.json").unlink()
 
 
 def used_once(folder):
@@ -244,6 +268,9 @@ CASES = [
      post(bos_template(), add_bos_token=None), []),
     ("eos_added", "a template that ends texts", post(bos_template(" </s>")), []),
     ("older_settings", "tokenizer_config.json of transformers 4", older_settings, []),
+    ("token_objects", "special tokens as objects", token_objects, []),
+    ("tokens_in_map", "special tokens in special_tokens_map.json", tokens_in_map, []),
+    ("no_settings", "no tokenizer_config.json", no_settings, []),
     ("used_once", "truncation and padding of a call", used_once, []),
     ("fixed_length", "truncation from the left, padding to a length", fixed_length, []),
     ("merges_as_text", "merges as older files write them", merges_as_text, []),
