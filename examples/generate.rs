@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         decoder.step(id, &mut logits)?;
     }
     for _ in 0..60 {
-        let id = sampler.sample(&logits);
+        let id = sampler.sample(&logits)?;
         print!("{}", shown(vocabulary[id as usize]));
         decoder.step(id, &mut logits)?;
     }

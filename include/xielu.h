@@ -158,6 +158,10 @@ enum xielu_status
      * A mistake inside the library; please report it.
      */
     XIELU_STATUS_INTERNAL = 19,
+    /**
+     * A value is NaN, infinite or beyond the range of the KV cache's type.
+     */
+    XIELU_STATUS_NON_FINITE = 20,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -699,7 +703,8 @@ xielu_status xielu_decoder_rewind(xielu_decoder *decoder, size_t position);
 xielu_status xielu_sampler_init(const xielu_sampler_options *options, xielu_sampler *sampler);
 
 /**
- * Draws a token from n logits, at least one. NaN is never drawn.
+ * Draws a token from n logits, at least one. One of minus infinity forbids its token; NaN and plus
+ * infinity are XIELU_STATUS_NON_FINITE.
  */
 xielu_status xielu_sampler_sample(xielu_sampler *sampler,
                                   const float *logits,

@@ -5,6 +5,7 @@ use core::fmt;
 use crate::checkpoint::Role;
 use crate::checkpoint::gguf::{GgmlType, GgufError};
 use crate::config::HiddenAct;
+use crate::finite::NonFinite;
 use crate::kernels::{LengthError, ShapeError};
 
 /// An error of the core. Small and `Copy`: no allocation, no text beyond what is static.
@@ -100,6 +101,8 @@ pub enum Error {
         /// Size of the vocabulary.
         vocab_size: usize,
     },
+    /// A result is no number: the weights are damaged, or values outgrew their type.
+    NonFinite(NonFinite),
     /// An index reached beyond its range: a mistake inside this library.
     OutOfRange(&'static str),
 }
@@ -223,6 +226,7 @@ impl fmt::Display for Error {
             Error::Token { id, vocab_size } => {
                 write!(f, "token id {id} is beyond the vocabulary of {vocab_size}")
             }
+            Error::NonFinite(place) => place.fmt(f),
             Error::OutOfRange(what) => write!(f, "internal error: {what} out of range"),
         }
     }

@@ -69,6 +69,7 @@ pub mod checkpoint;
 pub mod config;
 mod error;
 mod extended;
+mod finite;
 mod functions;
 pub mod llama;
 pub mod mlp;
@@ -88,6 +89,7 @@ pub use backend::Rayon;
 pub use backend::{Backend, Executor, Serial};
 pub use config::Config;
 pub use error::{ElementType, Error, Key, ShortName};
+pub use finite::NonFinite;
 pub use mlp::Mlp;
 pub use selftest::{SelftestError, selftest};
 #[cfg(feature = "cuda")]

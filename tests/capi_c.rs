@@ -198,7 +198,7 @@ fn generation() -> String {
     decoder.logits(&mut logits).unwrap();
     let ids: Vec<u32> = (0..40)
         .map(|_| {
-            let id = sampler.sample(&logits);
+            let id = sampler.sample(&logits).unwrap();
             decoder.step(id, &mut logits).unwrap();
             id
         })

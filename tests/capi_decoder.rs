@@ -138,7 +138,7 @@ fn rust_run(kv_type: KvType, sampler: SamplerOptions) -> (Vec<f32>, Vec<u32>) {
     let mut sampler = Sampler::new(sampler);
     let ids = (0..20)
         .map(|_| {
-            let id = sampler.sample(&logits);
+            let id = sampler.sample(&logits).unwrap();
             decoder.step(id, &mut logits).unwrap();
             id
         })

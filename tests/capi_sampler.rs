@@ -13,7 +13,7 @@ fn bad_samplers_are_refused() {
     let options = zeroed::<xielu_sampler_options>();
     let mut sampler = zeroed::<xielu_sampler>();
     let s: *mut xielu_sampler = &mut sampler;
-    let mut logits = [0.0, 3.0, f32::NAN, 1.0];
+    let mut logits = [0.0, 3.0, f32::NEG_INFINITY, 1.0];
     let p = logits.as_mut_ptr();
     let mut id = 7;
     let sample = xielu_sampler_sample;
@@ -47,6 +47,8 @@ fn bad_samplers_are_refused() {
         assert_eq!(sample(s, p, 4, p.cast()), Status::Overlap);
         assert_eq!(sample(s, s.cast(), 4, &mut id), Status::Overlap);
         assert_eq!(sample(s, p, 4, s.cast()), Status::Overlap);
+        assert_eq!(sample(s, [0.0, f32::NAN].as_ptr(), 2, &mut id), Status::NonFinite);
+        assert_eq!(sample(s, [f32::NEG_INFINITY; 2].as_ptr(), 2, &mut id), Status::NonFinite);
         assert_eq!(id, 7, "nothing is written");
         assert_eq!(sample(s, p, 4, &mut id), Status::Ok);
     }

@@ -37,10 +37,10 @@ fn greedy(decoder: &mut Decoder, prompt: &[u32], n: usize) -> Vec<u32> {
     let mut logits = vec![0.0; VOCAB];
     decoder.prompt(prompt).unwrap();
     decoder.logits(&mut logits).unwrap();
-    let mut ids = vec![argmax(&logits)];
+    let mut ids = vec![argmax(&logits).unwrap()];
     while ids.len() < n {
         decoder.step(*ids.last().unwrap(), &mut logits).unwrap();
-        ids.push(argmax(&logits));
+        ids.push(argmax(&logits).unwrap());
     }
     ids
 }

@@ -144,10 +144,10 @@ fn ids(kernels: Kernels, kv_type: KvType) -> Vec<u32> {
     let mut logits = vec![0.0; config.output_vocab_size];
     d.prompt(&[443, 372, 56, 539, 30, 54, 32, 66, 459, 313]).unwrap();
     d.logits(&mut logits).unwrap();
-    let mut ids = vec![argmax(&logits)];
+    let mut ids = vec![argmax(&logits).unwrap()];
     while d.position() < d.context() {
         d.step(ids[ids.len() - 1], &mut logits).unwrap();
-        ids.push(argmax(&logits));
+        ids.push(argmax(&logits).unwrap());
     }
     ids
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use common::{directory, fixture, fixture_config, fixture_tensors};
 use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter};
 use xielu::checkpoint::hf::HfDir;
+use xielu::checkpoint::{Checkpoint as _, Role};
 use xielu::kernels::DType;
 use xielu::quant::EncodeError;
 use xielu::quant::convert::{ConvertError, Progress, Types, convert_gguf, convert_hf};
@@ -93,7 +94,12 @@ fn a_file_may_replace_its_own_source() {
 #[test]
 fn damaged_values_are_named() {
     let name = "model.layers.1.mlp.up_proj.weight";
-    for (bits, dtype) in [(0x7fc0u16, DType::Q8_0), (0xff80, DType::Q4_0), (0x7f80, DType::F16)] {
+    for (bits, dtype) in [
+        (0x7fc0u16, DType::Q8_0),
+        (0xff80, DType::Q4_0),
+        (0x7f80, DType::F16),
+        (0x7f80, DType::BF16),
+    ] {
         let mut tensors = fixture_tensors();
         let data = &mut tensors.get_mut(name).unwrap().2;
         // Row 600 is in the second chunk of rows.
@@ -110,9 +116,41 @@ fn damaged_values_are_named() {
                 if tensor == "blk.1.ffn_up.weight"),
             "{text}"
         );
-        // The same type is a copy, whatever the values.
-        let types = Types::uniform(DType::BF16);
-        convert_hf(&source, &guarded.output, &types, None, go_on).unwrap();
+    }
+}
+
+/// A tensor that keeps its type is copied, and checked all the same.
+#[test]
+fn damage_is_not_copied() {
+    let bytes = bf16_fixture();
+    let up = "blk.1.ffn_up.weight";
+    for (dtype, name, row, col) in [
+        (DType::Q8_0, up, 600, 64),
+        (DType::Q4_0, up, 600, 64),
+        (DType::F16, up, 600, 64),
+        (DType::F32, up, 600, 64),
+        (DType::Q8_0, "blk.2.ffn_norm.weight", 0, 64), // F32, as norms are
+    ] {
+        let guarded = Guarded::new();
+        let types = Types::uniform(dtype);
+        convert_gguf(&Gguf::parse(&bytes).unwrap(), &guarded.output, &types, go_on).unwrap();
+        let mut converted = fs::read(&guarded.output).unwrap();
+        let at = {
+            let gguf = Gguf::parse(&converted).unwrap();
+            let tensor = gguf.tensor(Role::from_gguf_name(name).unwrap()).unwrap().unwrap();
+            let start = tensor.data.as_ptr().addr() - converted.as_ptr().addr();
+            let blocks = (row * tensor.cols + col) / tensor.dtype.block_len();
+            start + blocks * tensor.dtype.block_bytes()
+        };
+        // An infinite f16, and the upper half of one in f32.
+        let wide = dtype == DType::F32 || row == 0;
+        let (skip, infinity) = if wide { (2, 0x7f80u16) } else { (0, 0x7c00) };
+        converted[at + skip..at + skip + 2].copy_from_slice(&infinity.to_le_bytes());
+        fs::write(&guarded.output, "what was here before").unwrap();
+        let gguf = Gguf::parse(&converted).unwrap();
+        let (error, text) = guarded.error(convert_gguf(&gguf, &guarded.output, &types, go_on));
+        let ConvertError::NotFinite { tensor, row: r, col: c } = error else { panic!("{text}") };
+        assert_eq!((tensor.as_str(), r, c), (name, row, col), "{dtype}");
     }
 }
 

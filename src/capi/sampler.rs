@@ -60,7 +60,8 @@ pub unsafe extern "C" fn xielu_sampler_init(
     })
 }
 
-/// Draws a token from n logits, at least one. NaN is never drawn.
+/// Draws a token from n logits, at least one. One of minus infinity forbids its token; NaN and plus
+/// infinity are XIELU_STATUS_NON_FINITE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xielu_sampler_sample(
     sampler: *mut xielu_sampler,
@@ -77,7 +78,7 @@ pub unsafe extern "C" fn xielu_sampler_sample(
         // SAFETY: the module's contract.
         let sampler = unsafe { object::get_mut(sampler) }?;
         // SAFETY: the module's contract, and they are separate from what is written.
-        let token = sampler.sample(unsafe { logits.get() });
+        let token = sampler.sample(unsafe { logits.get() })?;
         // SAFETY: the module's contract.
         unsafe { out.write(token) };
         Ok(())

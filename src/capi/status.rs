@@ -49,10 +49,12 @@ pub enum Status {
     NotFound = 18,
     /// A mistake inside the library; please report it.
     Internal = 19,
+    /// A value is NaN, infinite or beyond the range of the KV cache's type.
+    NonFinite = 20,
 }
 
 impl Status {
-    const ALL: [Status; 20] = [
+    const ALL: [Status; 21] = [
         Status::Ok,
         Status::Null,
         Status::Misaligned,
@@ -73,6 +75,7 @@ impl Status {
         Status::Token,
         Status::NotFound,
         Status::Internal,
+        Status::NonFinite,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -97,6 +100,9 @@ impl Status {
             Status::Token => c"a token id is beyond the vocabulary",
             Status::NotFound => c"the file has nothing of that name or number",
             Status::Internal => c"an error inside the library",
+            Status::NonFinite => {
+                c"a value is NaN, infinite or beyond the range of the KV cache's type"
+            }
         }
     }
 }
@@ -122,6 +128,7 @@ impl From<Error> for Status {
             Error::ContextFull { .. } => Status::ContextFull,
             Error::Token { .. } => Status::Token,
             Error::OutOfRange(_) => Status::Internal,
+            Error::NonFinite(_) => Status::NonFinite,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::model::Model;
 use super::pass::{self, Buffers, Pass};
 use super::rope;
 use crate::backend::Backend;
+use crate::finite::{NonFinite, all_finite, first_bad};
 use crate::kernels::LengthError;
 use crate::{Config, Error};
 
@@ -108,7 +109,8 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     ///
     /// # Errors
     /// [`Error::ContextFull`] if the tokens do not fit (nothing is decoded); [`Error::Token`] if
-    /// one is beyond the vocabulary (the batches before its own are decoded).
+    /// one is beyond the vocabulary, [`Error::NonFinite`] if a layer gives a value that is no
+    /// number (the batches before its own are decoded).
     pub fn prompt(&mut self, tokens: &[u32]) -> Result<(), Error> {
         self.check_room(tokens.len())?;
         tokens.chunks(self.options.batch.max(1)).try_for_each(|batch| self.batch(batch))
@@ -148,9 +150,18 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
             pass.mlp(self.options.mlp_tile, &mut b)?;
             observe(index, b.h);
         }
+        // What a layer adds is found by the next one's norm; the last layer has none after it.
+        if !all_finite(b.x) {
+            return Err(Error::NonFinite(self.last_layer()));
+        }
         self.position += tokens.len();
         self.last_batch = tokens.len();
         Ok(())
+    }
+
+    /// Where the values come from that the output head takes.
+    const fn last_layer(&self) -> NonFinite {
+        NonFinite::Mlp(self.model.layers.len().saturating_sub(1))
     }
 
     fn check_room(&self, tokens: usize) -> Result<(), Error> {
@@ -163,7 +174,7 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     ///
     /// # Errors
     /// [`Error::Length`] unless `out` is a whole number of tokens, at least one and at most as
-    /// many as the last batch had.
+    /// many as the last batch had; [`Error::NonFinite`] if a logit is NaN or infinite.
     pub fn logits(&mut self, out: &mut [f32]) -> Result<(), Error> {
         let model = self.model;
         let config = &model.config;
@@ -172,12 +183,19 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         if out.len() != expected || self.last_batch == 0 {
             return Err(LengthError { expected, found: out.len() }.into());
         }
+        let last_layer = self.last_layer();
         let b = Buffers::carve(self.scratch, config, &self.options, self.last_batch)?;
         let start = (self.last_batch - n) * config.hidden_size;
         let x = b.x.get(start..).ok_or(Error::OutOfRange("final states"))?;
         let h = b.h.get_mut(start..).ok_or(Error::OutOfRange("final states"))?;
         pass::copy(x, h);
-        model.output_norm.apply(h)?;
-        pass::project(&self.backend, &model.output, h, b.blocks, out, false)
+        model.output_norm.apply(h, last_layer)?;
+        pass::project(&self.backend, &model.output, h, b.blocks, out, false)?;
+        match first_bad(out) {
+            Some(at) => Err(Error::NonFinite(NonFinite::Logit {
+                token: at % config.output_vocab_size.max(1),
+            })),
+            None => Ok(()),
+        }
     }
 }

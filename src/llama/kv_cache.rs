@@ -1,6 +1,7 @@
 //! Keys and values of past positions, in the caller's bytes.
 
-use crate::kernels::{BF16, DType, F16, F32, Kernels, Matrix, ShapeError, built};
+use crate::finite::{NonFinite, all_finite, is_finite};
+use crate::kernels::{BF16, BlockQ8_0, DType, F16, F32, Kernels, Matrix, ShapeError, built};
 use crate::rows::rows;
 use crate::{Config, Error};
 
@@ -26,6 +27,24 @@ impl KvType {
             KvType::F16 => DType::F16,
             KvType::BF16 => DType::BF16,
             KvType::Q8_0 => DType::Q8_0,
+        }
+    }
+
+    /// Its name: `f32`, `f16`, `bf16` or `q8_0`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            KvType::F32 => "f32",
+            KvType::F16 => "f16",
+            KvType::BF16 => "bf16",
+            KvType::Q8_0 => "q8_0",
+        }
+    }
+
+    /// The smallest type with a larger range, if there is one.
+    pub(crate) const fn wider(self) -> Self {
+        match self {
+            KvType::F16 | KvType::Q8_0 => KvType::BF16,
+            KvType::BF16 | KvType::F32 => KvType::F32,
         }
     }
 
@@ -56,7 +75,7 @@ impl KvType {
 #[derive(Debug)]
 pub struct KvCache<'c> {
     bytes: &'c mut [u8],
-    dtype: DType,
+    kv_type: KvType,
     context: usize,
     layers: usize,
     kv_heads: usize,
@@ -91,7 +110,7 @@ impl<'c> KvCache<'c> {
             bytes.get_mut(..needed).ok_or(Error::Memory { what: "KV cache", needed, found })?;
         Ok(KvCache {
             bytes,
-            dtype: kv_type.dtype(),
+            kv_type,
             context,
             layers: config.num_layers,
             kv_heads: config.num_kv_heads,
@@ -118,10 +137,11 @@ impl<'c> KvCache<'c> {
     }
 
     const fn row_bytes(&self) -> usize {
-        row_bytes(self.head_dim, self.dtype)
+        row_bytes(self.head_dim, self.kv_type.dtype())
     }
 
-    /// Writes the keys and values (all heads) of one position.
+    /// Writes the keys and values (all heads) of one position. One that is not finite is an error:
+    /// a score of minus infinity would go unnoticed.
     pub(crate) fn store(
         &mut self,
         kernels: &Kernels,
@@ -135,10 +155,21 @@ impl<'c> KvCache<'c> {
             for (head, x) in rows(all_heads, self.head_dim).enumerate() {
                 let start = self.offset(layer, which, head) + position * row_bytes;
                 let row = self.bytes.get_mut(start..start + row_bytes);
-                encode(kernels, self.dtype, x, row.ok_or(Error::OutOfRange("KV cache"))?)?;
+                let row = row.ok_or(Error::OutOfRange("KV cache"))?;
+                if !encode(kernels, self.kv_type.dtype(), x, row)? {
+                    return Err(Error::NonFinite(self.blame(layer, x)));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Why `x`, of `layer`, cannot be stored.
+    fn blame(&self, layer: usize, x: &[f32]) -> NonFinite {
+        match all_finite(x) {
+            true => NonFinite::KvCache { layer, kv_type: self.kv_type },
+            false => NonFinite::Attention(layer),
+        }
     }
 
     /// The first `positions` keys (`values` 0) or values (`values` 1) of one head,
@@ -153,7 +184,7 @@ impl<'c> KvCache<'c> {
         let start = self.offset(layer, values, head);
         let bytes = self.bytes.get(start..start + positions * self.row_bytes());
         let bytes = bytes.ok_or(Error::OutOfRange("KV cache"))?;
-        Ok(Matrix::new(self.dtype, positions, self.head_dim, bytes)?)
+        Ok(Matrix::new(self.kv_type.dtype(), positions, self.head_dim, bytes)?)
     }
 
     /// Keys of one head, `[positions, head_dim]`.
@@ -182,23 +213,35 @@ const fn row_bytes(head_dim: usize, dtype: DType) -> usize {
     head_dim.div_ceil(dtype.block_len()) * dtype.block_bytes()
 }
 
-/// Stores `x` as `dtype`, rounding to nearest.
-fn encode(kernels: &Kernels, dtype: DType, x: &[f32], row: &mut [u8]) -> Result<(), Error> {
-    match dtype {
+/// Stores `x` as `dtype`, rounding to nearest; tells whether what is stored is finite.
+fn encode(kernels: &Kernels, dtype: DType, x: &[f32], row: &mut [u8]) -> Result<bool, Error> {
+    Ok(match dtype {
         DType::Q8_0 if built::Q8_0_KV => {
             let blocks = bytemuck::try_cast_slice_mut(row);
-            let blocks = blocks.map_err(|_| Error::OutOfRange("blocks of the KV cache"))?;
+            let blocks: &mut [BlockQ8_0] =
+                blocks.map_err(|_| Error::OutOfRange("blocks of the KV cache"))?;
             kernels.quantize_q8_0(x, blocks)?;
+            blocks.iter().all(|block| is_finite(block.d.get()))
         }
-        DType::F16 => write(x, row, |v| F16::from(v).0),
-        DType::BF16 => write(x, row, |v| BF16::from(v).0),
-        _ => write(x, row, |v| F32::from(v).0),
-    }
-    Ok(())
+        DType::F16 => write(x, row, |v| F16::from(v).0, 0x7c00),
+        DType::BF16 => write(x, row, |v| BF16::from(v).0, 0x7f80),
+        _ => write(x, row, |v| F32::from(v).0, 0x7f80),
+    })
 }
 
-fn write<const N: usize>(x: &[f32], row: &mut [u8], bytes: impl Fn(f32) -> [u8; N]) {
+/// Writes little-endian floats; false if one has the `exponent`, in its upper 16 bits, of what is
+/// not finite.
+fn write<const N: usize>(
+    x: &[f32],
+    row: &mut [u8],
+    bytes: impl Fn(f32) -> [u8; N],
+    exponent: u16,
+) -> bool {
+    let mut largest = 0;
     for (to, &v) in row.as_chunks_mut::<N>().0.iter_mut().zip(x) {
         *to = bytes(v);
+        let upper = to.last_chunk().copied().map_or(0, u16::from_le_bytes);
+        largest = largest.max(upper & exponent);
     }
+    largest < exponent
 }

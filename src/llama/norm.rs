@@ -2,6 +2,7 @@
 //! (Zhang and Sennrich, arXiv 1910.07467).
 
 use crate::Error;
+use crate::finite::{NonFinite, is_finite};
 use crate::kernels::{LengthError, Matrix};
 use crate::rows::rows_mut;
 
@@ -19,15 +20,20 @@ impl<'w> RmsNorm<'w> {
         RmsNorm { weight, eps }
     }
 
-    /// Normalises each vector of `x` on its own, in place.
-    pub(crate) fn apply(&self, x: &mut [f32]) -> Result<(), Error> {
+    /// Normalises each vector of `x` on its own, in place. The sum of its squares shows whether
+    /// all of its values are finite; if it is not, [`Error::NonFinite`] blames `source`.
+    pub(crate) fn apply(&self, x: &mut [f32], source: NonFinite) -> Result<(), Error> {
         let width = self.weight.cols();
         if width == 0 || !x.len().is_multiple_of(width) {
             return Err(LengthError { expected: width, found: x.len() }.into());
         }
         let weight = self.weight.row(0).ok_or(Error::OutOfRange("norm weight"))?;
         for x in rows_mut(x, width) {
-            let scale = 1.0 / libm::sqrtf(sum_of_squares(x) / width as f32 + self.eps);
+            let sum = sum_of_squares(x);
+            if !is_finite(sum) {
+                return Err(Error::NonFinite(source));
+            }
+            let scale = 1.0 / libm::sqrtf(sum / width as f32 + self.eps);
             x.iter_mut().for_each(|v| *v *= scale);
             if !weight.multiply_into(x) {
                 return Err(Error::OutOfRange("norm weight"));
@@ -62,7 +68,7 @@ mod tests {
         let norm = RmsNorm::new(Matrix::new(DType::F32, 1, 20, &bytes).unwrap(), 1e-5);
         let x: Vec<f32> = (0..40).map(|i| (i as f32 * 1.7).sin() * 3.0).collect();
         let mut y = x.clone();
-        norm.apply(&mut y).unwrap();
+        norm.apply(&mut y, NonFinite::Embedding).unwrap();
         for (x, y) in x.chunks(20).zip(y.chunks(20)) {
             let mean = x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / 20.0;
             for ((x, y), w) in x.iter().zip(y).zip(&weights) {
@@ -70,6 +76,13 @@ mod tests {
                 assert!((f64::from(*y) - truth).abs() < 1e-6 * (1.0 + truth.abs()));
             }
         }
-        assert!(norm.apply(&mut y[..19]).is_err());
+        assert!(norm.apply(&mut y[..19], NonFinite::Embedding).is_err());
+        // The square of 1e20 is beyond f32, and the scale would be 0.
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e20] {
+            let mut z = x.clone();
+            z[33] = bad;
+            let blamed = Err(Error::NonFinite(NonFinite::Mlp(3)));
+            assert_eq!(norm.apply(&mut z, NonFinite::Mlp(3)), blamed, "{bad}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::kv_cache::KvCache;
 use super::model::Layer;
 use super::rope;
 use crate::backend::Backend;
+use crate::finite::NonFinite;
 use crate::kernels::{InputBlock, Matrix};
 use crate::mlp::{input_for, tokens_of};
 use crate::rows::{rows, rows_mut};
@@ -109,19 +110,28 @@ impl Pass<'_, '_> {
         b: &mut Buffers<'_>,
     ) -> Result<(), Error> {
         let layer = self.layer;
+        let here = NonFinite::Attention(self.index);
         copy(b.x, b.h);
-        layer.attn_norm.apply(b.h)?;
+        layer.attn_norm.apply(b.h, self.before())?;
         project(self.backend, &layer.q, b.h, b.blocks, b.q, false)?;
         project(self.backend, &layer.k, b.h, b.blocks, b.k, false)?;
         project(self.backend, &layer.v, b.h, b.blocks, b.v, false)?;
         if let Some((q_norm, k_norm)) = &layer.qk_norm {
-            q_norm.apply(b.q)?;
-            k_norm.apply(b.k)?;
+            q_norm.apply(b.q, here)?;
+            k_norm.apply(b.k, here)?;
         }
         self.rotate_and_store(position, cache, b)?;
         let out = tokens_of("attention output", b.attn, self.config.q_size())?;
         attend(self.backend, self.config, cache, self.index, position, b.q, out)?;
         project(self.backend, &layer.o, b.attn, b.blocks, b.x, true)
+    }
+
+    /// Where the values come from that the layer takes.
+    const fn before(&self) -> NonFinite {
+        match self.index.checked_sub(1) {
+            Some(layer) => NonFinite::Mlp(layer),
+            None => NonFinite::Embedding,
+        }
     }
 
     fn rotate_and_store(
@@ -146,7 +156,7 @@ impl Pass<'_, '_> {
     /// `x += mlp(norm(x))`.
     pub(super) fn mlp(&self, tile: usize, b: &mut Buffers<'_>) -> Result<(), Error> {
         copy(b.x, b.h);
-        self.layer.ffn_norm.apply(b.h)?;
+        self.layer.ffn_norm.apply(b.h, NonFinite::Attention(self.index))?;
         self.layer.mlp.forward_tiled(self.backend, tile, b.h, b.y, b.mlp)?;
         b.x.iter_mut().zip(b.y.iter()).for_each(|(x, y)| *x += y);
         Ok(())

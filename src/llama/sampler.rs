@@ -5,6 +5,10 @@
 
 use libm::exp;
 
+use crate::Error;
+use crate::finite::{NonFinite, is_finite};
+use crate::kernels::LengthError;
+
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplerOptions {
@@ -32,15 +36,21 @@ pub struct Sampler {
     state: u64,
 }
 
-/// The index of the largest value, the first of equals; NaN is never chosen. 0 if there is none.
-pub fn argmax(logits: &[f32]) -> u32 {
-    let mut best = (0, f32::NEG_INFINITY);
+/// The index of the largest value, the first of equals; NaN is never chosen. `None` if no value is
+/// above minus infinity.
+pub fn argmax(logits: &[f32]) -> Option<u32> {
+    largest(logits).and_then(|(i, _)| u32::try_from(i).ok())
+}
+
+/// As [`argmax`], with the value.
+fn largest(logits: &[f32]) -> Option<(usize, f32)> {
+    let (mut at, mut largest) = (None, f32::NEG_INFINITY);
     for (i, &l) in logits.iter().enumerate() {
-        if l > best.1 {
-            best = (i, l);
+        if l > largest {
+            (at, largest) = (Some(i), l);
         }
     }
-    u32::try_from(best.0).unwrap_or(u32::MAX)
+    at.map(|i| (i, largest))
 }
 
 impl Sampler {
@@ -49,13 +59,27 @@ impl Sampler {
         Sampler { options, state: options.seed }
     }
 
-    /// The next token's id, from its logits. NaN logits are never drawn.
-    pub fn sample(&mut self, logits: &[f32]) -> u32 {
+    /// The next token's id, from its logits. One of minus infinity forbids its token.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] if a logit is NaN or plus infinity, or all are minus infinity;
+    /// [`Error::Length`] if there is none.
+    pub fn sample(&mut self, logits: &[f32]) -> Result<u32, Error> {
         let o = self.options;
-        let greedy = argmax(logits);
-        let largest = usize::try_from(greedy).ok().and_then(|i| logits.get(i));
-        let may_draw = |l: &&f32| l.is_finite() && o.temperature > 0.0;
-        let Some(&largest) = largest.filter(may_draw) else { return greedy };
+        let forbidden = |l: f32| l.to_bits() == f32::NEG_INFINITY.to_bits();
+        let bad = logits.iter().position(|&l| !is_finite(l) && !forbidden(l));
+        let not_finite = |token| Error::NonFinite(NonFinite::Logit { token });
+        if let Some(token) = bad {
+            return Err(not_finite(token));
+        }
+        let Some((greedy, largest)) = largest(logits) else {
+            let none = LengthError { expected: 1, found: 0 };
+            return Err(if logits.is_empty() { none.into() } else { not_finite(0) });
+        };
+        let greedy = u32::try_from(greedy).unwrap_or(u32::MAX);
+        if o.temperature.is_nan() || o.temperature <= 0.0 {
+            return Ok(greedy);
+        }
         let weight = |l: f32| exp(f64::from(l - largest) / f64::from(o.temperature));
         let mut threshold = 0;
         if o.top_k > 0 && o.top_k < logits.len() {
@@ -65,7 +89,7 @@ impl Sampler {
             let mass: f64 = kept(logits, threshold).map(|(_, l)| weight(l)).sum();
             threshold = select(logits, threshold, f64::from(o.top_p.max(0.0)) * mass, weight);
         }
-        self.draw(logits, threshold, weight).unwrap_or(greedy)
+        Ok(self.draw(logits, threshold, weight).unwrap_or(greedy))
     }
 
     /// One of the kept tokens, by its weight.
@@ -145,23 +169,24 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    const LOGITS: [f32; 6] = [1.0, f32::NAN, 3.0, -2.0, 2.5, f32::NEG_INFINITY];
+    const LOGITS: [f32; 6] = [1.0, -1e30, 3.0, -2.0, 2.5, f32::NEG_INFINITY];
 
     fn counts(options: SamplerOptions, n: usize) -> Vec<usize> {
         let mut sampler = Sampler::new(options);
         let mut counts = vec![0; LOGITS.len()];
         for _ in 0..n {
-            counts[sampler.sample(&LOGITS) as usize] += 1;
+            counts[sampler.sample(&LOGITS).unwrap() as usize] += 1;
         }
         counts
     }
 
     #[test]
     fn greedy_takes_the_first_largest() {
-        assert_eq!(argmax(&LOGITS), 2);
-        assert_eq!(argmax(&[0.0, 5.0, 5.0]), 1);
-        assert_eq!(argmax(&[f32::NAN; 3]), 0);
-        assert_eq!(argmax(&[]), 0);
+        assert_eq!(argmax(&LOGITS), Some(2));
+        assert_eq!(argmax(&[0.0, 5.0, 5.0]), Some(1));
+        assert_eq!(argmax(&[f32::NAN, -1.0]), Some(1));
+        assert_eq!(argmax(&[f32::NAN, f32::NEG_INFINITY]), None);
+        assert_eq!(argmax(&[]), None);
         assert_eq!(counts(SamplerOptions::default(), 10)[2], 10);
     }
 
@@ -170,7 +195,7 @@ mod tests {
         let options = SamplerOptions { temperature: 0.8, seed: 7, ..Default::default() };
         let n = 100_000;
         let counts = counts(options, n);
-        let weight = |l: f32| if l.is_nan() { 0.0 } else { (f64::from(l) / 0.8).exp() };
+        let weight = |l: f32| (f64::from(l) / 0.8).exp();
         let mass: f64 = LOGITS.iter().map(|&l| weight(l)).sum();
         for (c, &l) in counts.iter().zip(&LOGITS) {
             let p = weight(l) / mass;
@@ -215,7 +240,20 @@ mod tests {
         assert_eq!(counts(options, 50), counts(options, 50));
         let other = SamplerOptions { seed: 43, ..options };
         assert_ne!(counts(options, 500), counts(other, 500));
-        let infinite = [0.0, f32::INFINITY];
-        assert_eq!(Sampler::new(options).sample(&infinite), 1);
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_errors() {
+        let warm = SamplerOptions { temperature: 1.0, top_k: 2, top_p: 0.9, seed: 1 };
+        for options in [SamplerOptions::default(), warm] {
+            let sample = |logits: &[f32]| Sampler::new(options).sample(logits);
+            let bad = |token| Err(Error::NonFinite(NonFinite::Logit { token }));
+            assert_eq!(sample(&[0.0, f32::NAN, 9.0]), bad(1));
+            assert_eq!(sample(&[0.0, 9.0, -f32::NAN]), bad(2));
+            assert_eq!(sample(&[f32::INFINITY, 9.0]), bad(0));
+            assert_eq!(sample(&[f32::NEG_INFINITY; 3]), bad(0));
+            assert_eq!(sample(&[f32::NEG_INFINITY, -9.0]), Ok(1));
+            assert_eq!(sample(&[]), Err(LengthError { expected: 1, found: 0 }.into()));
+        }
     }
 }

@@ -108,6 +108,12 @@ impl Toy {
         self.tensors.iter().find(|t| t.role == role)
     }
 
+    /// Overwrites the bytes of a tensor from `at` on, as damage does.
+    pub fn overwrite(&mut self, role: Role, at: usize, bytes: &[u8]) {
+        let tensor = self.tensors.iter_mut().find(|t| t.role == role).unwrap();
+        tensor.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
     /// The stored values of a tensor.
     pub fn values(&self, role: Role) -> &[f32] {
         &self.find(role).unwrap().values

@@ -91,7 +91,7 @@ pub fn generate(
         append(&mut text, piece(id));
     }
     loop {
-        let id = sampler.sample(&memory.logits);
+        let id = sampler.sample(&memory.logits)?;
         observer.token(id, piece(id));
         append(&mut text, piece(id));
         // Only a full list refuses, and it is left before.

@@ -54,14 +54,14 @@ fn run(bytes: &[u8]) -> Result<u32, Error> {
     decoder.prompt(&[1, 2, 3])?;
     decoder.logits(&mut logits)?;
     let warm = SamplerOptions { temperature: 0.8, top_k: 40, top_p: 0.9, seed: 1 };
-    let id = Sampler::new(warm).sample(&logits);
+    let id = Sampler::new(warm).sample(&logits)?;
     decoder.step(id, &mut logits)?;
 
     let mut cache = [0; 4 * 2 * 64 * 34];
     let cache = KvCache::new(&config, 32, KvType::Q8_0, &mut cache)?;
     let mut decoder = Decoder::new(&model, backend, options, cache, &mut scratch)?;
     decoder.step(id, &mut logits)?;
-    Ok(Sampler::new(SamplerOptions::default()).sample(&logits))
+    Sampler::new(SamplerOptions::default()).sample(&logits)
 }
 
 /// The entry point. It computes and stops: there is no operating system interface to exit with.

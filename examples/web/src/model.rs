@@ -136,7 +136,7 @@ impl Model {
             return Ok(None);
         }
         self.left -= 1;
-        let id = self.sampler.sample(self.logits);
+        let id = self.sampler.sample(self.logits)?;
         if self.tokenizer.is_end(id) {
             self.left = 0;
             return Ok(None);

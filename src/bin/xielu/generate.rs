@@ -196,7 +196,7 @@ fn generate(
     let start = Instant::now();
     let mut generated = 0;
     while generated < args.n && !interrupt::requested() {
-        let id = sampler.sample(&logits);
+        let id = sampler.sample(&logits)?;
         generated += 1;
         if tokenizer.is_end(id) {
             break;

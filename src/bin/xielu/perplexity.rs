@@ -95,6 +95,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         bar.finish_and_clear();
         Ok(score)
     })?;
+    if !score.perplexity().is_finite() {
+        bail!(
+            "a loss of {:e} nats per token has no perplexity that can be printed; \
+             `xielu selftest MODEL` finds damaged weights",
+            score.loss()
+        );
+    }
     say!(
         "perplexity {:.4} +/- {:.4} (loss {:.5}, {} windows of {}, {} predictions)",
         score.perplexity(),

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use xielu::Error;
 use xielu::checkpoint::hf::HfError;
+use xielu::llama::KvType;
+use xielu::{Error, NonFinite};
 
 /// The error and its causes, without those that the text before already names, and a hint.
 pub fn message(error: &anyhow::Error) -> String {
@@ -42,6 +43,11 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
             Error::Gguf(_) | Error::MissingTensor(_) | Error::MissingKey(_) => {
                 Some("the file may be damaged or incomplete: download or convert it again")
             }
+            Error::NonFinite(NonFinite::KvCache { kv_type: KvType::BF16, .. }) => {
+                Some("give --kv-type f32")
+            }
+            Error::NonFinite(NonFinite::KvCache { .. }) => Some("give --kv-type bf16 or f32"),
+            Error::NonFinite(_) => Some("`xielu selftest MODEL` finds damaged weights"),
             Error::ContextFull { .. } => Some("raise --context or shorten the input"),
             _ => None,
         };

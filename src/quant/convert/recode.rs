@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::ConvertError;
 use super::source::SourceTensor;
+use crate::finite::first_bad;
 use crate::kernels::{Blocks, DType};
 use crate::quant::{EncodeError, ErrorStats, encode_row};
 
@@ -97,17 +98,17 @@ impl Job<'_, '_> {
     fn run(&self, lane: &mut Lane, rows: Range<usize>) -> Result<ErrorStats, ConvertError> {
         let Job { tensor, dtype, row_in, .. } = *self;
         let mut stats = ErrorStats::default();
+        let count = rows.len() * tensor.cols;
         lane.bytes.resize(rows.len() * self.row_out, 0);
+        lane.values.resize(count, 0.0);
+        decode_rows(tensor, rows.clone(), row_in, &mut lane.values)?;
+        check_finite(tensor, rows.start, &lane.values)?;
         if dtype == tensor.dtype {
             copy_rows(tensor, rows, row_in, &mut lane.bytes)?;
             return Ok(stats);
         }
-        let count = rows.len() * tensor.cols;
-        lane.values.resize(count, 0.0);
         lane.stored.resize(count, 0.0);
-        let start = rows.start;
-        decode_rows(tensor, rows, row_in, &mut lane.values)?;
-        encode(tensor, dtype, start, &lane.values, &mut lane.bytes)?;
+        encode(tensor, dtype, &lane.values, &mut lane.bytes)?;
         decode(tensor, dtype, &lane.bytes, &mut lane.stored)?;
         stats.add(&lane.values, &lane.stored);
         Ok(stats)
@@ -161,18 +162,24 @@ fn decode(
     }
 }
 
-/// Encodes whole rows, of which `start` is the first.
+/// Fails for a value of the rows from `start` on that is NaN or infinite.
+fn check_finite(
+    tensor: &SourceTensor<'_>,
+    start: usize,
+    values: &[f32],
+) -> Result<(), ConvertError> {
+    let Some(at) = first_bad(values) else { return Ok(()) };
+    let (row, col) = (start + at / tensor.cols, at % tensor.cols);
+    Err(ConvertError::NotFinite { tensor: tensor.name(), row, col })
+}
+
+/// Encodes whole rows.
 fn encode(
     tensor: &SourceTensor<'_>,
     dtype: DType,
-    start: usize,
     values: &[f32],
     out: &mut [u8],
 ) -> Result<(), ConvertError> {
-    if let Some(at) = values.iter().position(|x| !x.is_finite()) {
-        let (row, col) = (start + at / tensor.cols, at % tensor.cols);
-        return Err(ConvertError::NotFinite { tensor: tensor.name(), row, col });
-    }
     encode_row(dtype, values, out)
         .map_err(|source| ConvertError::Encode { tensor: tensor.name(), source })
 }

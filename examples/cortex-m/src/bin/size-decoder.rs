@@ -26,7 +26,7 @@ fn _start(
     let mut id = 0;
     while decoder.position() < decoder.context() {
         decoder.step(id, logits).ok()?;
-        id = argmax(logits);
+        id = argmax(logits)?;
     }
     Some(id)
 }

@@ -4,10 +4,11 @@ mod activation;
 mod product;
 #[cfg(feature = "micromath")]
 mod rough;
+mod weights;
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use xielu::kernels::{Isa, Kernels};
 use xielu::llama::argmax;
 use xielu::{Backend, Serial};
@@ -19,8 +20,9 @@ use crate::session::with_decoder_on;
 /// Check the kernels of this machine, and a model if one is given.
 ///
 /// The activation is compared with double precision, matrix products and block encoding with
-/// the scalar kernels. A model generates a few tokens greedily, which must be finite and the
-/// same ones as with the scalar kernels.
+/// the scalar kernels. All scales and values of a model must be finite; those that are not are
+/// named. It generates a few tokens greedily, which must be the same ones as with the scalar
+/// kernels.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -49,6 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     #[cfg(feature = "micromath")]
     checks.extend(rough::checks());
     if let Some(path) = &args.model {
+        checks.extend(weights::checks(path));
         checks.push((format!("greedy run of {}", path.display()), greedy_run(path, kernels)));
     }
     let mut failed = 0;
@@ -62,7 +65,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     if failed > 0 {
-        bail!("{failed} of {} checks failed; please report the lines above", checks.len());
+        bail!("{failed} of {} checks failed, see the lines above", checks.len());
     }
     say!("all {} checks passed", checks.len());
     Ok(())
@@ -79,10 +82,7 @@ fn greedy_run(path: &std::path::Path, kernels: Kernels) -> anyhow::Result<String
             let mut ids = vec![0];
             for position in 0..TOKENS {
                 decoder.step(ids[position], &mut logits)?;
-                if let Some(bad) = logits.iter().find(|l| !l.is_finite()) {
-                    bail!("a logit at position {position} is {bad}");
-                }
-                ids.push(argmax(&logits));
+                ids.push(argmax(&logits).context("no token is the likeliest")?);
             }
             Ok(ids)
         })
