@@ -5,7 +5,8 @@ makes of each. tests/ways_in.rs asks the same of the directory and of the GGUF f
     python3 tests/data/ways_in/make.py [CASE...]
 
 Needs transformers, tokenizers, torch, safetensors, numpy, ml_dtypes, compressed-tensors (made with
-transformers 5.24, tokenizers 0.23, torch 2.15, compressed-tensors 0.20). Named cases are shown and nothing is written.
+transformers 5.24, tokenizers 0.23, torch 2.15, compressed-tensors 0.20). Named cases are shown and
+nothing is written.
 
 Of every case cases.json has
   files      name in the directory -> file below files/, where equal files lie once; tokenizer.json

@@ -3,7 +3,6 @@ config.json."""
 import json, math
 import ml_dtypes, numpy, torch
 from safetensors.numpy import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 from transformers import ApertusConfig, ApertusForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers import Qwen3Config, Qwen3ForCausalLM
 from transformers.models.apertus1p5 import configuration_apertus1p5 as config15
@@ -58,14 +57,18 @@ def stopping(model):
     return model
 
 
-def apertus(seed=14, tied=False, rope=ROPE, **keys):
-    config = ApertusConfig(**{**SHAPE, "rope_parameters": dict(rope), **keys},
+def apertus(seed=14, tied=False, **keys):
+    config = ApertusConfig(**{**SHAPE, "rope_parameters": dict(ROPE), **keys},
                            tie_word_embeddings=tied)
     return seeded(ApertusForCausalLM(config), seed)
 
 
 def base():
     return stopping(apertus())
+
+
+def tied():
+    return apertus(20, tied=True)
 
 
 def save(folder, model, dtype=torch.bfloat16, **more):
@@ -139,7 +142,8 @@ def float8(strategy, scale_type=numpy.float32, block=(16, 8)):
         tensors = load_file(file)
         for name in [name for name in tensors if name.endswith("_proj.weight")]:
             weight = tensors[name].astype(numpy.float32)
-            tall, wide = {"tensor": weight.shape, "channel": (1, weight.shape[1]), "block": block}[strategy]
+            tall, wide = {
+                "tensor": weight.shape, "channel": (1, weight.shape[1]), "block": block}[strategy]
             rows, cols = (-(-a // b) for a, b in zip(weight.shape, (tall, wide)))
             scale = numpy.zeros((rows, cols), scale_type)
             coded = numpy.zeros(weight.shape, ml_dtypes.float8_e4m3fn)
@@ -185,7 +189,8 @@ def apertus15(outputs=SIZE, eos=2, seed=14):
 def apertus15_text(seed, outputs):
     def make(folder):
         config = config15.Apertus1p5TextConfig(**{
-            **SHAPE, "vocab_size": SIZE + 32, "output_vocab_size": outputs, "rope_parameters": dict(ROPE)})
+            **SHAPE, "vocab_size": SIZE + 32, "output_vocab_size": outputs,
+            "rope_parameters": dict(ROPE)})
         save(folder, seeded(model15.Apertus1p5TextForCausalLM(config), seed))
     return make
 
@@ -239,7 +244,8 @@ CASES = [
     ("rope_type_old", "rope_scaling with rope_type", old(rope_type="llama3")),
     ("rope_only_type", "rope_scaling with type", old(type="llama3")),
     ("rope_new_both", "rope_parameters with rope_type and type", rope({**ROPE, "type": "llama3"})),
-    ("rope_new_type", "rope_parameters with type", rope({**less(ROPE, "rope_type"), "type": "llama3"})),
+    ("rope_new_type", "rope_parameters with type", rope(
+        {**less(ROPE, "rope_type"), "type": "llama3"})),
     ("rope_types_differ", "rope_type goes before type", rope({**ROPE, "type": "default"})),
     ("rope_default", "no scaling", rope(DEFAULT)),
     ("rope_linear", "linear scaling", rope(dict(rope_type="linear", factor=4.0, rope_theta=1000.0))),
@@ -261,8 +267,9 @@ CASES = [
     ("rope_whole", "whole numbers", rope({**ROPE, "rope_theta": 1000, "factor": 8,
                                           "low_freq_factor": 1, "high_freq_factor": 4})),
     ("rope_fractions", "64.0", rope({**ROPE, "original_max_position_embeddings": 64.0})),
-    ("rope_extra", "keys that do nothing", rope({**ROPE, "attention_factor": 1.0, "mrope_section": [1, 1, 2],
-                                                 "partial_rotary_factor": 1.0, "beta_fast": None})),
+    ("rope_extra", "keys that do nothing", rope(
+        {**ROPE, "attention_factor": 1.0, "mrope_section": [1, 1, 2], "partial_rotary_factor": 1.0,
+         "beta_fast": None})),
     ("rope_partial_one", "partial_rotary_factor 1", rope(ROPE, partial_rotary_factor=1.0)),
     ("keys_null", "keys that are null", configured(lambda j: j.update(
         sliding_window=None, rope_scaling=None, quantization_config=None, output_vocab_size=None,
@@ -283,12 +290,17 @@ CASES = [
             "original_max_position_embeddings")))),
     ("relu2", "ReLU squared", lambda folder: save(folder, apertus(13, hidden_act="relu2"))),
     ("beta_absent", "beta and eps absent", rewritten(drop_beta)),
-    ("float32", "weights in float32", lambda folder: save(folder, base(), torch.float32)),
+    ("frequencies", "RoPE's frequencies as tensors, which older files have", rewritten(
+        lambda t: t.update({f"model.layers.{layer}.self_attn.rotary_emb.inv_freq": numpy.ones(
+            4, numpy.float32) for layer in range(2)}), tied)),
+    ("float32", "weights in float32", lambda folder: save(folder, tied(), torch.float32)),
     ("float16", "weights in float16", lambda folder: save(folder, base(), torch.float16)),
-    ("tied", "embedding and head are one", lambda folder: save(folder, apertus(20, tied=True))),
+    ("tied", "embedding and head are one", lambda folder: save(folder, tied())),
     ("tied_with_head", "tied, and the file has the head too", rewritten(
         lambda t: t.update({"lm_head.weight": t["model.embed_tokens.weight"]}),
-        lambda: apertus(20, tied=True))),
+        tied)),
+    ("without_prefix", "the model without its head, saved alone: names without a prefix",
+     lambda folder: save(folder, tied().model)),
     ("sharded", "four files and an index", lambda folder: save(
         folder, base(), max_shard_size="9KB")),
     ("float8_channel", "e4m3, scales by channel", float8("channel", ml_dtypes.bfloat16)),

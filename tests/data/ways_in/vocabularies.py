@@ -168,16 +168,40 @@ def merges_as_text(folder):
         merges=[" ".join(pair) for pair in j["model"]["merges"]]))
 
 
-def ignores_merges(folder):
-    """A word that is a token is taken whole, though no merge leads to it."""
-    plain(folder)
+def unreachable(ignore_merges):
+    """A word is a token, but no merge leads to it: it is taken whole if merges are ignored."""
     def change(j):
         vocab = j["model"]["vocab"]
         del vocab[next(token for token, id in vocab.items() if id == SIZE - 1)]
         del j["model"]["merges"][-1]
         vocab["\u0120Hello"] = SIZE - 1
-        j["model"]["ignore_merges"] = True
-    edit(folder / "tokenizer.json", change)
+        j["model"]["ignore_merges"] = ignore_merges
+    return lambda folder: (plain(folder), edit(folder / "tokenizer.json", change))
+
+
+def apertus15(folder):
+    """Apertus 1.5: other spellings of tags become the model's own, which are matched after that."""
+    tokenizer = trained()
+    replace = lambda pattern, by: normalizers.Replace(Regex(pattern), by)
+    tokenizer.normalizer = normalizers.Sequence([
+        replace(r"<\|channel\|?>thought\s*\n", "<|inner_prefix|>"),
+        normalizers.Replace("<thought>", "<|inner_prefix|>"), normalizers.Replace("<answer>", ""),
+        replace(r"<\|inner_suffix\|>\s+", "<|inner_suffix|>"),
+        normalizers.Replace("<think>", "<|inner_prefix|>"),
+        normalizers.Replace("</think>", "<|inner_suffix|>")])
+    save(folder, tokenizer)
+    edit(folder / "tokenizer.json", lambda j: [t.update(special=False, normalized=True)
+                                               for t in j["added_tokens"] if "inner" in t["content"]])
+
+
+TAGS = ["<think>a</think>  b", "<|channel>thought\n x <|inner_suffix|>  y", "<thought><answer>z"]
+# Apertus 2: runs of one character by a back-reference, all lengths bounded.
+APERTUS2 = (
+    r"[ \x{0F0B}\x{0027}\x{2019}]?(?<g>[^\s\p{N}])\k<g>{7}|"
+    r"[ \x{0F0B}\x{0027}\x{2019}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|"
+    r"[ \x{0F0B}\x{0027}\x{2019}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|"
+    r"\p{N}| ?[^\s\p{L}\p{N}]{1,16}|\s{0,16}[\r\n]{1,16}|\s{1,16}(?!\S)|\s{1,16}"
+)
 
 
 def both_templates(folder):
@@ -187,7 +211,8 @@ def both_templates(folder):
 
 
 def three_templates(folder):
-    save(folder, trained(), chat_template={"default": TEMPLATE, "tool_use": TOOLS, "rag": "{{ x }}"})
+    templates = {"default": TEMPLATE, "tool_use": TOOLS, "rag": "{{ x }}"}
+    save(folder, trained(), chat_template=templates)
 
 
 def qwen(folder, **more):
@@ -261,7 +286,8 @@ CASES = [
     ("bos_no_token", "no BOS token at all", post(None, bos=None), []),
     ("bos_setting_false", "add_bos_token false beside a template with BOS",
      post(bos_template(), add_bos_token=False), []),
-    ("bos_setting_true", "add_bos_token true without a template", post(None, add_bos_token=True), []),
+    ("bos_setting_true", "add_bos_token true without a template",
+     post(None, add_bos_token=True), []),
     ("bos_in_sequence", "the template inside a sequence",
      post(processors.Sequence([processors.ByteLevel(trim_offsets=False), bos_template()])), []),
     ("bos_setting_null", "add_bos_token null beside a template with BOS",
@@ -274,7 +300,9 @@ CASES = [
     ("used_once", "truncation and padding of a call", used_once, []),
     ("fixed_length", "truncation from the left, padding to a length", fixed_length, []),
     ("merges_as_text", "merges as older files write them", merges_as_text, []),
-    ("ignores_merges", "ignore_merges", ignores_merges, ["x Hello Hello"]),
+    ("ignores_merges", "ignore_merges", unreachable(True), ["x Hello Hello"]),
+    ("keeps_merges", "ignore_merges false, a token that merges do not reach", unreachable(False),
+     ["x Hello Hello"]),
     ("nfc", "NFC", normalized(normalizers.NFC()), []),
     ("nfkc_strip", "NFKC, then Strip", normalized(normalizers.NFKC(), normalizers.Strip()), []),
     ("lowercase", "Lowercase", normalized(normalizers.Lowercase()), []),
@@ -300,6 +328,10 @@ CASES = [
     ("digit_words", "digits alone, GPT-2's words", pre(pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), byte_level()])), []),
     ("own_words", "words by a pattern of its own", pre(split(r"\w+|\s+|[^\w\s]")), []),
+    ("apertus15_tags", "the tags of Apertus 1.5", apertus15, TAGS),
+    ("apertus2_words", "the words of Apertus 2, no post-processor", lambda folder: save(
+        folder, trained(split(APERTUS2), normalizer=normalizers.NFC(), post=None)),
+     ["aaaaaaaaaaaaa  l\u2019homme !!!!!!!!!!!!!!!!!!!!!!!!!", " " * 40 + "x" + "\n" * 20]),
     ("prefix_space", "a space before the first word", pre(
         pre_tokenizers.ByteLevel(add_prefix_space=True)), []),
     ("metaspace", "the BPE of Llama 2", metaspace, []),
