@@ -260,7 +260,7 @@ typedef struct {
  * nothing to close.
  */
 typedef struct {
-    size_t _opaque[24];
+    size_t _opaque[32];
 } xielu_gguf;
 
 /**

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::checkpoint::Role;
-use crate::checkpoint::gguf::{GgmlType, GgufError};
+use crate::checkpoint::gguf::{GgmlType, GgufError, SplitError, ValueType};
 use crate::config::HiddenAct;
 use crate::finite::NonFinite;
 use crate::kernels::{LengthError, ShapeError};
@@ -29,6 +29,21 @@ pub enum Error {
         /// What is wrong with its value.
         problem: &'static str,
     },
+    /// A metadata key has a value of a type that does not say what is asked of it.
+    KeyType {
+        /// The key.
+        key: Key,
+        /// The type of its value.
+        found: ValueType,
+        /// The type of the elements, where that is an array.
+        elements: Option<ValueType>,
+        /// What is asked of it.
+        wanted: &'static str,
+    },
+    /// Files are not the parts of one model.
+    Split(SplitError),
+    /// A tensor belongs to no part of the model, whose results would lack it.
+    UnknownTensor(ShortName),
     /// The checkpoint has no such tensor.
     MissingTensor(Role),
     /// The tensor's elements are of a type this library does not compute with.
@@ -193,6 +208,18 @@ impl fmt::Display for Error {
             }
             Error::MissingKey(key) => write!(f, "the checkpoint has no key `{key}`"),
             Error::BadKey { key, problem } => write!(f, "key `{key}` {problem}"),
+            Error::KeyType { key, found, elements, wanted } => {
+                write!(f, "key `{key}` is of type {}", found.name())?;
+                if let Some(elements) = elements {
+                    write!(f, " of {}", elements.name())?;
+                }
+                write!(f, ", not {wanted}")
+            }
+            Error::Split(e) => e.fmt(f),
+            Error::UnknownTensor(name) => {
+                let name = name.as_str();
+                write!(f, "tensor {name} belongs to no part of this model that is supported")
+            }
             Error::MissingTensor(role) => write!(f, "the checkpoint has no tensor {role}"),
             Error::UnsupportedType { role, found } => {
                 write!(f, "tensor {role} is of type {found}, which is not supported")

@@ -14,6 +14,7 @@ enum V {
     One(Value<'static>),
     F32s(Vec<f32>),
     U32s(Vec<u32>),
+    I32s(Vec<i32>),
 }
 
 /// A two-layer model of hidden size 8: its metadata, and its tensors' shapes and types.
@@ -68,6 +69,7 @@ impl Model {
                 V::One(value) => writer.pair(key, *value).unwrap(),
                 V::F32s(values) => writer.f32s(key, values).unwrap(),
                 V::U32s(values) => writer.u32s(key, values).unwrap(),
+                V::I32s(values) => writer.i32s(key, values).unwrap(),
             }
         }
         for (name, (dims, id)) in &self.tensors {
@@ -173,10 +175,16 @@ fn required_keys_are_named_when_missing() {
 #[test]
 fn values_that_cannot_be_used_are_named() {
     let cases = [
-        ("block_count", V::One(Value::F32(2.0)), "is not a single unsigned integer"),
-        ("block_count", V::One(Value::I32(-2)), "is not a single unsigned integer"),
-        ("attention.head_count_kv", V::U32s(vec![1, 1]), "is not a single unsigned integer"),
-        ("attention.layer_norm_rms_epsilon", V::One(Value::F64(1e-5)), "is not an f32"),
+        ("block_count", V::One(Value::I32(-2)), "is negative"),
+        ("attention.head_count_kv", V::U32s(vec![1, 2]), "layers have one shape"),
+        ("attention.head_count_kv", V::U32s(vec![1; 3]), "neither one value nor one per layer"),
+        ("feed_forward_length", V::I32s(vec![-12, -12]), "is negative"),
+        ("attention.layer_norm_rms_epsilon", V::One(Value::F64(1e300)), "is absurdly large"),
+        ("rope.scale_linear", V::One(Value::F32(0.0)), "is not positive and finite"),
+        ("attention.scale", V::One(Value::F32(0.25)), "is not 1 / sqrt(head_dim)"),
+        ("attention.sliding_window", V::One(Value::U32(63)), "which is not computed"),
+        ("embedding_length_out", V::One(Value::U32(9)), "is not embedding_length"),
+        ("hidden_act", text("silu"), "is not that of this architecture"),
         ("attention.head_count", V::One(Value::U32(3)), "is not a multiple of head_count"),
         ("rope.scaling.type", text("yarn"), "is neither none nor linear"),
         ("rope.scaling.factor", V::One(Value::F32(0.0)), "is not positive and finite"),
@@ -195,7 +203,7 @@ fn values_that_cannot_be_used_are_named() {
         .with("apertus.attention.key_length", V::One(Value::U32(4)));
     assert!(bad_key(partial.config().unwrap_err()).contains("rope.dimension_count"));
     let split = Model::new("apertus").with("split.count", V::One(Value::U16(2)));
-    assert!(bad_key(split.config().unwrap_err()).contains("merge them first"));
+    assert!(bad_key(split.config().unwrap_err()).contains("is one of several files"));
     let style = Model::new("xielu-llama")
         .with("xielu-llama.hidden_act", text("xielu"))
         .with("xielu-llama.rope.style", text("yes"));
@@ -207,6 +215,126 @@ fn values_that_cannot_be_used_are_named() {
     assert!(biased.config().unwrap_err().to_string().contains("bias"));
     let invalid = Model::new("apertus").with("apertus.context_length", V::One(Value::U8(0)));
     assert_eq!(invalid.config().unwrap_err(), Error::Config("context_length is 0"));
+}
+
+/// Numbers are read by meaning, whatever type they are stored as.
+#[test]
+fn any_type_that_says_it_will_do() {
+    let model = Model::new("apertus");
+    let same = [
+        ("block_count", V::One(Value::I32(2))),
+        ("block_count", V::One(Value::U64(2))),
+        ("context_length", V::One(Value::U8(64))),
+        ("attention.head_count", V::U32s(vec![2, 2])),
+        ("attention.head_count_kv", V::I32s(vec![1, 1])),
+        ("feed_forward_length", V::I32s(vec![12, 12])),
+        ("feed_forward_length", V::U32s(vec![12])),
+        ("attention.layer_norm_rms_epsilon", V::One(Value::F64(1e-5))),
+        ("rope.freq_base", V::One(Value::U32(10_000))),
+        ("rope.freq_base", V::One(Value::F64(1e4))),
+        ("attention.scale", V::One(Value::F64(0.5))),
+        ("attention.sliding_window", V::One(Value::U32(64))),
+        ("hidden_act", text("xielu")),
+    ];
+    let config = model.config().unwrap();
+    for (name, value) in same {
+        assert_eq!(model.with(&format!("apertus.{name}"), value).config(), Ok(config), "{name}");
+    }
+    for factor in [V::One(Value::F32(4.0)), V::One(Value::F64(4.0)), V::One(Value::U8(4))] {
+        let linear = model.with("apertus.rope.scale_linear", factor).config().unwrap();
+        assert_eq!(linear.rope.scaling, RopeScaling::Linear { factor: 4.0 });
+    }
+}
+
+/// A type that does not say what is asked is refused, never read as absent.
+#[test]
+fn types_that_say_something_else_are_named() {
+    let one = |value| V::One(value);
+    for (name, value, found, wanted) in [
+        ("block_count", one(Value::F32(2.0)), "f32", "an unsigned integer"),
+        ("context_length", one(Value::Bool(true)), "bool", "an unsigned integer"),
+        ("vocab_size", text("6"), "string", "an unsigned integer"),
+        ("embedding_length", V::U32s(vec![8, 8]), "array of u32", "an unsigned integer"),
+        (
+            "feed_forward_length",
+            V::F32s(vec![12.0, 12.0]),
+            "array of f32",
+            "an unsigned integer or one for each layer",
+        ),
+        ("rope.freq_base", text("1e4"), "string", "a number"),
+        ("rope.freq_base", V::F32s(vec![1e4]), "array of f32", "a number"),
+        ("rope.scaling.type", one(Value::U32(1)), "u32", "a string"),
+        ("rope.scaling.attn_factor", text("1"), "string", "a number"),
+        ("attention.causal", one(Value::F32(1.0)), "f32", "a bool"),
+        ("logit_scale", one(Value::Bool(true)), "bool", "a number"),
+    ] {
+        let error = model_with(name, value).config().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("key `apertus.{name}` is of type {found}, not {wanted}")
+        );
+    }
+}
+
+fn model_with(name: &str, value: V) -> Model {
+    Model::new("apertus").with(&format!("apertus.{name}"), value)
+}
+
+/// Keys of llama.cpp that a plain decoder has nothing for: the value that changes nothing, or
+/// an error.
+#[test]
+fn keys_that_change_the_result_are_refused() {
+    let f32 = |v| V::One(Value::F32(v));
+    let u32 = |v| V::One(Value::U32(v));
+    let bool = |v| V::One(Value::Bool(v));
+    let plain = Model::new("apertus").config().unwrap();
+    for (name, neutral, other) in [
+        ("rope.scaling.attn_factor", f32(1.0), f32(1.2)),
+        ("rope.scaling.yarn_attn_factor", f32(1.0), f32(0.0)),
+        ("rope.scaling.yarn_ext_factor", f32(-1.0), f32(1.0)),
+        ("rope.scaling.yarn_log_multiplier", f32(0.0), f32(0.1)),
+        ("rope.dimension_sections", V::I32s(vec![0, 0, 0, 0]), V::I32s(vec![16, 24, 24, 0])),
+        ("logit_scale", f32(1.0), f32(0.5)),
+        ("residual_scale", f32(0.0), f32(0.5)),
+        ("embedding_scale", V::One(Value::F64(1.0)), f32(12.0)),
+        ("attn_logit_softcapping", f32(0.0), f32(50.0)),
+        ("final_logit_softcapping", f32(0.0), f32(30.0)),
+        ("attention.clamp_kqv", f32(0.0), f32(8.0)),
+        ("attention.max_alibi_bias", f32(0.0), f32(8.0)),
+        ("attention.causal", bool(true), bool(false)),
+        ("attention.causal", u32(1), u32(0)),
+        ("use_parallel_residual", bool(false), bool(true)),
+        ("post_norm", bool(false), bool(true)),
+        ("swin_norm", bool(false), bool(true)),
+        ("pooling_type", V::One(Value::I32(-1)), u32(1)),
+        ("expert_count", u32(0), u32(8)),
+        ("expert_shared_count", u32(0), u32(1)),
+        ("nextn_predict_layers", u32(0), u32(1)),
+    ] {
+        assert_eq!(model_with(name, neutral).config(), Ok(plain), "{name}");
+        let message = bad_key(model_with(name, other).config().unwrap_err());
+        assert!(message.starts_with(&format!("apertus.{name} ")), "{message}");
+    }
+}
+
+#[test]
+fn tensors_that_no_part_of_the_model_has_are_named() {
+    let mut model = Model::new("apertus");
+    let config = model.config().unwrap();
+    for role in Role::all(&config) {
+        let (rows, cols) = role.shape(&config);
+        let (rows, cols) = (rows as u64, cols as u64);
+        let dims = if role.is_vector() { vec![cols] } else { vec![cols, rows] };
+        model.tensors.insert(role.to_string(), (dims, 0));
+    }
+    model.tensors.insert("blk.1.attn_rot_embd.weight".into(), (vec![2], 0));
+    model.config().unwrap();
+    for name in ["blk.2.ffn_up.weight", "blk.0.ffn_gate.weight", "rope_factors_long.weight", "x"] {
+        let mut model = model.clone();
+        model.tensors.insert(name.into(), (vec![2], 0));
+        let message = model.config().unwrap_err().to_string();
+        assert!(message.starts_with(&format!("tensor {name} belongs to no part")), "{message}");
+    }
 }
 
 #[test]
@@ -225,7 +353,8 @@ fn foreign_architectures_are_named() {
         assert!(error.to_string().contains(shown));
     }
     let number = Model::new("llama").with("general.architecture", V::One(Value::U32(3)));
-    assert_eq!(bad_key(number.config().unwrap_err()), "general.architecture is not a string");
+    let message = number.config().unwrap_err().to_string();
+    assert_eq!(message, "key `general.architecture` is of type u32, not a string");
 }
 
 #[test]
@@ -235,7 +364,13 @@ fn alphas_are_one_per_layer_or_one_for_all() {
     assert_eq!(model.raw_xielu(0), Ok(raw(1.0, 3.0)));
     assert_eq!(model.raw_xielu(1), Ok(raw(2.0, 4.0)));
     assert_eq!(model.raw_xielu(2), Err(Error::NoSuchLayer(2)));
-    for one in [V::One(Value::F32(7.0)), V::F32s(vec![7.0])] {
+    for one in [
+        V::One(Value::F32(7.0)),
+        V::F32s(vec![7.0]),
+        V::One(Value::F64(7.0)),
+        V::One(Value::U32(7)),
+        V::I32s(vec![7, 7]),
+    ] {
         let model = model.with("xielu.alpha_p", one);
         assert_eq!(model.raw_xielu(1), Ok(raw(7.0, 4.0)));
         assert_eq!(model.raw_xielu(2), Err(Error::NoSuchLayer(2)));
@@ -255,19 +390,20 @@ fn alphas_never_default() {
     for key in ["xielu.alpha_p", "xielu.alpha_n"] {
         assert_eq!(model.without(key).raw_xielu(0), Err(Error::MissingKey(key.into())));
     }
-    let kinds = "is neither an f32 nor an array of f32";
     for key in ["xielu.alpha_p", "xielu.alpha_n", "xielu.beta", "xielu.eps"] {
         for (value, problem) in [
             (V::F32s(vec![]), "has neither one value nor one per layer"),
             (V::F32s(vec![1.0; 3]), "has neither one value nor one per layer"),
-            (V::U32s(vec![1, 1]), kinds),
-            (V::One(Value::F64(1.0)), kinds),
-            (text("0.8"), kinds),
             (V::F32s(vec![f32::NAN, 1.0]), "has a value that is not finite"),
             (V::One(Value::F32(f32::NEG_INFINITY)), "has a value that is not finite"),
         ] {
             let error = model.with(key, value).raw_xielu(0).unwrap_err();
             assert_eq!(bad_key(error), format!("{key} {problem}"));
+        }
+        for (value, found) in [(text("0.8"), "string"), (V::One(Value::Bool(true)), "bool")] {
+            let error = model.with(key, value).raw_xielu(0).unwrap_err();
+            let wanted = "a number or an array of numbers";
+            assert_eq!(error.to_string(), format!("key `{key}` is of type {found}, not {wanted}"));
         }
     }
 }

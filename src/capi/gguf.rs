@@ -15,7 +15,7 @@ use crate::checkpoint::gguf::Gguf;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct xielu_gguf {
-    _opaque: [usize; 24],
+    _opaque: [usize; 32],
 }
 
 /// The checked view and the bytes under it.

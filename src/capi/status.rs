@@ -113,13 +113,16 @@ impl From<Error> for Status {
             Error::Config(_) => Status::Config,
             Error::Gguf(_) => Status::Gguf,
             Error::UnsupportedArchitecture(_)
+            | Error::UnknownTensor(_)
             | Error::UnsupportedType { .. }
             | Error::NotBuilt(_)
             | Error::Product(ShapeError::NotBuilt(_)) => Status::Unsupported,
             Error::MissingKey(_) | Error::MissingTensor(_) => Status::Missing,
-            Error::BadKey { .. } | Error::TensorRank { .. } | Error::TensorShape { .. } => {
-                Status::Invalid
-            }
+            Error::BadKey { .. }
+            | Error::KeyType { .. }
+            | Error::Split(_)
+            | Error::TensorRank { .. }
+            | Error::TensorShape { .. } => Status::Invalid,
             Error::Parameter { .. } => Status::Parameter,
             Error::NoSuchLayer(_) => Status::Layer,
             Error::Length(_) | Error::Shape { .. } | Error::Product(_) => Status::Length,

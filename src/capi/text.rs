@@ -7,10 +7,10 @@ use super::Status;
 use super::gguf::bytes;
 use super::pointer::{Out, separate};
 use super::status::call;
+use crate::Error;
 use crate::checkpoint::gguf::Gguf;
-use crate::checkpoint::{Checkpoint as _, Role, matrix, optional_matrix};
 use crate::kernels::Isa;
-use crate::{Error, Mlp};
+use crate::llama::Model;
 
 /// Text that ends in a zero byte, cut between characters where the room ends.
 struct Text<'t> {
@@ -90,15 +90,7 @@ pub unsafe extern "C" fn xielu_gguf_explain(
 
 /// What loading the model checks, without memory for it.
 fn check_model(data: &[u8]) -> Result<(), Error> {
-    let gguf = Gguf::parse(data)?;
-    let config = gguf.config()?;
-    for role in Role::all(&config) {
-        let (rows, cols) = role.shape(&config);
-        matrix(&gguf, role, rows, cols)?;
-    }
-    let (rows, cols) = Role::RopeFreqs.shape(&config);
-    optional_matrix(&gguf, Role::RopeFreqs, rows, cols)?;
-    (0..config.num_layers).try_for_each(|layer| Mlp::load(&gguf, &config, layer).map(|_| ()))
+    Model::check(&Gguf::parse(data)?)
 }
 
 #[cfg(test)]

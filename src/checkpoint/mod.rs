@@ -28,6 +28,9 @@ pub struct Tensor<'w> {
     pub data: &'w [u8],
 }
 
+/// What [`Checkpoint::visit`] hands tensors to.
+pub type Visitor<'a, 'w> = &'a mut dyn FnMut(Role, Tensor<'w>) -> Result<(), Error>;
+
 /// A trained model, wherever it lies: what the decoder, the quantizer and the command line read.
 pub trait Checkpoint<'w> {
     /// The model's shape, validated.
@@ -41,6 +44,22 @@ pub trait Checkpoint<'w> {
     /// # Errors
     /// If the tensor exists but its type is not supported or it is not 1- or 2-dimensional.
     fn tensor(&self, role: Role) -> Result<Option<Tensor<'w>>, Error>;
+
+    /// Hands every tensor that plays a role to `visitor`, each once, in any order; stops at its
+    /// first error. What loads a whole model asks this way, and not for one role after the other:
+    /// a file is then walked through once.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`], and the visitor's.
+    fn visit(&self, visitor: Visitor<'_, 'w>) -> Result<(), Error> {
+        let config = self.config()?;
+        for role in [Role::RopeFreqs].into_iter().chain(Role::all(&config)) {
+            if let Some(tensor) = self.tensor(role)? {
+                visitor(role, tensor)?;
+            }
+        }
+        Ok(())
+    }
 
     /// The stored (before softplus) activation scalars of `layer`.
     ///
@@ -60,19 +79,17 @@ pub(crate) fn matrix<'w, C: Checkpoint<'w> + ?Sized>(
     rows: usize,
     cols: usize,
 ) -> Result<Matrix<'w>, Error> {
-    optional_matrix(checkpoint, role, rows, cols)?.ok_or(Error::MissingTensor(role))
+    let tensor = checkpoint.tensor(role)?.ok_or(Error::MissingTensor(role))?;
+    tensor.shaped(role, rows, cols)
 }
 
-/// As [`matrix`], for a tensor that may be absent.
-pub(crate) fn optional_matrix<'w, C: Checkpoint<'w> + ?Sized>(
-    checkpoint: &C,
-    role: Role,
-    rows: usize,
-    cols: usize,
-) -> Result<Option<Matrix<'w>>, Error> {
-    let Some(t) = checkpoint.tensor(role)? else { return Ok(None) };
-    if [t.rows, t.cols] != [rows, cols] {
-        return Err(Error::TensorShape { role, expected: [rows, cols], found: [t.rows, t.cols] });
+impl<'w> Tensor<'w> {
+    /// The tensor as a matrix of the shape the configuration asks for.
+    pub(crate) fn shaped(&self, role: Role, rows: usize, cols: usize) -> Result<Matrix<'w>, Error> {
+        let (expected, found) = ([rows, cols], [self.rows, self.cols]);
+        if found != expected {
+            return Err(Error::TensorShape { role, expected, found });
+        }
+        Ok(Matrix::new(self.dtype, rows, cols, self.data)?)
     }
-    Ok(Some(Matrix::new(t.dtype, rows, cols, t.data)?))
 }

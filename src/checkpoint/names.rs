@@ -1,7 +1,7 @@
 //! What tensors are for, and what each kind of file calls them.
 
 /// What a tensor is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Token embedding, `[vocab, hidden]`.
     TokenEmbd,
@@ -16,7 +16,7 @@ pub enum Role {
 }
 
 /// What a tensor of a layer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LayerRole {
     /// Norm before attention, `[hidden]`.
     AttnNorm,

@@ -4,6 +4,7 @@
 mod attention;
 mod decoder;
 mod kv_cache;
+mod load;
 mod memory;
 mod model;
 mod norm;

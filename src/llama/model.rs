@@ -1,7 +1,8 @@
 //! A model's weights as views into its checkpoint.
 
+use super::load::{Globals, load_layers};
 use super::norm::RmsNorm;
-use crate::checkpoint::{Checkpoint, LayerRole, Role, matrix, optional_matrix};
+use crate::checkpoint::Checkpoint;
 use crate::kernels::{Kernels, Matrix};
 use crate::packing::{Packer, packed_bytes};
 use crate::{Config, Error, Mlp};
@@ -53,36 +54,6 @@ impl<'w> Layer<'w> {
             ..*self
         })
     }
-
-    fn load<C>(checkpoint: &C, config: &Config, layer: usize) -> Result<Self, Error>
-    where
-        C: Checkpoint<'w> + ?Sized,
-    {
-        let (hidden, q_size, kv_size) = (config.hidden_size, config.q_size(), config.kv_size());
-        let get = |role, rows, cols| matrix(checkpoint, Role::Layer(layer, role), rows, cols);
-        let norm = |role, width| -> Result<_, Error> {
-            Ok(RmsNorm::new(get(role, 1, width)?, config.rms_norm_eps))
-        };
-        let qk_norm = if config.qk_norm {
-            let q_norm = norm(LayerRole::AttnQNorm, config.head_dim)?;
-            Some((q_norm, norm(LayerRole::AttnKNorm, config.head_dim)?))
-        } else {
-            None
-        };
-        let (q, k) =
-            (get(LayerRole::AttnQ, q_size, hidden)?, get(LayerRole::AttnK, kv_size, hidden)?);
-        let v = get(LayerRole::AttnV, kv_size, hidden)?;
-        Ok(Layer {
-            attn_norm: norm(LayerRole::AttnNorm, hidden)?,
-            q,
-            k,
-            v,
-            o: get(LayerRole::AttnOutput, hidden, q_size)?,
-            qk_norm,
-            ffn_norm: norm(LayerRole::FfnNorm, hidden)?,
-            mlp: Mlp::load(checkpoint, config, layer)?,
-        })
-    }
 }
 
 /// A whole model: its shape and its weights, all borrowed.
@@ -97,7 +68,7 @@ pub struct Model<'m, 'w> {
 }
 
 impl<'m, 'w> Model<'m, 'w> {
-    /// Finds every tensor and checks its shape; nothing is copied. `layers` holds
+    /// Takes every tensor in one walk and checks its shape; nothing is copied. `layers` holds
     /// `config.num_layers` elements ([`Layer::EMPTY`] will do) and is filled.
     ///
     /// # Errors
@@ -108,30 +79,33 @@ impl<'m, 'w> Model<'m, 'w> {
     {
         let config = checkpoint.config()?;
         config.validate()?;
-        if layers.len() != config.num_layers {
-            return Err(Error::Memory {
-                what: "the array of layers",
-                needed: config.num_layers,
-                found: layers.len(),
-            });
+        let (needed, found) = (config.num_layers, layers.len());
+        if needed != found {
+            return Err(Error::Memory { what: "the array of layers", needed, found });
         }
-        for (i, layer) in layers.iter_mut().enumerate() {
-            *layer = Layer::load(checkpoint, &config, i)?;
+        let Globals { token_embd, rope_freqs, output_norm, output } =
+            load_layers(checkpoint, &config, 0, layers)?;
+        let output_norm = RmsNorm::new(output_norm, config.rms_norm_eps);
+        Ok(Model { config, token_embd, rope_freqs, layers, output_norm, output })
+    }
+
+    /// Checks what [`Model::load`] checks, without memory for the layers.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn check<C>(checkpoint: &C) -> Result<(), Error>
+    where
+        C: Checkpoint<'w> + ?Sized,
+    {
+        let config = checkpoint.config()?;
+        config.validate()?;
+        let mut layers = [Layer::EMPTY; 8];
+        for first in (0..config.num_layers).step_by(layers.len()) {
+            let count = config.num_layers.saturating_sub(first).min(layers.len());
+            let layers = layers.get_mut(..count).unwrap_or_default();
+            load_layers(checkpoint, &config, first, layers)?;
         }
-        let hidden = config.hidden_size;
-        let token_embd = matrix(checkpoint, Role::TokenEmbd, config.vocab_size, hidden)?;
-        let output_norm = matrix(checkpoint, Role::OutputNorm, 1, hidden)?;
-        Ok(Model {
-            config,
-            token_embd,
-            rope_freqs: optional_matrix(checkpoint, Role::RopeFreqs, 1, config.head_dim / 2)?,
-            layers,
-            output_norm: RmsNorm::new(output_norm, config.rms_norm_eps),
-            output: match config.tie_word_embeddings {
-                true => token_embd,
-                false => matrix(checkpoint, Role::Output, config.output_vocab_size, hidden)?,
-            },
-        })
+        Ok(())
     }
 
     /// Bytes that [`Model::pack`] takes: those of the weights that `kernels` can pack.

@@ -20,6 +20,11 @@ impl<'w> RmsNorm<'w> {
         RmsNorm { weight, eps }
     }
 
+    /// Whether it has no weights.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.weight.cols() == 0
+    }
+
     /// Normalises each vector of `x` on its own, in place. The sum of its squares shows whether
     /// all of its values are finite; if it is not, [`Error::NonFinite`] blames `source`.
     pub(crate) fn apply(&self, x: &mut [f32], source: NonFinite) -> Result<(), Error> {

@@ -1,9 +1,9 @@
 //! An MLP layer from a checkpoint.
 
-use super::Mlp;
+use super::{Form, Mlp};
 use crate::checkpoint::{Checkpoint, LayerRole, Role, matrix};
 use crate::config::HiddenAct;
-use crate::kernels::{Activation, built};
+use crate::kernels::{Activation, Matrix, built};
 use crate::{Config, Error};
 
 impl<'w> Mlp<'w> {
@@ -16,16 +16,51 @@ impl<'w> Mlp<'w> {
     where
         C: Checkpoint<'w> + ?Sized,
     {
-        let Config { hidden_size: hidden, intermediate_size: ffn, .. } = *config;
-        let get = |role, rows, cols| matrix(checkpoint, Role::Layer(layer, role), rows, cols);
+        let mut mlp = Mlp::EMPTY;
+        let all = [LayerRole::FfnUp, LayerRole::FfnDown, LayerRole::FfnGate];
+        for kind in all.into_iter().filter(|kind| kind.is_in(config)) {
+            let role = Role::Layer(layer, kind);
+            let (rows, cols) = role.shape(config);
+            mlp.put(kind, matrix(checkpoint, role, rows, cols)?);
+        }
+        mlp.finish(checkpoint, config, layer)
+    }
+
+    /// Puts one matrix in its place; [`Mlp::finish`] makes a layer of them.
+    pub(crate) fn put(&mut self, role: LayerRole, matrix: Matrix<'w>) {
+        match role {
+            LayerRole::FfnUp => self.up = matrix,
+            LayerRole::FfnDown => self.down = matrix,
+            LayerRole::FfnGate => self.form = Form::Gated(matrix),
+            _ => {}
+        }
+    }
+
+    /// The layer of the matrices that were put and the activation of `layer`.
+    pub(crate) fn finish<C>(
+        &self,
+        checkpoint: &C,
+        config: &Config,
+        layer: usize,
+    ) -> Result<Self, Error>
+    where
+        C: Checkpoint<'w> + ?Sized,
+    {
+        let missing = |role| Error::MissingTensor(Role::Layer(layer, role));
+        let Mlp { form, up, down } = *self;
         if !config.hidden_act.is_built() {
             return Err(Error::NotBuilt(config.hidden_act));
         }
-        let up = get(LayerRole::FfnUp, ffn, hidden)?;
-        let down = get(LayerRole::FfnDown, hidden, ffn)?;
+        if up.rows() == 0 {
+            return Err(missing(LayerRole::FfnUp));
+        }
+        if down.rows() == 0 {
+            return Err(missing(LayerRole::FfnDown));
+        }
         let activation: Activation = match config.hidden_act {
             HiddenAct::Swiglu if built::SWIGLU => {
-                return Mlp::gated(get(LayerRole::FfnGate, ffn, hidden)?, up, down);
+                let Form::Gated(gate) = form else { return Err(missing(LayerRole::FfnGate)) };
+                return Mlp::gated(gate, up, down);
             }
             HiddenAct::Swiglu | HiddenAct::Relu2 => Activation::Relu2,
             HiddenAct::Xielu => checkpoint.raw_xielu(layer)?.checked()?.freeze().into(),

@@ -42,36 +42,55 @@ impl<'w> Array<'w> {
         }
     }
 
-    /// The elements of an array of strings.
+    /// Element `index`.
+    pub fn get(&self, index: usize) -> Option<Value<'w>> {
+        self.iter().nth(index)
+    }
+
+    /// The elements of an array of strings, if all of them are UTF-8.
     pub fn strs(&self) -> Option<impl Iterator<Item = &'w str> + Clone + use<'w>> {
-        let strings = self.element_type == ValueType::Str;
-        strings.then(|| self.iter().filter_map(|value| value.as_str()))
+        self.converted(ValueType::Str, |value| value.as_str())
     }
 
-    /// The elements of an array of f32.
+    /// The elements of an array of numbers, as [`Value::as_f32`] has them.
     pub fn f32s(&self) -> Option<impl ExactSizeIterator<Item = f32> + Clone + use<'w>> {
-        self.words(ValueType::F32).map(|words| words.map(f32::from_le_bytes))
+        self.converted(ValueType::F32, |value| value.as_f32())
     }
 
-    /// The elements of an array of u32.
+    /// The elements of an array of integers, if all of them fit.
     pub fn u32s(&self) -> Option<impl ExactSizeIterator<Item = u32> + Clone + use<'w>> {
-        self.words(ValueType::U32).map(|words| words.map(u32::from_le_bytes))
+        self.converted(ValueType::U32, |value| value.as_u32())
     }
 
-    /// The elements of an array of i32.
+    /// The elements of an array of integers, if all of them fit.
     pub fn i32s(&self) -> Option<impl ExactSizeIterator<Item = i32> + Clone + use<'w>> {
-        self.words(ValueType::I32).map(|words| words.map(i32::from_le_bytes))
+        self.converted(ValueType::I32, |value| value.as_i32())
     }
 
-    fn words(
+    /// The elements as another type, if each has a value there. Those of type `exact` are known
+    /// to, strings apart.
+    fn converted<T: Default>(
         &self,
-        wanted: ValueType,
-    ) -> Option<impl ExactSizeIterator<Item = [u8; 4]> + Clone + use<'w>> {
-        (self.element_type == wanted).then(|| self.bytes.as_chunks().0.iter().copied())
+        exact: ValueType,
+        convert: fn(&Value<'w>) -> Option<T>,
+    ) -> Option<impl ExactSizeIterator<Item = T> + Clone + use<'w, T>> {
+        let known = self.element_type == exact && exact != ValueType::Str;
+        let fits = known || self.iter().all(|value| convert(&value).is_some());
+        let typed = !self.is_empty() || self.could_be(exact);
+        (fits && typed).then(|| self.iter().map(move |value| convert(&value).unwrap_or_default()))
+    }
+
+    /// Whether the type of the elements, of which there are none, is one that converts.
+    fn could_be(&self, exact: ValueType) -> bool {
+        match exact {
+            ValueType::Str => self.element_type == ValueType::Str,
+            ValueType::F32 => self.element_type.is_number(),
+            _ => self.element_type.is_integer(),
+        }
     }
 
     /// Reads the element type and the count, and measures the elements.
-    pub(super) fn read(cursor: &mut Cursor<'w>) -> Result<Self, GgufError> {
+    pub(super) fn read(cursor: &mut Cursor<'w>, long: &LongArrays) -> Result<Self, GgufError> {
         let here = *cursor;
         let element_type = ValueType::read(cursor)?;
         if element_type == ValueType::Array {
@@ -87,11 +106,11 @@ impl<'w> Array<'w> {
                 cursor.take(total).map_err(|e| at_count.error(e.kind))?
             }
             None => {
-                let mut ahead = start;
-                for _ in 0..count {
-                    ahead.length_prefixed()?;
-                }
-                cursor.take(ahead.position().abs_diff(start.position()) as u64)?
+                let end = match long.end_of(start.position()) {
+                    Some(end) => end,
+                    None => end_of_strings(start, count)?,
+                };
+                cursor.take(end.abs_diff(start.position()) as u64)?
             }
         };
         // Every element takes at least a byte, so the count fits.
@@ -99,11 +118,11 @@ impl<'w> Array<'w> {
         Ok(Array { element_type, len, bytes })
     }
 
-    /// Checks what measuring does not: that strings are UTF-8 and bools are 0 or 1.
+    /// Checks what measuring does not: that bools are 0 or 1.
     ///
     /// `offset` is where the elements begin in the file.
     pub(super) fn check(&self, offset: usize) -> Result<(), GgufError> {
-        if !matches!(self.element_type, ValueType::Str | ValueType::Bool) {
+        if self.element_type != ValueType::Bool {
             return Ok(());
         }
         let mut cursor = Cursor::new(self.bytes, 0);
@@ -115,6 +134,39 @@ impl<'w> Array<'w> {
             })?;
         }
         Ok(())
+    }
+}
+
+/// Where `count` strings end.
+fn end_of_strings(mut cursor: Cursor<'_>, count: u64) -> Result<usize, GgufError> {
+    for _ in 0..count {
+        cursor.length_prefixed()?;
+    }
+    Ok(cursor.position())
+}
+
+/// Where the longest arrays of strings begin and end, so that a search among the pairs steps
+/// over a vocabulary instead of walking through it. Kept: the longest, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LongArrays([(usize, usize); 3]);
+
+impl LongArrays {
+    /// Remembers `value`, which ends at `end`, if it is an array of strings and long.
+    pub(super) fn note(&mut self, value: &Value<'_>, end: usize) {
+        let Value::Array(array) = value else { return };
+        if array.element_type != ValueType::Str {
+            return;
+        }
+        let shortest = self.0.iter_mut().min_by_key(|(start, end)| end.abs_diff(*start));
+        if let Some(shortest) = shortest
+            && array.bytes.len() > shortest.1.abs_diff(shortest.0)
+        {
+            *shortest = (end.saturating_sub(array.bytes.len()), end);
+        }
+    }
+
+    fn end_of(&self, start: usize) -> Option<usize> {
+        self.0.iter().find(|known| known.0 == start && known.1 > start).map(|known| known.1)
     }
 }
 
@@ -141,6 +193,22 @@ impl<'w> Iterator for Elements<'w> {
     fn next(&mut self) -> Option<Value<'w>> {
         self.left = self.left.checked_sub(1)?;
         Value::read_scalar(&mut self.cursor, self.element_type).ok()
+    }
+
+    fn nth(&mut self, n: usize) -> Option<Value<'w>> {
+        match self.element_type.size() {
+            // Of one size: stepped over.
+            Some(size) => {
+                self.left = self.left.checked_sub(n)?;
+                self.cursor.take(size.checked_mul(n as u64)?).ok()?;
+            }
+            None => {
+                for _ in 0..n {
+                    self.next()?;
+                }
+            }
+        }
+        self.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

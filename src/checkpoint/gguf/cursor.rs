@@ -17,6 +17,11 @@ impl<'w> Cursor<'w> {
         self.position
     }
 
+    /// Another position in the same bytes.
+    pub(super) const fn at(&self, position: usize) -> Self {
+        Cursor { bytes: self.bytes, position }
+    }
+
     /// The position `count` bytes ago.
     pub(super) const fn back(&self, count: usize) -> Self {
         Cursor { bytes: self.bytes, position: self.position.saturating_sub(count) }
@@ -29,6 +34,8 @@ impl<'w> Cursor<'w> {
 
     /// The next `count` bytes.
     pub(super) fn take(&mut self, count: u64) -> Result<&'w [u8], GgufError> {
+        #[cfg(test)]
+        super::work::count();
         if (self.position as u64).checked_add(count).is_none() {
             return Err(self.error(GgufErrorKind::Overflow));
         }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::parse::{MAX_PAIRS, MAX_TENSORS};
+
 /// Why bytes are not a GGUF file this library reads, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GgufError {
@@ -29,7 +31,7 @@ pub enum GgufErrorKind {
     TooManyPairs(u64),
     /// More tensors than the reader accepts.
     TooManyTensors(u64),
-    /// A string is not UTF-8.
+    /// A key or a tensor's name is not UTF-8.
     BadUtf8,
     /// A key is empty or longer than 65535 bytes.
     KeyLength(u64),
@@ -41,7 +43,7 @@ pub enum GgufErrorKind {
     NestedArray,
     /// A bool that is neither 0 nor 1.
     BadBool(u8),
-    /// `general.alignment` is not a u32.
+    /// `general.alignment` is no number that a u32 holds.
     AlignmentType,
     /// The alignment is not a power of two.
     AlignmentNotPowerOfTwo(u32),
@@ -82,9 +84,13 @@ impl fmt::Display for GgufErrorKind {
             UnsupportedVersion(v) => return write!(f, "its version is {v}, not 2 or 3"),
             Truncated => "it ends too early",
             Overflow => "a count or size overflows",
-            TooManyPairs(n) => return write!(f, "it claims {n} metadata pairs"),
-            TooManyTensors(n) => return write!(f, "it claims {n} tensors"),
-            BadUtf8 => "a string is not UTF-8",
+            TooManyPairs(n) => {
+                return write!(f, "it claims {n} metadata pairs, more than {MAX_PAIRS}");
+            }
+            TooManyTensors(n) => {
+                return write!(f, "it claims {n} tensors, more than {MAX_TENSORS}");
+            }
+            BadUtf8 => "a name is not UTF-8",
             KeyLength(n) => return write!(f, "a metadata key is {n} bytes long"),
             DuplicateKey => "a metadata key occurs twice",
             UnknownValueType(t) => return write!(f, "no value type has the number {t}"),

@@ -1,5 +1,6 @@
 //! The metadata pairs.
 
+use super::array::LongArrays;
 use super::cursor::Cursor;
 use super::value::Value;
 use super::{GgufError, GgufErrorKind};
@@ -13,14 +14,21 @@ const MAX_KEY: usize = 1024;
 pub struct Metadata<'w> {
     pub(super) cursor: Cursor<'w>,
     pub(super) left: usize,
+    pub(super) long: LongArrays,
 }
 
 impl<'w> Metadata<'w> {
-    /// The next pair and where its key begins.
-    pub(super) fn next_at(&mut self) -> Option<(usize, &'w str, Value<'w>)> {
+    /// The next pair and where its key and its value begin.
+    pub(super) fn next_at(&mut self) -> Option<(usize, &'w str, usize, Value<'w>)> {
         self.left = self.left.checked_sub(1)?;
         let at = self.cursor.position();
-        read_pair(&mut self.cursor).ok().map(|(_, key, value)| (at, key, value))
+        let (at_value, key, value) = read_pair(&mut self.cursor, &self.long).ok()?;
+        Some((at, key, at_value.position(), value))
+    }
+
+    /// The value that begins at `position`.
+    pub(super) fn value_at(&self, position: usize) -> Option<Value<'w>> {
+        Value::read(&mut self.cursor.at(position), &self.long).ok()
     }
 }
 
@@ -28,7 +36,7 @@ impl<'w> Iterator for Metadata<'w> {
     type Item = (&'w str, Value<'w>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_at().map(|(_, key, value)| (key, value))
+        self.next_at().map(|(_, key, _, value)| (key, value))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -41,6 +49,7 @@ impl ExactSizeIterator for Metadata<'_> {}
 /// Reads one pair; returns also where its value begins.
 pub(super) fn read_pair<'w>(
     cursor: &mut Cursor<'w>,
+    long: &LongArrays,
 ) -> Result<(Cursor<'w>, &'w str, Value<'w>), GgufError> {
     let at_key = *cursor;
     let key = cursor.string()?;
@@ -48,5 +57,5 @@ pub(super) fn read_pair<'w>(
         return Err(at_key.error(GgufErrorKind::KeyLength(key.len() as u64)));
     }
     let at_value = *cursor;
-    Ok((at_value, key, Value::read(cursor)?))
+    Ok((at_value, key, Value::read(cursor, long)?))
 }

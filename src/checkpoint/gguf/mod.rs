@@ -5,7 +5,16 @@
 //! lookups meet nothing malformed. No allocation, no panic; offsets are 64-bit whatever `usize`
 //! is.
 //!
-//! Source: ggml's GGUF format document. The limits that are this reader's own: at most 1024
+//! A model may be split over several files, as llama.cpp's `gguf-split` writes them: each part is
+//! parsed alone, and [`SplitGguf`] is the model.
+//!
+//! Metadata is read by meaning: where an integer is asked for, any type of integer that holds it
+//! will do, and where a number is, any number. A value that does not say what is asked of it is an
+//! error ([`Gguf::read_u32`] and its like), never a default.
+//!
+//! Work is linear in the file: nothing is searched for once per layer.
+//!
+//! Source: ggml's GGUF format document. The limits that are this reader's own: at most 16384
 //! metadata pairs, 16384 tensors, keys of 1024 bytes, an alignment of 2 MiB; tensors must lie in
 //! the order they are listed in, as ggml demands too.
 
@@ -16,10 +25,15 @@ mod error;
 mod ggml_type;
 mod metadata;
 mod model;
+mod neutral;
 mod parse;
+mod split;
 mod tensor;
+mod typed;
 mod unique;
 mod value;
+#[cfg(test)]
+mod work;
 #[cfg(feature = "std")]
 mod write;
 
@@ -27,6 +41,7 @@ pub use array::{Array, Elements};
 pub use error::{GgufError, GgufErrorKind};
 pub use ggml_type::GgmlType;
 pub use metadata::Metadata;
+pub use split::{SplitError, SplitGguf};
 pub use tensor::{TensorInfo, Tensors};
 pub use value::{Value, ValueType};
 #[cfg(feature = "std")]
@@ -40,6 +55,7 @@ pub struct Gguf<'w> {
     metadata: Metadata<'w>,
     tensors: Tensors<'w>,
     data: &'w [u8],
+    found: model::Found,
 }
 
 impl<'w> Gguf<'w> {
@@ -71,22 +87,22 @@ impl<'w> Gguf<'w> {
         self.metadata().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
-    /// The value of `key`, if it is a u32.
+    /// The value of `key`, if it is an integer that fits.
     pub fn get_u32(&self, key: &str) -> Option<u32> {
         self.get(key)?.as_u32()
     }
 
-    /// The value of `key`, if it is an f32.
+    /// The value of `key`, if it is a number; rounded.
     pub fn get_f32(&self, key: &str) -> Option<f32> {
         self.get(key)?.as_f32()
     }
 
-    /// The value of `key`, if it is a bool.
+    /// The value of `key`, if it is a bool, or an integer that is 0 or 1.
     pub fn get_bool(&self, key: &str) -> Option<bool> {
         self.get(key)?.as_bool()
     }
 
-    /// The value of `key`, if it is a string.
+    /// The value of `key`, if it is a string of UTF-8.
     pub fn get_str(&self, key: &str) -> Option<&'w str> {
         self.get(key)?.as_str()
     }

@@ -1,15 +1,22 @@
 //! The metadata of a Llama-like model, read as this library's configuration.
 
-use super::{Gguf, Value};
+use super::metadata::Metadata;
+use super::{Gguf, SplitGguf, TensorInfo, Value, neutral, typed};
 use crate::checkpoint::{LayerRole, Role};
 use crate::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
-use crate::{Config, Error, Key, ShortName};
+use crate::{Config, Error, Key, RawXielu, ShortName};
 
 /// llama.cpp's value where `rope.freq_base` is absent.
 const DEFAULT_ROPE_THETA: f32 = 10_000.0;
+/// Where a file has no `xielu.beta`.
+const DEFAULT_BETA: f32 = 0.5;
+/// Where a file has no `xielu.eps`.
+const DEFAULT_EPS: f32 = -1e-6;
+/// The activation's scalars, which have no prefix.
+const SCALARS: [&str; 4] = ["xielu.alpha_p", "xielu.alpha_n", "xielu.beta", "xielu.eps"];
 
 /// The architectures this library runs.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Architecture {
     /// Swiss AI's Apertus: xIELU and QK-norm.
     Apertus,
@@ -20,13 +27,15 @@ pub(super) enum Architecture {
 }
 
 impl Architecture {
-    pub(super) fn of(gguf: &Gguf<'_>) -> Result<Self, Error> {
-        let key = Key::from("general.architecture");
-        let value = gguf.get(key.name).ok_or(Error::MissingKey(key))?;
-        let name = value.as_str().ok_or(Error::BadKey { key, problem: "is not a string" })?;
-        let known = [Self::Apertus, Self::Llama, Self::XieluLlama];
-        let found = known.into_iter().find(|arch| arch.name() == name);
-        found.ok_or(Error::UnsupportedArchitecture(ShortName::new(name)))
+    const ALL: [Self; 3] = [Self::Apertus, Self::Llama, Self::XieluLlama];
+
+    fn of(gguf: &Gguf<'_>) -> Result<Self, Error> {
+        if let Some(known) = gguf.found.architecture {
+            return Ok(known);
+        }
+        let key = "general.architecture";
+        let name = gguf.read_str(key)?.ok_or(Error::MissingKey(key.into()))?;
+        Err(Error::UnsupportedArchitecture(ShortName::new(name)))
     }
 
     const fn name(self) -> &'static str {
@@ -38,16 +47,64 @@ impl Architecture {
     }
 }
 
+/// What every layer asks for, found once: where its values lie. 0 is nowhere, a file beginning
+/// with other things.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    architecture: Option<Architecture>,
+    block_count: usize,
+    /// Of [`SCALARS`].
+    scalars: [usize; 4],
+    /// Which of them stand under the architecture's prefix only.
+    prefixed: [bool; 4],
+}
+
+impl Found {
+    pub(super) fn of(metadata: &Metadata<'_>) -> Self {
+        let mut found = Found::default();
+        let architecture = metadata.clone().find(|(key, _)| *key == "general.architecture");
+        let Some(name) = architecture.and_then(|(_, value)| value.as_str()) else { return found };
+        found.architecture = Architecture::ALL.into_iter().find(|arch| arch.name() == name);
+        let mut pairs = metadata.clone();
+        while let Some((_, key, position, _)) = pairs.next_at() {
+            let bare = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+            if bare == Some("block_count") {
+                found.block_count = position;
+            }
+            let known = SCALARS.iter().zip(&mut found.scalars).zip(&mut found.prefixed);
+            for ((&scalar, place), prefixed) in known {
+                // llama.cpp's own keys, the bare ones, win.
+                if key == scalar || (bare == Some(scalar) && *place == 0) {
+                    (*place, *prefixed) = (position, key != scalar);
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Gguf<'_> {
+    /// Whether the activation's scalars stand under keys with an architecture prefix, such as
+    /// `apertus.xielu.alpha_p`: they are read, but llama.cpp writes and reads bare keys.
+    pub fn prefixed_alpha_keys(&self) -> bool {
+        let [alpha_p, alpha_n, ..] = self.found.prefixed;
+        self.found.architecture.is_some() && (alpha_p || alpha_n)
+    }
+}
+
 /// The keys under one architecture's prefix.
 #[derive(Clone, Copy)]
-pub(super) struct Keys<'a, 'w> {
-    gguf: &'a Gguf<'w>,
+pub(super) struct Keys<'p, 'w> {
+    split: SplitGguf<'p, 'w>,
+    /// The part with the metadata.
+    gguf: &'p Gguf<'w>,
     pub(super) architecture: Architecture,
 }
 
-impl<'a, 'w> Keys<'a, 'w> {
-    pub(super) fn of(gguf: &'a Gguf<'w>) -> Result<Self, Error> {
-        Ok(Keys { gguf, architecture: Architecture::of(gguf)? })
+impl<'p, 'w> Keys<'p, 'w> {
+    pub(super) fn of(split: SplitGguf<'p, 'w>) -> Result<Self, Error> {
+        let gguf = split.first()?;
+        Ok(Keys { split, gguf, architecture: Architecture::of(gguf)? })
     }
 
     const fn key(self, name: &'static str) -> Key {
@@ -58,85 +115,166 @@ impl<'a, 'w> Keys<'a, 'w> {
         Error::BadKey { key: self.key(name), problem }
     }
 
-    pub(super) fn find(self, name: &'static str) -> Option<Value<'w>> {
-        let wanted = self.key(name);
-        let matches = |key: &str| {
-            let rest = key.strip_prefix(wanted.prefix).and_then(|rest| rest.strip_prefix('.'));
-            rest == Some(wanted.name)
-        };
-        self.gguf.metadata().find(|(key, _)| matches(key)).map(|(_, value)| value)
+    /// The pairs under the prefix, without it.
+    fn pairs(self) -> impl Iterator<Item = (&'w str, Value<'w>)> {
+        let prefix = self.architecture.name();
+        self.gguf.metadata().filter_map(move |(key, value)| {
+            Some((key.strip_prefix(prefix)?.strip_prefix('.')?, value))
+        })
+    }
+
+    fn find(self, name: &'static str) -> Option<Value<'w>> {
+        self.pairs().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     fn optional_size(self, name: &'static str) -> Result<Option<usize>, Error> {
-        let Some(value) = self.find(name) else {
-            return Ok(None);
-        };
-        let number = value.as_u64().ok_or(self.bad(name, "is not a single unsigned integer"))?;
-        let size = usize::try_from(number).map_err(|_| self.bad(name, "is absurdly large"))?;
-        Ok(Some(size))
+        self.find(name).map(|value| typed::size(self.key(name), value)).transpose()
     }
 
-    pub(super) fn size(self, name: &'static str) -> Result<usize, Error> {
+    fn size(self, name: &'static str) -> Result<usize, Error> {
         self.optional_size(name)?.ok_or(Error::MissingKey(self.key(name)))
     }
 
-    fn optional_f32(self, name: &'static str) -> Result<Option<f32>, Error> {
-        let read = |value: Value<'_>| value.as_f32().ok_or(self.bad(name, "is not an f32"));
+    /// A size that may be given for each layer.
+    fn layers_size(self, name: &'static str, layers: usize) -> Result<Option<usize>, Error> {
+        let read = |value| typed::layers_size(self.key(name), value, layers);
         self.find(name).map(read).transpose()
     }
 
+    fn optional_f32(self, name: &'static str) -> Result<Option<f32>, Error> {
+        self.find(name).map(|value| typed::number(self.key(name), value)).transpose()
+    }
+
     fn optional_str(self, name: &'static str) -> Result<Option<&'w str>, Error> {
-        let read = |value: Value<'w>| value.as_str().ok_or(self.bad(name, "is not a string"));
-        self.find(name).map(read).transpose()
+        self.find(name).map(|value| typed::string(self.key(name), value)).transpose()
+    }
+
+    /// The activation's scalars of one layer.
+    pub(super) fn raw_xielu(self, layer: usize) -> Result<RawXielu, Error> {
+        let name = "block_count";
+        let layers = self.gguf.metadata.value_at(self.gguf.found.block_count);
+        let layers = layers.ok_or(Error::MissingKey(self.key(name)))?;
+        let layers = typed::size(self.key(name), layers)?;
+        if layer >= layers {
+            return Err(Error::NoSuchLayer(layer));
+        }
+        let places = SCALARS.into_iter().zip(self.gguf.found.scalars);
+        let mut scalars = places.map(|(name, at)| {
+            let value = self.gguf.metadata.value_at(at);
+            value.map(|value| typed::layer_number(name.into(), value, layer, layers)).transpose()
+        });
+        let mut next = || scalars.next().unwrap_or(Ok(None));
+        let [alpha_p, alpha_n, beta, eps] = [next()?, next()?, next()?, next()?];
+        Ok(RawXielu {
+            alpha_p: alpha_p.ok_or(Error::MissingKey("xielu.alpha_p".into()))?,
+            alpha_n: alpha_n.ok_or(Error::MissingKey("xielu.alpha_n".into()))?,
+            beta: beta.unwrap_or(DEFAULT_BETA),
+            eps: eps.unwrap_or(DEFAULT_EPS),
+        })
     }
 
     pub(super) fn config(self) -> Result<Config, Error> {
         self.refuse_what_is_not_computed()?;
-        let num_heads = self.size("attention.head_count")?;
+        let num_layers = self.size("block_count")?;
+        let of_layers = |name| self.layers_size(name, num_layers);
+        let missing = |name| Error::MissingKey(self.key(name));
+        let num_heads = "attention.head_count";
+        let num_heads = of_layers(num_heads)?.ok_or(missing(num_heads))?;
         let hidden_size = self.size("embedding_length")?;
         let vocab_size = self.vocab_size()?;
-        let rms_norm_eps = "attention.layer_norm_rms_epsilon";
+        let (ffn, rms_norm_eps) = ("feed_forward_length", "attention.layer_norm_rms_epsilon");
         let config = Config {
             vocab_size,
             output_vocab_size: self.output_vocab_size(vocab_size)?,
             hidden_size,
-            intermediate_size: self.size("feed_forward_length")?,
-            num_layers: self.size("block_count")?,
+            intermediate_size: of_layers(ffn)?.ok_or(missing(ffn))?,
+            num_layers,
             num_heads,
-            num_kv_heads: self.optional_size("attention.head_count_kv")?.unwrap_or(num_heads),
+            num_kv_heads: of_layers("attention.head_count_kv")?.unwrap_or(num_heads),
             head_dim: self.head_dim(hidden_size, num_heads)?,
             context_length: self.size("context_length")?,
-            rms_norm_eps: self
-                .optional_f32(rms_norm_eps)?
-                .ok_or(Error::MissingKey(self.key(rms_norm_eps)))?,
+            rms_norm_eps: self.optional_f32(rms_norm_eps)?.ok_or(missing(rms_norm_eps))?,
             rope: self.rope()?,
             hidden_act: self.hidden_act()?,
             qk_norm: self.qk_norm(),
-            tie_word_embeddings: !self.has_tensor(Role::Output),
+            tie_word_embeddings: self.find_tensor(Role::Output).is_none(),
         };
         config.validate()?;
+        self.refuse_what_the_shape_decides(&config)?;
+        self.refuse_unknown_tensors(&config)?;
         Ok(config)
     }
 
     /// Refuses models whose results would be wrong, not merely less exact.
     fn refuse_what_is_not_computed(self) -> Result<(), Error> {
-        if self.gguf.get("split.count").and_then(|v| v.as_u64()).is_some_and(|n| n > 1) {
+        if self.split.parts.len() == 1 && self.gguf.part_count()? > 1 {
             return Err(Error::BadKey {
                 key: "split.count".into(),
-                problem: "says the model is split over several files; merge them first",
+                problem: "says that this is one of several files: all of them are the model",
             });
         }
         if self.optional_size("expert_count")?.is_some_and(|n| n > 0) {
             return Err(self.bad("expert_count", "asks for a mixture of experts"));
         }
-        if self.gguf.tensors().any(|info| info.name.ends_with(".bias")) {
-            return Err(Error::Config("it has bias tensors, which are not supported"));
+        let prefix = self.architecture.name();
+        self.pairs().try_for_each(|(name, value)| neutral::check(prefix, name, value))
+    }
+
+    /// As above, where it takes the model's shape to say so.
+    fn refuse_what_the_shape_decides(self, config: &Config) -> Result<(), Error> {
+        let scale = self.optional_f32("attention.scale")?.unwrap_or(0.0);
+        let head_dim = config.head_dim as f32;
+        // 0 is llama.cpp's word for 1 / sqrt(head_dim).
+        let usual = scale == 0.0 || (scale * scale * head_dim - 1.0).abs() < 1e-4;
+        if !usual || scale < 0.0 {
+            return Err(self.bad("attention.scale", "is not 1 / sqrt(head_dim)"));
+        }
+        let window = self.optional_size("attention.sliding_window")?.unwrap_or(0);
+        if window > 0 && window < config.context_length {
+            let problem = "asks for attention in a window, which is not computed";
+            return Err(self.bad("attention.sliding_window", problem));
+        }
+        let output = self.optional_size("embedding_length_out")?;
+        if output.is_some_and(|width| width != 0 && width != config.hidden_size) {
+            return Err(self.bad("embedding_length_out", "is not embedding_length"));
         }
         Ok(())
     }
 
-    fn has_tensor(self, role: Role) -> bool {
-        self.gguf.tensors().any(|info| Role::from_gguf_name(info.name) == Some(role))
+    /// Refuses tensors that would change the result if they were left out, as llama.cpp does. If
+    /// others are missing, these may be theirs by another name: loading says what is missing.
+    fn refuse_unknown_tensors(self, config: &Config) -> Result<(), Error> {
+        let (mut known, mut unknown) = (0, None);
+        for (_, info) in self.split.tensors() {
+            let used = match Role::from_gguf_name(info.name) {
+                Some(Role::Layer(layer, role)) => layer < config.num_layers && role.is_in(config),
+                Some(Role::RopeFreqs) => continue,
+                Some(_) => true,
+                // RoPE's frequencies, which old files have for every layer: computed here.
+                None if info.name.ends_with(".attn_rot_embd.weight") => continue,
+                None => false,
+            };
+            if !used && info.name.ends_with(".bias") {
+                return Err(Error::Config("it has bias tensors, which are not supported"));
+            }
+            if used {
+                known += 1;
+            } else if unknown.is_none() {
+                unknown = Some(info.name);
+            }
+        }
+        match unknown {
+            Some(name) if known >= Role::all(config).count() => {
+                Err(Error::UnknownTensor(ShortName::new(name)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn find_tensor(self, role: Role) -> Option<TensorInfo<'w>> {
+        let mut tensors = self.split.tensors();
+        let found = tensors.find(|(_, info)| Role::from_gguf_name(info.name) == Some(role));
+        found.map(|(_, info)| info)
     }
 
     fn vocab_size(self) -> Result<usize, Error> {
@@ -144,9 +282,7 @@ impl<'a, 'w> Keys<'a, 'w> {
             return Ok(size);
         }
         let role = Role::TokenEmbd;
-        let mut tensors = self.gguf.tensors();
-        let embedding = tensors.find(|info| Role::from_gguf_name(info.name) == Some(role));
-        let embedding = embedding.ok_or(Error::MissingTensor(role))?;
+        let embedding = self.find_tensor(role).ok_or(Error::MissingTensor(role))?;
         let rows = embedding.dims().get(1).and_then(|&rows| usize::try_from(rows).ok());
         rows.ok_or(Error::TensorRank { role, dims: embedding.dims().len() })
     }
@@ -192,25 +328,37 @@ impl<'a, 'w> Keys<'a, 'w> {
     }
 
     /// As llama.cpp reads it: linear unless another type is named, by a factor of 1 unless one
-    /// is given. (The llama3 scaling is in the tensor `rope_freqs`.)
+    /// is given, by its present name or the old one. (The llama3 scaling is in the tensor
+    /// `rope_freqs`.)
     fn rope_scaling(self) -> Result<RopeScaling, Error> {
-        let factor = self.optional_f32("rope.scaling.factor")?;
+        let (new, old) = ("rope.scaling.factor", "rope.scale_linear");
+        let (name, factor) = match self.optional_f32(new)? {
+            None => (old, self.optional_f32(old)?),
+            factor => (new, factor),
+        };
         match (self.optional_str("rope.scaling.type")?, factor) {
             (Some("none"), _) | (None | Some("linear"), None) => Ok(RopeScaling::None),
             (None | Some("linear"), Some(factor)) => {
                 let usable = factor.is_finite() && factor > 0.0;
                 let scaling = usable.then_some(RopeScaling::Linear { factor });
-                scaling.ok_or(self.bad("rope.scaling.factor", "is not positive and finite"))
+                scaling.ok_or(self.bad(name, "is not positive and finite"))
             }
             (Some(_), _) => Err(self.bad("rope.scaling.type", "is neither none nor linear")),
         }
     }
 
     fn hidden_act(self) -> Result<HiddenAct, Error> {
+        let given = self.optional_str("hidden_act")?;
+        let of_architecture = |act, name| match given {
+            Some(other) if other != name => {
+                Err(self.bad("hidden_act", "is not that of this architecture"))
+            }
+            _ => Ok(act),
+        };
         match self.architecture {
-            Architecture::Apertus => Ok(HiddenAct::Xielu),
-            Architecture::Llama => Ok(HiddenAct::Swiglu),
-            Architecture::XieluLlama => match self.optional_str("hidden_act")? {
+            Architecture::Apertus => of_architecture(HiddenAct::Xielu, "xielu"),
+            Architecture::Llama => of_architecture(HiddenAct::Swiglu, "silu"),
+            Architecture::XieluLlama => match given {
                 Some("xielu") => Ok(HiddenAct::Xielu),
                 Some("xiprelu") => Ok(HiddenAct::Xiprelu),
                 Some("relu2") => Ok(HiddenAct::Relu2),
@@ -225,7 +373,9 @@ impl<'a, 'w> Keys<'a, 'w> {
         match self.architecture {
             Architecture::Apertus => true,
             Architecture::Llama => false,
-            Architecture::XieluLlama => self.has_tensor(Role::Layer(0, LayerRole::AttnQNorm)),
+            Architecture::XieluLlama => {
+                self.find_tensor(Role::Layer(0, LayerRole::AttnQNorm)).is_some()
+            }
         }
     }
 }

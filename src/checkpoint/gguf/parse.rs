@@ -1,14 +1,16 @@
 //! The one validation: after it, no lookup meets a malformed field.
 
+use super::array::LongArrays;
 use super::cursor::Cursor;
 use super::metadata::{Metadata, read_pair};
+use super::model::Found;
 use super::tensor::{TensorInfo, Tensors};
 use super::unique::first_repeated;
 use super::value::Value;
 use super::{Gguf, GgufError, GgufErrorKind};
 
 /// Most metadata pairs accepted; real files have fewer than 100.
-pub(super) const MAX_PAIRS: u64 = 1024;
+pub(super) const MAX_PAIRS: u64 = 16384;
 /// Most tensors accepted; real files have fewer than 3000.
 pub(super) const MAX_TENSORS: u64 = 16384;
 /// Largest alignment accepted: a huge page.
@@ -23,15 +25,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Gguf<'_>, GgufError> {
     let version = read_version(&mut cursor)?;
     let n_tensors = read_count(&mut cursor, MAX_TENSORS, GgufErrorKind::TooManyTensors)?;
     let n_pairs = read_count(&mut cursor, MAX_PAIRS, GgufErrorKind::TooManyPairs)?;
-    let metadata = Metadata { cursor, left: n_pairs };
-    let alignment = check_pairs(&mut cursor, n_pairs)?;
+    let mut metadata = Metadata { cursor, left: n_pairs, long: LongArrays::default() };
+    let alignment = check_pairs(&mut cursor, n_pairs, &mut metadata.long)?;
     check_unique_keys(&metadata)?;
     let tensors = Tensors { cursor, left: n_tensors };
     check_tensors(&mut cursor, n_tensors, alignment)?;
     check_unique_tensors(&tensors)?;
     let data = data_section(bytes, &cursor, alignment);
     check_bounds(&tensors, data)?;
-    Ok(Gguf { version, alignment, metadata, tensors, data })
+    let found = Found::of(&metadata);
+    Ok(Gguf { version, alignment, metadata, tensors, data, found })
 }
 
 fn read_version(cursor: &mut Cursor<'_>) -> Result<u32, GgufError> {
@@ -63,11 +66,16 @@ fn read_count(
     accepted.ok_or(here.error(too_many(count)))
 }
 
-/// Checks every pair; returns the alignment.
-fn check_pairs(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, GgufError> {
+/// Checks every pair and notes the long arrays; returns the alignment.
+fn check_pairs(
+    cursor: &mut Cursor<'_>,
+    count: usize,
+    long: &mut LongArrays,
+) -> Result<u32, GgufError> {
     let mut alignment = DEFAULT_ALIGNMENT;
     for _ in 0..count {
-        let (at_value, key, value) = read_pair(cursor)?;
+        let (at_value, key, value) = read_pair(cursor, long)?;
+        long.note(&value, cursor.position());
         if let Value::Array(array) = value {
             array.check(cursor.position().abs_diff(array.as_bytes().len()))?;
         }
@@ -91,7 +99,7 @@ pub(super) fn check_alignment(value: Value<'_>) -> Result<u32, GgufErrorKind> {
 
 fn check_unique_keys(metadata: &Metadata<'_>) -> Result<(), GgufError> {
     let mut pairs = metadata.clone();
-    let keys = core::iter::from_fn(move || pairs.next_at().map(|(at, key, _)| (at, key)));
+    let keys = core::iter::from_fn(move || pairs.next_at().map(|(at, key, ..)| (at, key)));
     repeated_is(first_repeated(keys), GgufErrorKind::DuplicateKey)
 }
 

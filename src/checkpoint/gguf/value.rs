@@ -1,6 +1,6 @@
 //! Metadata values, read where they lie.
 
-use super::array::Array;
+use super::array::{Array, LongArrays};
 use super::cursor::Cursor;
 use super::{GgufError, GgufErrorKind};
 
@@ -23,7 +23,7 @@ pub enum ValueType {
     F32,
     /// 7: one byte, 0 or 1.
     Bool,
-    /// 8: UTF-8.
+    /// 8: UTF-8, or what was meant to be.
     Str,
     /// 9: a count and elements of one type, which is not an array.
     Array,
@@ -69,6 +69,35 @@ impl ValueType {
         }
     }
 
+    /// The name that the format's description has for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ValueType::U8 => "u8",
+            ValueType::I8 => "i8",
+            ValueType::U16 => "u16",
+            ValueType::I16 => "i16",
+            ValueType::U32 => "u32",
+            ValueType::I32 => "i32",
+            ValueType::F32 => "f32",
+            ValueType::Bool => "bool",
+            ValueType::Str => "string",
+            ValueType::Array => "array",
+            ValueType::U64 => "u64",
+            ValueType::I64 => "i64",
+            ValueType::F64 => "f64",
+        }
+    }
+
+    /// Whether it is a type of numbers.
+    pub(super) const fn is_number(self) -> bool {
+        !matches!(self, ValueType::Bool | ValueType::Str | ValueType::Array)
+    }
+
+    /// Whether it is a type of integers.
+    pub(super) const fn is_integer(self) -> bool {
+        self.is_number() && !matches!(self, ValueType::F32 | ValueType::F64)
+    }
+
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, GgufError> {
         let here = *cursor;
         let id = cursor.u32()?;
@@ -90,6 +119,8 @@ pub enum Value<'w> {
     F32(f32),
     Bool(bool),
     Str(&'w str),
+    /// A string that is not UTF-8: what nothing needs may be wrong.
+    BadStr(&'w [u8]),
     Array(Array<'w>),
     U64(u64),
     I64(i64),
@@ -108,7 +139,7 @@ impl<'w> Value<'w> {
             Value::I32(_) => ValueType::I32,
             Value::F32(_) => ValueType::F32,
             Value::Bool(_) => ValueType::Bool,
-            Value::Str(_) => ValueType::Str,
+            Value::Str(_) | Value::BadStr(_) => ValueType::Str,
             Value::Array(_) => ValueType::Array,
             Value::U64(_) => ValueType::U64,
             Value::I64(_) => ValueType::I64,
@@ -131,22 +162,50 @@ impl<'w> Value<'w> {
         }
     }
 
-    /// The value of a u32.
-    pub const fn as_u32(&self) -> Option<u32> {
-        if let Value::U32(v) = *self { Some(v) } else { None }
+    /// The value of an integer of any width that fits.
+    pub fn as_i64(&self) -> Option<i64> {
+        match *self {
+            Value::I8(v) => Some(v.into()),
+            Value::I16(v) => Some(v.into()),
+            Value::I32(v) => Some(v.into()),
+            Value::I64(v) => Some(v),
+            _ => self.as_u64()?.try_into().ok(),
+        }
     }
 
-    /// The value of an f32.
-    pub const fn as_f32(&self) -> Option<f32> {
-        if let Value::F32(v) = *self { Some(v) } else { None }
+    /// The value of an integer of any width that fits.
+    pub fn as_u32(&self) -> Option<u32> {
+        self.as_u64()?.try_into().ok()
     }
 
-    /// The value of a bool.
-    pub const fn as_bool(&self) -> Option<bool> {
-        if let Value::Bool(v) = *self { Some(v) } else { None }
+    /// The value of an integer of any width that fits.
+    pub fn as_i32(&self) -> Option<i32> {
+        self.as_i64()?.try_into().ok()
     }
 
-    /// The value of a string.
+    /// The value of a number, rounded; `None` for a finite one that is too large.
+    pub fn as_f32(&self) -> Option<f32> {
+        match *self {
+            Value::F32(v) => Some(v),
+            Value::F64(v) => {
+                let rounded = v as f32;
+                (rounded.is_finite() || !v.is_finite()).then_some(rounded)
+            }
+            _ => self.as_i64().map(|v| v as f32),
+        }
+    }
+
+    /// The value of a bool, or of an integer that is 0 or 1.
+    pub fn as_bool(&self) -> Option<bool> {
+        match (*self, self.as_u64()) {
+            (Value::Bool(v), _) => Some(v),
+            (_, Some(0)) => Some(false),
+            (_, Some(1)) => Some(true),
+            _ => None,
+        }
+    }
+
+    /// The value of a string that is UTF-8.
     pub const fn as_str(&self) -> Option<&'w str> {
         if let Value::Str(v) = *self { Some(v) } else { None }
     }
@@ -158,9 +217,9 @@ impl<'w> Value<'w> {
 
     /// Reads a type and its value. The elements of an array are measured, not read: see
     /// [`Array::check`].
-    pub(super) fn read(cursor: &mut Cursor<'w>) -> Result<Self, GgufError> {
+    pub(super) fn read(cursor: &mut Cursor<'w>, long: &LongArrays) -> Result<Self, GgufError> {
         match ValueType::read(cursor)? {
-            ValueType::Array => Array::read(cursor).map(Value::Array),
+            ValueType::Array => Array::read(cursor, long).map(Value::Array),
             value_type => Self::read_scalar(cursor, value_type),
         }
     }
@@ -186,7 +245,10 @@ impl<'w> Value<'w> {
             ValueType::U64 => Value::U64(bits),
             ValueType::I64 => Value::I64(bits as i64),
             ValueType::F64 => Value::F64(f64::from_bits(bits)),
-            ValueType::Str => Value::Str(cursor.string()?),
+            ValueType::Str => {
+                let bytes = cursor.length_prefixed()?;
+                core::str::from_utf8(bytes).map_or(Value::BadStr(bytes), Value::Str)
+            }
             ValueType::Bool => match bits {
                 0 => Value::Bool(false),
                 1 => Value::Bool(true),

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::string::{String, ToString};
 use std::vec::Vec;
 
+use super::array::LongArrays;
 use super::cursor::Cursor;
 use super::metadata::read_pair;
 use super::parse::{DEFAULT_ALIGNMENT, MAX_PAIRS, MAX_TENSORS, check_alignment};
@@ -79,7 +80,7 @@ impl GgufWriter {
         key: &str,
         values: impl IntoIterator<Item = S>,
     ) -> io::Result<()> {
-        let encode = |value: S| encode_string(value.as_ref());
+        let encode = |value: S| encode_string(value.as_ref().as_bytes());
         self.array(key, ValueType::Str, values.into_iter().map(encode))
     }
 
@@ -126,11 +127,16 @@ impl GgufWriter {
 
     fn add_pair(&mut self, key: &str, bytes: &[u8]) -> io::Result<()> {
         let refuse = |kind| invalid(format!("metadata key {key:?}: {kind}"));
-        let (_, _, value) = read_pair(&mut Cursor::new(bytes, 0)).map_err(|e| refuse(e.kind))?;
+        let (_, _, value) = read_pair(&mut Cursor::new(bytes, 0), &LongArrays::default())
+            .map_err(|e| refuse(e.kind))?;
         if self.keys.len() as u64 == MAX_PAIRS {
             return Err(refuse(GgufErrorKind::TooManyPairs(MAX_PAIRS + 1)));
         }
         let alignment = match key {
+            // What llama.cpp reads, unlike this library, is nothing but a u32.
+            "general.alignment" if value.value_type() != ValueType::U32 => {
+                return Err(refuse(GgufErrorKind::AlignmentType));
+            }
             "general.alignment" => check_alignment(value).map_err(refuse)?,
             _ => self.alignment,
         };
@@ -254,9 +260,10 @@ fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
-fn encode_string(text: &str) -> Vec<u8> {
+fn encode_string(text: impl AsRef<[u8]>) -> Vec<u8> {
+    let text = text.as_ref();
     let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
-    bytes.extend_from_slice(text.as_bytes());
+    bytes.extend_from_slice(text);
     bytes
 }
 
@@ -285,6 +292,7 @@ fn encode_value(out: &mut Vec<u8>, value: Value<'_>) {
         Value::F64(v) => out.extend_from_slice(&v.to_le_bytes()),
         Value::Bool(v) => out.push(v.into()),
         Value::Str(v) => out.append(&mut encode_string(v)),
+        Value::BadStr(v) => out.append(&mut encode_string(v)),
         Value::Array(_) => {}
     }
 }

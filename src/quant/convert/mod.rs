@@ -182,8 +182,10 @@ impl<'w> Plan<'w> {
 /// Copies a file's pairs, all but those that the new tensors decide.
 fn copy_metadata(writer: &mut GgufWriter, gguf: &Gguf<'_>, file_type: u32) -> std::io::Result<()> {
     for (key, value) in gguf.metadata() {
-        if !matches!(key, "general.file_type" | "general.quantization_version") {
-            writer.pair(key, value)?;
+        match key {
+            "general.file_type" | "general.quantization_version" => {}
+            "general.alignment" => writer.pair(key, Value::U32(gguf.alignment()))?,
+            _ => writer.pair(key, value)?,
         }
     }
     writer.pair("general.file_type", Value::U32(file_type))?;

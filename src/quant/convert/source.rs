@@ -1,6 +1,7 @@
 //! What is converted: metadata and tensors, read from a GGUF file or a Hugging Face directory.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -55,8 +56,13 @@ pub(super) fn tensors<'w>(
     checkpoint: &impl Checkpoint<'w>,
     config: &Config,
 ) -> Result<Vec<SourceTensor<'w>>, ConvertError> {
+    let mut found = BTreeMap::new();
+    checkpoint.visit(&mut |role, tensor| {
+        found.insert(role, tensor);
+        Ok(())
+    })?;
     let mut tensors = Vec::new();
-    if let Some(t) = checkpoint.tensor(Role::RopeFreqs)? {
+    if let Some(t) = found.remove(&Role::RopeFreqs) {
         tensors.push(source_tensor(Role::RopeFreqs, t));
     } else if let Some(factors) = super::rope_factors::rope_factors(config) {
         tensors.push(SourceTensor {
@@ -69,7 +75,7 @@ pub(super) fn tensors<'w>(
         });
     }
     for role in Role::all(config) {
-        let t = checkpoint.tensor(role)?.ok_or(crate::Error::MissingTensor(role))?;
+        let t = found.remove(&role).ok_or(crate::Error::MissingTensor(role))?;
         let (rows, cols) = role.shape(config);
         if (t.rows, t.cols) != (rows, cols) {
             let (expected, found) = ([rows, cols], [t.rows, t.cols]);
@@ -93,17 +99,15 @@ fn source_tensor(role: Role, t: crate::checkpoint::Tensor<'_>) -> SourceTensor<'
 
 /// The tensors of a GGUF file; every one must be known, or the output would lack it.
 pub(super) fn gguf_tensors<'w>(gguf: &Gguf<'w>) -> Result<Vec<SourceTensor<'w>>, ConvertError> {
-    let config = gguf.config()?;
-    let known = |role: Role| match role {
-        Role::RopeFreqs => true,
-        Role::Layer(layer, kind) => layer < config.num_layers && kind.is_in(&config),
-        _ => true,
-    };
-    for info in gguf.tensors() {
-        if !Role::from_gguf_name(info.name).is_some_and(known) {
-            return Err(ConvertError::UnknownTensor(info.name.into()));
+    let config = gguf.config().map_err(|e| match e {
+        // The error's own copy of the name may be cut.
+        crate::Error::UnknownTensor(name) => {
+            let mut names = gguf.tensors().map(|info| info.name);
+            let whole = names.find(|whole| whole.starts_with(name.as_str()));
+            ConvertError::UnknownTensor(whole.unwrap_or(name.as_str()).into())
         }
-    }
+        e => e.into(),
+    })?;
     tensors(gguf, &config)
 }
 

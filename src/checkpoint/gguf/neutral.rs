@@ -1,0 +1,101 @@
+//! Keys that change what llama.cpp computes and that this decoder has nothing for: they may be
+//! there with the value that changes nothing, and are refused with any other.
+//!
+//! From llama.cpp's table of keys (`src/llama-arch.cpp`): those that its graphs or hyperparameters
+//! read for any architecture, since a file with one of them asks for more than a plain decoder.
+//! Not here: what only informs (`rope.scaling.finetuned`, `rope.scaling.original_context_length`,
+//! `tensor_data_layout`, YaRN's ramp without its type), what goes with experts or a sliding window,
+//! of which there are none, and what this reader reads.
+
+use super::{Value, typed};
+use crate::{Error, Key};
+
+/// What a key may say.
+#[derive(Clone, Copy)]
+enum Neutral {
+    /// 0, or in every layer 0.
+    Zero,
+    /// 1.
+    One,
+    /// 1, or 0, which llama.cpp takes as not given.
+    OneOrNone,
+    /// 0, or a negative number, which llama.cpp takes as not given.
+    ZeroOrNone,
+    False,
+    True,
+}
+
+const KEYS: [(&str, Neutral); 36] = [
+    ("activation_sparsity_scale", Neutral::Zero),
+    ("attention.causal", Neutral::True),
+    ("attention.clamp_kqv", Neutral::Zero),
+    ("attention.kv_lora_rank", Neutral::Zero),
+    ("attention.max_alibi_bias", Neutral::Zero),
+    ("attention.output_scale", Neutral::OneOrNone),
+    ("attention.q_lora_rank", Neutral::Zero),
+    ("attention.relative_buckets_count", Neutral::Zero),
+    ("attention.shared_kv_layers", Neutral::Zero),
+    ("attention.temperature_length", Neutral::Zero),
+    ("attention.temperature_scale", Neutral::Zero),
+    ("attn_logit_softcapping", Neutral::Zero),
+    ("decoder_block_count", Neutral::Zero),
+    ("embedding_length_per_layer_input", Neutral::Zero),
+    ("embedding_scale", Neutral::OneOrNone),
+    ("expert_shared_count", Neutral::Zero),
+    ("final_logit_softcapping", Neutral::Zero),
+    ("full_attention_interval", Neutral::Zero),
+    ("logit_scale", Neutral::OneOrNone),
+    ("n_deepstack_layers", Neutral::Zero),
+    ("nextn_predict_layers", Neutral::Zero),
+    ("pooling_type", Neutral::ZeroOrNone),
+    ("post_norm", Neutral::False),
+    ("rescale_every_n_layers", Neutral::Zero),
+    ("residual_scale", Neutral::OneOrNone),
+    ("rope.dimension_sections", Neutral::Zero),
+    ("rope.scaling.alpha", Neutral::OneOrNone),
+    ("rope.scaling.attn_factor", Neutral::One),
+    ("rope.scaling.yarn_attn_factor", Neutral::One),
+    ("rope.scaling.yarn_ext_factor", Neutral::ZeroOrNone),
+    ("rope.scaling.yarn_log_multiplier", Neutral::Zero),
+    ("router_logit_softcapping", Neutral::Zero),
+    ("swiglu_clamp_exp", Neutral::Zero),
+    ("swiglu_clamp_shexp", Neutral::Zero),
+    ("swin_norm", Neutral::False),
+    ("use_parallel_residual", Neutral::False),
+];
+
+/// Refuses the pair if it asks for what is not computed; `name` is the key without the prefix.
+pub(super) fn check(prefix: &'static str, name: &str, value: Value<'_>) -> Result<(), Error> {
+    let Some(&(name, neutral)) = KEYS.iter().find(|(known, _)| *known == name) else {
+        return Ok(());
+    };
+    let key = Key { prefix, name };
+    let array = value.as_array().map(|array| array.iter()).into_iter().flatten();
+    let scalar = Some(value).filter(|value| value.as_array().is_none());
+    for value in scalar.into_iter().chain(array) {
+        if let Some(problem) = neutral.problem(key, value)? {
+            return Err(Error::BadKey { key, problem });
+        }
+    }
+    Ok(())
+}
+
+impl Neutral {
+    /// What is wrong with `value`; `None` if it is neutral.
+    fn problem(self, key: Key, value: Value<'_>) -> Result<Option<&'static str>, Error> {
+        let (neutral, problem) = match self {
+            Neutral::False => (!typed::boolean(key, value)?, "is true, which is not computed"),
+            Neutral::True => (typed::boolean(key, value)?, "is false, which is not computed"),
+            Neutral::Zero => (typed::number(key, value)? == 0.0, "is not 0: it is not computed"),
+            Neutral::ZeroOrNone => {
+                (typed::number(key, value)? <= 0.0, "is not 0: it is not computed")
+            }
+            Neutral::One => (typed::number(key, value)? == 1.0, "is not 1: it is not computed"),
+            Neutral::OneOrNone => {
+                let number = typed::number(key, value)?;
+                (number == 1.0 || number == 0.0, "is not 1: it is not computed")
+            }
+        };
+        Ok((!neutral).then_some(problem))
+    }
+}
