@@ -6,18 +6,27 @@
     f(x) = (beta + softplus(alpha_n)) * (e^min(x, eps) - 1 - x) + beta * x  otherwise
 """
 
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise ImportError("xielu needs PyTorch, which is not installed: pip install torch") from None
+
 from ._formula import reference
+from ._frameworks import patch_transformers, patch_vllm, unpatch_transformers, unpatch_vllm
 from ._library import available, version
 from ._operators import xielu
-from ._transformers import patch_transformers, unpatch_transformers
 from .module import XIELU
 
 __all__ = [
     "XIELU",
     "available",
     "patch_transformers",
+    "patch_vllm",
     "reference",
     "unpatch_transformers",
+    "unpatch_vllm",
     "version",
     "xielu",
 ]

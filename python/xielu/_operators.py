@@ -195,6 +195,31 @@ backward = _define(
 )
 
 
+def _alias(schema: str, compute) -> None:
+    """An operator of the upstream package, in terms of these two."""
+    _operators.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
+    _operators.impl(schema[: schema.index("(")], compute, "CompositeImplicitAutograd")
+
+
+def _with_loads(x, alpha_p, alpha_n, beta, eps, with_vector_loads):
+    return forward(x, alpha_p, alpha_n, beta, eps)
+
+
+def _backward_with_loads(x, alpha_p, alpha_n, eps, beta, with_vector_loads, grad_output):
+    return backward(x, grad_output, alpha_p, alpha_n, beta, eps)
+
+
+_alias(f"xielu(Tensor x, {_SCALARS}) -> Tensor", forward)
+for _name in ("xielu_forward", "forward_impl"):
+    _alias(f"{_name}(Tensor x, {_SCALARS}, bool with_vector_loads) -> Tensor", _with_loads)
+for _name in ("xielu_backward", "backward_impl"):
+    _alias(
+        f"{_name}(Tensor x, Tensor alpha_p, Tensor alpha_n, float eps, float beta, "
+        "bool with_vector_loads, Tensor grad_output) -> (Tensor, Tensor, Tensor)",
+        _backward_with_loads,
+    )
+
+
 def xielu(
     x: Tensor, alpha_p: Tensor, alpha_n: Tensor, beta: float = 0.5, eps: float = 0.0
 ) -> Tensor:

@@ -1,17 +1,33 @@
 """The activation as a layer."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from ._operators import xielu
 
 
+def stored(
+    alpha_p: float,
+    alpha_n: float,
+    beta: float,
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> tuple[nn.Parameter, nn.Parameter]:
+    """The parameters whose softplus, plus ``beta`` for the second, is the effective values."""
+    if not alpha_p > 0 or not alpha_n > beta:
+        raise ValueError("xielu: alpha_p_init must be above 0 and alpha_n_init above beta")
+    raw = (e + math.log(-math.expm1(-e)) for e in (alpha_p, alpha_n - beta))
+    return tuple(nn.Parameter(torch.tensor([a], dtype=dtype, device=device)) for a in raw)
+
+
 class XIELU(nn.Module):
     """xIELU with trained alphas; ``state_dict`` is that of transformers' ``XIELUActivation``.
 
     ``alpha_p_init`` and ``alpha_n_init`` are effective values; what is stored goes through
-    softplus (and gains ``beta``) to become them. No weight decay belongs on ``alpha_p`` and
-    ``alpha_n``.
+    softplus (and gains ``beta``) to become them. ``with_vector_loads`` is taken as transformers
+    takes it, and has no meaning here. No weight decay belongs on ``alpha_p`` and ``alpha_n``.
     """
 
     def __init__(
@@ -21,20 +37,15 @@ class XIELU(nn.Module):
         beta: float = 0.5,
         eps: float = -1e-6,
         dtype: torch.dtype | None = None,
+        with_vector_loads: bool = False,
+        *,
+        device: torch.device | str | None = None,
     ):
         super().__init__()
-        if not alpha_p_init > 0 or not alpha_n_init > beta:
-            raise ValueError("xielu: alpha_p_init must be above 0 and alpha_n_init above beta")
         dtype = dtype or torch.get_default_dtype()
-
-        def stored(effective: float) -> nn.Parameter:
-            wide = torch.tensor([effective], dtype=torch.float64)
-            return nn.Parameter((wide + torch.log(-torch.expm1(-wide))).to(dtype))
-
-        self.alpha_p = stored(alpha_p_init)
-        self.alpha_n = stored(alpha_n_init - beta)
-        self.register_buffer("beta", torch.tensor(beta, dtype=dtype))
-        self.register_buffer("eps", torch.tensor(eps, dtype=dtype))
+        self.alpha_p, self.alpha_n = stored(alpha_p_init, alpha_n_init, beta, device, dtype)
+        self.register_buffer("beta", torch.tensor(beta, dtype=dtype, device=device))
+        self.register_buffer("eps", torch.tensor(eps, dtype=dtype, device=device))
         # As numbers, so that no forward pass waits for a device to tell them.
         self._scalars = (float(beta), float(eps))
         self.register_load_state_dict_post_hook(XIELU._loaded)

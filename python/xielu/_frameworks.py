@@ -1,0 +1,105 @@
+"""The kernels in the xIELU classes of transformers, vLLM and SGLang.
+
+Those classes probe ``import xielu.ops`` and ``torch.classes.xielu.XIELU()``. Where that succeeds
+they call the object for tensors on CUDA devices, unless they are being compiled: then they write a
+warning from inside the traced function, which ``torch.compile(fullgraph=True)`` refuses.
+"""
+
+import logging
+import sys
+
+from torch import Tensor
+
+from ._operators import xielu
+
+TRANSFORMERS = "transformers.activations", "XIELUActivation"
+VLLM = "vllm.model_executor.layers.activation", "XIELU"
+SGLANG = "sglang.srt.layers.activation", "XIELU"
+
+# What a class had of its own under a name before it was patched.
+_originals: dict[type, dict] = {}
+_ABSENT = object()
+
+
+def _compute(self, input: Tensor) -> Tensor:
+    return xielu(input, self.alpha_p, self.alpha_n, self._beta_scalar, self._eps_scalar)
+
+
+def _adopt(cls: type) -> None:
+    """On CUDA the class takes the operator at once, compiled too; elsewhere it stays itself."""
+    if cls in _originals or getattr(cls.forward, "_of_xielu", False):
+        return
+    original = cls.forward
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _compute(self, input) if input.is_cuda else original(self, input)
+
+    forward._of_xielu = True
+    cls.forward = forward
+
+
+def adopt() -> None:
+    """Called by the object that is probed for: whoever asks for it is among these."""
+    for module, name in (TRANSFORMERS, VLLM, SGLANG):
+        if (cls := getattr(sys.modules.get(module), name, None)) is not None:
+            _adopt(cls)
+
+
+def _patch(cls: type, names: tuple[str, ...]) -> None:
+    if cls not in _originals:
+        _adopt(cls)
+        _originals[cls] = {name: cls.__dict__.get(name, _ABSENT) for name in names}
+        for name in names:
+            setattr(cls, name, _compute)
+
+
+def _unpatch(cls: type) -> None:
+    for name, original in _originals.pop(cls, {}).items():
+        if original is _ABSENT:
+            delattr(cls, name)
+        else:
+            setattr(cls, name, original)
+
+
+def patch_transformers() -> None:
+    """Makes every ``XIELUActivation`` of transformers compute with this package."""
+    from transformers.activations import XIELUActivation
+
+    _patch(XIELUActivation, ("forward",))
+
+
+def unpatch_transformers() -> None:
+    """Undoes :func:`patch_transformers`."""
+    from transformers.activations import XIELUActivation
+
+    _unpatch(XIELUActivation)
+
+
+def patch_vllm() -> None:
+    """Makes every ``XIELU`` of vLLM compute with this package, whatever vLLM dispatches to.
+
+    The scalars are the layer's own, which every rank of a tensor-parallel group holds whole; the
+    function is elementwise, so each rank computes its part of the hidden values. Layers that
+    exist already are changed, graphs that were compiled before are not.
+    """
+    from vllm.model_executor.layers.activation import XIELU
+
+    _patch(XIELU, ("forward", "forward_native", "forward_cuda"))
+
+
+def unpatch_vllm() -> None:
+    """Undoes :func:`patch_vllm`."""
+    from vllm.model_executor.layers.activation import XIELU
+
+    _unpatch(XIELU)
+
+
+def vllm_plugin() -> None:
+    """The entry point of the group ``vllm.general_plugins``: vLLM calls it in every process.
+
+    An error here would end vLLM, also for models of other activations: it is logged.
+    """
+    try:
+        patch_vllm()
+    except Exception as error:
+        logging.getLogger("xielu").warning("xielu: vLLM is left as it is: %s", error)
