@@ -3,7 +3,7 @@
 
 mod cli_support;
 
-use cli_support::{MODEL, PROMPT, TEXT, arg, in_repository, succeeds, text, xielu};
+use cli_support::{MODEL, PROMPT, TEXT, arg, in_repository, patched, succeeds, text, xielu};
 
 /// Token ids that transformers generated greedily, in f32, from [`PROMPT`].
 fn golden_greedy_ids() -> Vec<String> {
@@ -114,6 +114,28 @@ fn inspect_draws_every_layer() {
         assert!(drawing.contains(&format!("layer {layer}:")), "layer {layer}");
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+/// Alphas whose curves leave the range of f32: drawings clip, and end.
+#[test]
+fn inspect_draws_what_no_number_can_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = 0.972_656_25f32.to_le_bytes(); // of layer 3, whose curve is drawn
+    for (key, alpha) in [
+        ("xielu.alpha_p", 8.4e37f32),
+        ("xielu.alpha_p", 9e37),
+        ("xielu.alpha_p", f32::MAX),
+        ("xielu.alpha_n", f32::MAX),
+    ] {
+        let stored = if key == "xielu.alpha_p" { first } else { (-0.621_093_75f32).to_le_bytes() };
+        let path = patched(dir.path(), key, &stored, &alpha.to_le_bytes());
+        let svg = dir.path().join("curves.svg");
+        let out = succeeds(&["inspect", arg(&path), "--no-tensors", "--svg", arg(&svg)]);
+        assert!(out.lines().all(|line| line.chars().count() < 120), "{out}");
+        let drawing = std::fs::read_to_string(&svg).unwrap();
+        assert!(drawing.len() < 200_000 && drawing.trim_end().ends_with("</svg>"));
+        assert!(!drawing.contains("NaN") && !drawing.contains("\"inf"), "{alpha}");
+    }
 }
 
 #[test]

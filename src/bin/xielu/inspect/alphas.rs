@@ -8,6 +8,8 @@ use xielu::config::HiddenAct;
 use xielu::kernels::{Activation, Kernels};
 use xielu::{Config, RawXielu};
 
+use crate::drawing::fixed;
+
 /// One layer's activation: as stored, and as it computes.
 pub struct LayerAlphas {
     raw: RawXielu,
@@ -64,8 +66,13 @@ pub fn print_table(out: &mut impl Write, layers: &[LayerAlphas]) -> anyhow::Resu
         let LayerAlphas { raw, alpha_p, alpha_n, .. } = layer;
         writeln!(
             out,
-            "  {i:>5} {:>12.6} {:>12.6} {alpha_p:>10.4} {alpha_n:>10.4} {:>6} {:>9e}",
-            raw.alpha_p, raw.alpha_n, raw.beta, raw.eps
+            "  {i:>5} {:>12} {:>12} {:>10} {:>10} {:>6} {:>9e}",
+            fixed(raw.alpha_p, 6),
+            fixed(raw.alpha_n, 6),
+            fixed(*alpha_p, 4),
+            fixed(*alpha_n, 4),
+            raw.beta,
+            raw.eps
         )?;
     }
     Ok(())

@@ -14,6 +14,7 @@ use xielu::Config;
 use xielu::checkpoint::AtomicFile;
 use xielu::config::RopeScaling;
 
+use crate::drawing::fixed;
 use crate::model::{ModelFile, ModelView};
 use alphas::LayerAlphas;
 use memory::MemoryArgs;
@@ -159,7 +160,7 @@ fn print_alphas(out: &mut impl Write, layers: &[LayerAlphas]) -> anyhow::Result<
     writeln!(out, "\nActivations (stored values are before softplus)")?;
     alphas::print_table(out, layers)?;
     let largest = layers.iter().fold(0.0f32, |m, l| m.max(l.alpha_p).max(l.alpha_n));
-    writeln!(out, "\nEffective alphas, bars up to {largest:.3}")?;
+    writeln!(out, "\nEffective alphas, bars up to {}", fixed(largest, 3))?;
     plot::bars(out, layers, largest)?;
     if let (Some(first), Some(last)) = (layers.first(), layers.last()) {
         writeln!(out, "\nf(x) of the first layer (left) and the last (right)")?;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::alphas::LayerAlphas;
+use crate::drawing::{fixed, range};
 
 /// Characters of a full bar.
 const BAR: usize = 24;
@@ -40,13 +41,13 @@ pub fn curves(out: &mut impl Write, layers: &[&LayerAlphas]) -> anyhow::Result<(
         x
     };
     let curves: Vec<Vec<f32>> = layers.iter().map(|layer| sample(layer)).collect();
-    let all = curves.iter().flatten().copied().filter(|y| y.is_finite());
-    let (low, high) = all.fold((0.0f32, 0.0f32), |(l, h), y| (l.min(y), h.max(y)));
+    let all = curves.iter().flatten().map(|&y| f64::from(y)).chain([0.0]);
+    let (low, high) = range(all, 0.0);
     let canvases: Vec<Canvas> = curves.iter().map(|c| Canvas::draw(c, low, high)).collect();
     for row in 0..HEIGHT {
         let label = match row {
-            0 => format!("{high:.2}"),
-            r if r == HEIGHT - 1 => format!("{low:.2}"),
+            0 => fixed(high, 2),
+            r if r == HEIGHT - 1 => fixed(low, 2),
             _ => String::new(),
         };
         let cells: Vec<String> = canvases.iter().map(|c| c.row(row)).collect();
@@ -63,33 +64,35 @@ struct Canvas {
 }
 
 impl Canvas {
-    /// `ys` from left to right, one to a dot column, with the x axis dotted.
-    fn draw(ys: &[f32], low: f32, high: f32) -> Canvas {
+    /// `ys` from left to right, one to a dot column, with the x axis dotted. What is beyond
+    /// `low ..= high` lies at the edge; a NaN is a gap.
+    fn draw(ys: &[f32], low: f64, high: f64) -> Canvas {
         let mut canvas = Canvas { cells: [[0; WIDTH]; HEIGHT] };
-        let last = (HEIGHT * 4 - 1) as f32;
-        let dot_row = |y: f32| ((high - y) / (high - low).max(f32::MIN_POSITIVE) * last).round();
-        let mut before: Option<f32> = None;
+        let last = HEIGHT * 4 - 1;
+        let dot_row = |y: f64| {
+            let down = (high - y.clamp(low, high)) / (high - low);
+            ((down * last as f64).round() as usize).min(last)
+        };
+        let mut before: Option<usize> = None;
         for (column, &y) in ys.iter().enumerate() {
             if column % 4 == 0 {
                 canvas.dot(column, dot_row(0.0));
             }
-            let to = dot_row(y);
-            let from = before.unwrap_or(to);
-            let (top, bottom) = (from.min(to), from.max(to));
-            let mut row = top;
-            while row <= bottom {
-                canvas.dot(column, row);
-                row += 1.0;
+            if y.is_nan() {
+                before = None;
+                continue;
             }
+            let to = dot_row(y.into());
+            let from = before.unwrap_or(to);
+            (from.min(to)..=from.max(to)).for_each(|row| canvas.dot(column, row));
             before = Some(to);
         }
         canvas
     }
 
-    fn dot(&mut self, column: usize, row: f32) {
+    fn dot(&mut self, column: usize, row: usize) {
         // Bits of the Unicode Braille patterns, by row and column of a cell.
         const BITS: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
-        let row = row as usize;
         let cell = self.cells.get_mut(row / 4).and_then(|cells| cells.get_mut(column / 2));
         if let Some(cell) = cell {
             *cell |= BITS[row % 4][column % 2];
@@ -118,10 +121,24 @@ mod tests {
     #[test]
     fn a_rising_line_goes_from_the_lower_left_to_the_upper_right() {
         let ys: Vec<f32> = (0..WIDTH * 2).map(|i| i as f32).collect();
-        let canvas = Canvas::draw(&ys, 0.0, (WIDTH * 2 - 1) as f32);
+        let canvas = Canvas::draw(&ys, 0.0, (WIDTH * 2 - 1) as f64);
         assert_ne!(canvas.cells[HEIGHT - 1][0] & 0x40, 0);
         assert_ne!(canvas.cells[0][WIDTH - 1] & 0x08, 0);
         assert_eq!(canvas.cells[0][0], 0);
         assert_eq!(canvas.row(0).chars().count(), WIDTH);
+    }
+
+    #[test]
+    fn what_is_beyond_the_canvas_lies_at_its_edge() {
+        let canvas = Canvas::draw(&[f32::NEG_INFINITY, f32::NAN, f32::INFINITY, 9.0], -1.0, 1.0);
+        // The axis is dotted in the middle of the first column.
+        let dots =
+            |column: usize| -> u32 { canvas.cells.iter().map(|c| c[column].count_ones()).sum() };
+        assert_ne!(canvas.cells[HEIGHT - 1][0] & 0x40, 0);
+        assert_ne!(canvas.cells[0][1] & 0x01, 0);
+        assert_ne!(canvas.cells[0][1] & 0x08, 0);
+        assert_eq!((dots(0), dots(1)), (2, 2));
+        let flat = Canvas::draw(&[0.0; WIDTH * 2], -0.5, 0.5);
+        assert_eq!(flat.cells.iter().flatten().filter(|&&c| c != 0).count(), WIDTH);
     }
 }

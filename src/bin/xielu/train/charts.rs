@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::drawing::{MAX_LEGEND, SIZE, TEXT, draw_legend, key};
+use crate::drawing::{MAX_LEGEND, SIZE, TEXT, clipped, draw_legend, key, number, range};
 
 /// A line, or points of it.
 pub struct Line {
@@ -62,6 +62,7 @@ fn draw_chart(area: &Area<'_>, chart: &Chart) -> DrawResult {
         .configure_mesh()
         .x_labels(6)
         .x_label_formatter(&whole)
+        .y_label_formatter(&number)
         .x_desc(&chart.axes[0])
         .y_desc(&chart.axes[1])
         .axis_desc_style(("sans-serif", TEXT))
@@ -74,10 +75,10 @@ fn draw_chart(area: &Area<'_>, chart: &Chart) -> DrawResult {
         if !line.band.is_empty() {
             let below = line.band.iter().map(|&(x, low, _)| (x, low));
             let above = line.band.iter().rev().map(|&(x, _, high)| (x, high));
-            let outline: Vec<_> = below.chain(above).collect();
+            let outline: Vec<_> = clipped(below.chain(above), ys).collect();
             context.draw_series([Polygon::new(outline, colour.mix(0.2))])?;
         }
-        let points = line.points.iter().copied();
+        let points = clipped(line.points.iter().copied(), ys);
         let series = if line.width == 0 {
             context.draw_series(points.map(|point| Circle::new(point, 6, colour.filled())))?
         } else {
@@ -104,17 +105,6 @@ fn ranges(lines: &[Line]) -> [(f64, f64); 2] {
     let bands = lines.iter().flat_map(|line| &line.band);
     let ys = bands.flat_map(|&(_, low, high)| [low, high]).chain(points().map(|(_, y)| y));
     [range(points().map(|(x, _)| x), 0.0), range(ys, 0.05)]
-}
-
-fn range(values: impl Iterator<Item = f64>, margin: f64) -> (f64, f64) {
-    let finite = values.filter(|v| v.is_finite());
-    let (low, high) =
-        finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-    if low > high {
-        return (0.0, 1.0);
-    }
-    let room = if high > low { margin * (high - low) } else { 0.5 };
-    (low - room, high + room)
 }
 
 /// A bar of a chart: name, height, from where to where it spreads.
@@ -153,20 +143,23 @@ fn bars_into(svg: &mut String, title: &str, axis: &str, bars: &[Bar]) -> DrawRes
         .disable_x_mesh()
         .x_labels(2 * bars.len() + 1)
         .x_label_formatter(&name)
+        .y_label_formatter(&number)
         .y_desc(axis)
         .axis_desc_style(("sans-serif", TEXT))
         .label_style(("sans-serif", TEXT))
         .light_line_style(WHITE)
         .draw()?;
+    let inside = |y: f64| if y.is_nan() { low } else { y.clamp(low, high) };
     for (i, bar) in bars.iter().enumerate() {
         let (left, right) = (i as f64 + 0.2, i as f64 + 0.8);
-        let corners = [(left, low), (right, bar.height)];
+        let height = inside(bar.height);
+        let corners = [(left, low), (right, height)];
         context.draw_series([Rectangle::new(corners, bar.colour.mix(0.7).filled())])?;
-        let (middle, (from, to)) = (i as f64 + 0.5, bar.spread);
+        let (middle, [from, to]) = (i as f64 + 0.5, [bar.spread.0, bar.spread.1].map(inside));
         let whisker = [(middle, from), (middle, to)];
         context.draw_series([PathElement::new(whisker, BLACK.stroke_width(3))])?;
         let text = Text::new(format!("{:.3}", bar.height), (8, -TEXT), ("sans-serif", TEXT));
-        context.draw_series([EmptyElement::at((left, bar.height)) + text])?;
+        context.draw_series([EmptyElement::at((left, height)) + text])?;
     }
     root.present()?;
     Ok(())
