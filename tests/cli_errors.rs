@@ -106,7 +106,7 @@ fn no_tokenizer_or_an_unknown_one() {
     }
     fails_with(&generate(hf.path()), &["tokenizer.json is missing"]);
     fs::write(hf.path().join("tokenizer.json"), "{").unwrap();
-    fails_with(&generate(hf.path()), &["tokenizer.json cannot be read"]);
+    fails_with(&generate(hf.path()), &["tokenizer.json: it is not JSON"]);
     fs::remove_file(hf.path().join("model.safetensors")).unwrap();
     fails_with(&generate(hf.path()), &["neither model.safetensors", "download"]);
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use common::{directory, fixture, fixture_config, fixture_tensors};
 use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter};
-use xielu::checkpoint::hf::HfDir;
+use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
 use xielu::checkpoint::{Checkpoint as _, Role};
 use xielu::kernels::DType;
 use xielu::quant::EncodeError;
@@ -213,45 +213,64 @@ fn unusable_sources() {
     assert!(matches!(error, ConvertError::Source(_)) && text.contains("block_count"), "{text}");
 }
 
-/// Each entry replaces a part of `tokenizer.json`; the error says what is wrong.
+/// Each entry replaces a part of `tokenizer.json`; the error, or the note on what other programs
+/// do otherwise, says what is wrong.
 #[test]
 fn unusable_tokenizers() {
     use serde_json::{Value, json};
     let original: Value =
         serde_json::from_slice(&fs::read(fixture().join("tokenizer.json")).unwrap()).unwrap();
     let cases = [
-        ("/model/type", json!("Unigram"), "byte-level BPE"),
-        ("/model/byte_fallback", json!(true), "byte fallback"),
-        ("/model/vocab/!", json!(1024), "1024 rows"),
-        ("/model/vocab/!", json!(4), "id 4"),
-        ("/model/vocab/!", json!(-1), "not valid"),
-        ("/model/merges/0", json!("ab"), "merge"),
-        ("/model/merges/0", json!(["a b", "c"]), "merge"),
-        ("/model/merges/0", json!(["a", "b", "c"]), "not valid"),
-        ("/model", json!(null), "not valid"),
-        ("/normalizer", json!({"type": "Lowercase"}), "normalizer"),
-        ("/pre_tokenizer", json!(null), "pre-tokenizer"),
-        ("/pre_tokenizer/type", json!("Metaspace"), "pre-tokenizer"),
-        ("/pre_tokenizer/add_prefix_space", json!(true), "pre-tokenizer"),
+        ("/model/type", json!("Unigram"), Err("no vocabulary of its type")),
+        ("/model/type", json!("Trie"), Err("the type \"Trie\"")),
+        ("/model/byte_fallback", json!(true), Ok("not byte-level BPE")),
+        ("/model/vocab/!", json!(1024), Ok("\"!\" with id 1024")),
+        ("/model/vocab/!", json!(4), Err("the id 4")),
+        ("/model/vocab/!", json!(-1), Err("-1 for the id")),
+        ("/model/merges/0", json!("ab"), Err("merge")),
+        ("/model/merges/0", json!(["a b", "c"]), Err("merge")),
+        ("/model/merges/0", json!(["a", "b", "c"]), Err("merge")),
+        ("/model", json!(null), Err("no vocabulary")),
+        ("/normalizer", json!({"type": "Lowercase"}), Ok("normalizer (Lowercase)")),
+        ("/normalizer", json!({"type": "Sequence", "normalizers": []}), Ok("")),
+        ("/pre_tokenizer", json!(null), Ok("not byte-level BPE")),
+        ("/pre_tokenizer/use_regex", json!(false), Ok("no name in GGUF files")),
+        ("/pre_tokenizer/add_prefix_space", json!(true), Ok("add_prefix_space")),
+        ("/model/ignore_merges", json!(true), Ok("ignore_merges")),
+        ("/added_tokens/0/lstrip", json!(true), Ok("lstrip")),
+        ("/decoder/type", json!("Fuse"), Ok("decoder (Fuse)")),
+        ("/truncation", json!({"max_length": 8}), Ok("")),
     ];
     let dir = directory(&fixture_config(), &fixture_tensors());
     let path = dir.path().join("tokenizer.json");
-    let guarded = Guarded::new();
-    for (pointer, value, named) in cases {
+    let read = |options| HfDir::open(dir.path()).unwrap().vocabulary(options);
+    for (pointer, value, expected) in cases {
         let mut json = original.clone();
         *json.pointer_mut(pointer).unwrap() = value.clone();
         fs::write(&path, json.to_string()).unwrap();
-        let source = HfDir::open(dir.path()).unwrap();
-        let result = convert_hf(&source, &guarded.output, &Q8_0, None, go_on);
-        let (_, text) = guarded.error(result);
-        assert!(text.contains(named) && text.contains("tokenizer.json"), "{pointer}: {text}");
+        let result = read(VocabularyOptions::default());
+        match (result, expected) {
+            (Ok(Some(kept)), Ok("")) => assert_eq!(kept.lost, [""; 0], "{pointer}"),
+            (Ok(Some(kept)), Ok(says)) => {
+                assert!(kept.lost.len() == 1 && kept.lost[0].contains(says), "{:?}", kept.lost);
+            }
+            (Err(e), Err(says)) => {
+                let text = e.to_string();
+                assert!(text.contains(says) && text.contains("tokenizer.json"), "{text}");
+                assert_eq!(text.lines().count(), 1, "{text}");
+            }
+            (result, _) => panic!("{pointer}: {result:?}"),
+        }
     }
-    // A name given by the caller takes the place of recognition.
+    // A name given by the caller takes the place of recognition, if it is one.
     let mut json = original;
-    json["pre_tokenizer"]["type"] = "Metaspace".into();
+    json["pre_tokenizer"]["use_regex"] = false.into();
     fs::write(&path, json.to_string()).unwrap();
-    let source = HfDir::open(dir.path()).unwrap();
-    convert_hf(&source, &guarded.output, &Q8_0, Some("tekken"), go_on).unwrap();
-    let bytes = fs::read(&guarded.output).unwrap();
-    assert_eq!(Gguf::parse(&bytes).unwrap().get_str("tokenizer.ggml.pre"), Some("tekken"));
+    let named = |pre| VocabularyOptions { pre: Some(pre), without_json: true };
+    let kept = read(named("tekken")).unwrap().unwrap();
+    assert_eq!((kept.pre.as_deref(), kept.json), (Some("tekken"), None));
+    let text = read(named("tekkken")).unwrap_err().to_string();
+    assert!(text.contains("\"tekkken\"") && text.contains("tekken,"), "{text}");
+    let text = read(VocabularyOptions { pre: None, without_json: true }).unwrap_err().to_string();
+    assert!(text.contains("--pre"), "{text}");
 }

@@ -13,7 +13,7 @@ use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
 use xielu::Config;
 use xielu::checkpoint::gguf::Gguf;
-use xielu::checkpoint::hf::HfDir;
+use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
 use xielu::checkpoint::{Checkpoint, LayerRole, Role};
 use xielu::config::{HiddenAct, RopeScaling, RopeStyle};
 use xielu::kernels::DType;
@@ -25,7 +25,8 @@ fn convert(path: &Path, dtype: DType) -> (Vec<u8>, Vec<TensorReport>) {
     let source = HfDir::open(path).unwrap();
     let types = Types::uniform(dtype);
     let go_on = |_: xielu::quant::convert::Progress<'_>| ControlFlow::Continue(());
-    let report = convert_hf(&source, &output, &types, None, go_on).unwrap();
+    let vocabulary = source.vocabulary(VocabularyOptions::default()).unwrap();
+    let report = convert_hf(&source, &output, &types, vocabulary.as_ref(), go_on).unwrap();
     (fs::read(output).unwrap(), report)
 }
 
@@ -212,6 +213,8 @@ fn vocabularies_with_everything() {
     vocab.remove(&renamed);
     let unused = vocab.iter().find(|(_, id)| **id == 1023).unwrap().0.clone();
     vocab.remove(&unused);
+    // The library numbers tokens that the model does not have from the vocabulary's size on.
+    vocab.insert("fn main".into(), 1000.into());
     let added = json["added_tokens"].as_array_mut().unwrap();
     let mut token = added[0].clone();
     token["id"] = 1000.into();
@@ -221,6 +224,8 @@ fn vocabularies_with_everything() {
     let bos = json!({"SpecialToken": {"id": "<s>", "type_id": 0}});
     let single = json!([bos, {"Sequence": {"id": "A", "type_id": 0}}]);
     json["post_processor"]["single"] = single;
+    json["post_processor"]["special_tokens"] =
+        json!({"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}});
     let merges: Vec<Value> = json["model"]["merges"]
         .as_array()
         .unwrap()

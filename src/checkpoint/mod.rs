@@ -7,10 +7,18 @@ pub mod gguf;
 pub mod hf;
 mod layout;
 mod names;
+mod sampling;
+#[cfg(any(feature = "safetensors", feature = "tokenizer"))]
+pub(crate) mod stop_tokens;
+#[cfg(any(feature = "safetensors", feature = "tokenizer"))]
+pub(crate) mod tokenizer_json;
 
 #[cfg(feature = "std")]
 pub use atomic::AtomicFile;
 pub use names::{LayerRole, Role};
+#[cfg(feature = "safetensors")]
+pub(crate) use sampling::KEYS as SAMPLING_KEYS;
+pub use sampling::Sampling;
 
 use crate::kernels::{DType, Matrix};
 use crate::{Config, Error, RawXielu};

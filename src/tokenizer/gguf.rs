@@ -1,4 +1,4 @@
-//! A byte-level BPE vocabulary as GGUF metadata stores it.
+//! The tokenizer of a GGUF file: a whole `tokenizer.json`, or a byte-level BPE vocabulary.
 
 use std::borrow::ToOwned as _;
 use std::format;
@@ -9,73 +9,155 @@ use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::{TokenizerError, pre};
-use crate::checkpoint::gguf::Gguf;
+use super::door::{Built, guarded};
+use super::growth::Growth;
+use super::{TokenizerError, door, pre};
+use crate::checkpoint::gguf::{Array, Gguf, Value};
+use crate::checkpoint::stop_tokens;
+use crate::checkpoint::tokenizer_json::{Edges, TokenizerJson};
 
+/// `tokenizer.ggml.token_type` of ordinary text.
+const NORMAL: i64 = 1;
 /// `tokenizer.ggml.token_type` of tokens that are not text: `</s>`.
-const CONTROL: i32 = 3;
+const CONTROL: i64 = 3;
 /// `tokenizer.ggml.token_type` of tokens added by hand, matched before BPE.
-const USER_DEFINED: i32 = 4;
+const USER_DEFINED: i64 = 4;
 
-/// The keys `tokenizer.ggml.*` of a GGUF file.
+/// The keys `tokenizer.*` of a GGUF file.
 #[derive(Debug, Default)]
 pub struct GgufVocab {
-    /// `model`: only `gpt2`, byte-level BPE, is supported.
+    /// `ggml.model`: only `gpt2`, byte-level BPE, is supported.
     pub model: String,
-    /// `pre`: which regular expressions cut the text.
+    /// `ggml.pre`: which regular expressions cut the text.
     pub pre: String,
-    /// `tokens`, by id.
+    /// `ggml.tokens`, by id.
     pub tokens: Vec<String>,
-    /// `token_type`, by id; may be empty.
-    pub token_types: Vec<i32>,
-    /// `merges`, most frequent first: two tokens and a space between.
+    /// `ggml.token_type`, by id; may be empty.
+    pub token_types: Vec<i64>,
+    /// `ggml.merges`, most frequent first: two tokens and a space between.
     pub merges: Vec<String>,
-    /// `bos_token_id`.
+    /// `ggml.bos_token_id`.
     pub bos: Option<u32>,
-    /// `add_bos_token`.
+    /// `ggml.add_bos_token`.
     pub add_bos: Option<bool>,
-    /// `eos_token_id`, `eot_token_id`, `eom_token_id`: those present.
+    /// `ggml.eos_token_id`.
+    pub eos: Option<u32>,
+    /// `ggml.add_eos_token`.
+    pub add_eos: Option<bool>,
+    /// The stop tokens that keys name.
     pub ends: Vec<u32>,
+    /// Whether the keys name all of them.
+    pub ends_are_listed: bool,
+    /// `huggingface.json`.
+    pub json: Option<String>,
 }
 
 impl GgufVocab {
     /// The keys of `gguf`.
     pub fn read(gguf: &Gguf<'_>) -> Result<Self, TokenizerError> {
-        let strings = |key: &str| {
-            let array = gguf.get_array(key).and_then(|a| a.strs());
-            array.map(|strs| strs.map(String::from).collect::<Vec<_>>())
-        };
-        let id =
-            |key: &str| gguf.get(key).and_then(|v| v.as_u64()).and_then(|v| u32::try_from(v).ok());
-        let Some(tokens) = strings("tokenizer.ggml.tokens") else {
+        let keys = Keys(gguf);
+        let json = keys.text("tokenizer.huggingface.json")?;
+        let tokens = keys.texts("tokenizer.ggml.tokens")?;
+        let Some(tokens) = tokens.or(json.map(|_| Vec::new())) else {
             return Err(TokenizerError(
                 "the file has no vocabulary (tokenizer.ggml.tokens); convert the model again with \
                  its tokenizer, or use its Hugging Face directory"
                     .into(),
             ));
         };
-        let types = gguf.get_array("tokenizer.ggml.token_type");
-        let ends = ["eos", "eot", "eom"].map(|name| id(&format!("tokenizer.ggml.{name}_token_id")));
+        let list = keys.ids(stop_tokens::LIST_KEY)?;
+        let mut ends = Vec::new();
+        for key in stop_tokens::KEYS {
+            ends.extend(keys.id(key)?);
+        }
+        ends.extend(list.iter().flatten());
+        let rows = if tokens.is_empty() { u32::MAX as usize } else { tokens.len() };
+        // What names no token is said to be none by other programs too.
+        let in_rows = |id: &u32| (*id as usize) < rows;
         Ok(GgufVocab {
-            model: gguf.get_str("tokenizer.ggml.model").unwrap_or("unnamed").into(),
-            pre: gguf.get_str("tokenizer.ggml.pre").unwrap_or("default").into(),
+            model: keys.text("tokenizer.ggml.model")?.unwrap_or("unnamed").into(),
+            pre: keys.text("tokenizer.ggml.pre")?.unwrap_or("default").into(),
             tokens,
-            token_types: types.and_then(|a| a.i32s()).into_iter().flatten().collect(),
-            merges: strings("tokenizer.ggml.merges").unwrap_or_default(),
-            bos: id("tokenizer.ggml.bos_token_id"),
-            add_bos: gguf.get_bool("tokenizer.ggml.add_bos_token"),
-            ends: ends.into_iter().flatten().collect(),
+            token_types: keys.numbers("tokenizer.ggml.token_type")?.unwrap_or_default(),
+            merges: keys.texts("tokenizer.ggml.merges")?.unwrap_or_default(),
+            bos: keys.id("tokenizer.ggml.bos_token_id")?.filter(in_rows),
+            add_bos: keys.flag("tokenizer.ggml.add_bos_token")?,
+            eos: keys.id(stop_tokens::KEYS[0])?.filter(in_rows),
+            add_eos: keys.flag("tokenizer.ggml.add_eos_token")?,
+            ends: ends.into_iter().filter(in_rows).collect(),
+            ends_are_listed: list.is_some(),
+            json: json.map(String::from),
         })
     }
 
-    /// The token that begins every text, if the model was trained with one.
-    pub fn leading_token(&self) -> Option<u32> {
-        let by_default = pre::find(&self.pre).is_ok_and(|recipe| recipe.add_bos);
-        self.bos.filter(|_| self.add_bos.unwrap_or(by_default))
+    /// The tokenizer and its stop tokens.
+    pub fn build(mut self) -> Result<(Built, Vec<u32>), TokenizerError> {
+        let json = self.json.take().map(|json| TokenizerJson::parse(json.as_bytes()));
+        let json = json.transpose().map_err(of_json)?;
+        let ends = self.all_ends(json.as_ref());
+        let Some(json) = json else {
+            let inner = self.tokenizer()?;
+            let edges = self.edges(None)?;
+            return Ok((Built { inner, growth: Growth::none(), edges }, ends));
+        };
+        let mut built = door::build(json).map_err(|e| of_json(e.0))?;
+        built.edges = self.edges(Some(built.edges))?;
+        Ok((built, ends))
     }
 
-    /// The tokenizer.
-    pub fn build(&self) -> Result<Tokenizer, TokenizerError> {
+    /// Those that keys name; where they need not be all, those known by their texts too.
+    fn all_ends(&self, json: Option<&TokenizerJson>) -> Vec<u32> {
+        let mut ends = Vec::new();
+        let mut add = |id: u32| {
+            if !ends.contains(&id) {
+                ends.push(id);
+            }
+        };
+        self.ends.iter().copied().for_each(&mut add);
+        if self.ends_are_listed {
+            return ends;
+        }
+        let types = self.token_types.iter().copied().chain(std::iter::repeat(CONTROL));
+        let by_text = self.tokens.iter().zip(types).zip(0..);
+        let by_text =
+            by_text.filter(|((text, kind), _)| *kind != NORMAL && stop_tokens::ends_by_text(text));
+        by_text.for_each(|(_, id)| add(id));
+        if let Some(json) = json.filter(|_| self.tokens.is_empty()) {
+            let known = json.added().iter();
+            let known = known.filter(|t| t.special && stop_tokens::ends_by_text(&t.content));
+            known.for_each(|token| add(token.id));
+        }
+        ends
+    }
+
+    /// What stands around every text. The file's flags decide over the post-processor of a
+    /// `tokenizer.json`, whose tokens these are, and over the habit of the pre-tokenizer's name.
+    fn edges(&self, of_json: Option<Edges>) -> Result<Edges, TokenizerError> {
+        let by_name = of_json.is_none() && pre::find(&self.pre).is_ok_and(|recipe| recipe.add_bos);
+        let mut edges = of_json.unwrap_or_default();
+        match (self.add_bos, self.bos) {
+            (Some(false), _) => edges.prefix.clear(),
+            (Some(true), Some(bos)) if edges.prefix.is_empty() => edges.prefix.push(bos),
+            (Some(true), None) if edges.prefix.is_empty() => {
+                return Err(TokenizerError(
+                    "the file says that every text begins with a token \
+                     (tokenizer.ggml.add_bos_token) and not with which \
+                     (tokenizer.ggml.bos_token_id)"
+                        .into(),
+                ));
+            }
+            (None, Some(bos)) if by_name => edges.prefix.push(bos),
+            _ => {}
+        }
+        match (self.add_eos, self.eos) {
+            (Some(true), Some(eos)) if edges.suffix.is_empty() => edges.suffix.push(eos),
+            _ => {}
+        }
+        Ok(edges)
+    }
+
+    /// Byte-level BPE.
+    fn tokenizer(&self) -> Result<Tokenizer, TokenizerError> {
         if self.model != "gpt2" {
             return Err(TokenizerError(format!(
                 "its vocabulary is of the kind \"{}\" and only \"gpt2\" (byte-level BPE) is \
@@ -85,14 +167,15 @@ impl GgufVocab {
         }
         let recipe = pre::find(&self.pre)?;
         let model = self.bpe(recipe.ignore_merges)?;
-        let mut tokenizer = Tokenizer::new(model);
-        tokenizer.with_pre_tokenizer(Some(recipe.build()?));
-        tokenizer.with_decoder(Some(ByteLevel::default()));
-        tokenizer
-            .add_special_tokens(self.added(CONTROL))
-            .and_then(|_| tokenizer.add_tokens(self.added(USER_DEFINED)))
-            .map_err(|e| TokenizerError::of("its special tokens cannot be added", &e))?;
-        Ok(tokenizer)
+        let pre_tokenizer = recipe.build()?;
+        guarded("its special tokens cannot be added", || {
+            let mut tokenizer = Tokenizer::new(model);
+            tokenizer.with_pre_tokenizer(Some(pre_tokenizer));
+            tokenizer.with_decoder(Some(ByteLevel::default()));
+            tokenizer.add_special_tokens(self.added(CONTROL))?;
+            tokenizer.add_tokens(self.added(USER_DEFINED))?;
+            Ok(tokenizer)
+        })
     }
 
     fn bpe(&self, ignore_merges: bool) -> Result<BPE, TokenizerError> {
@@ -113,21 +196,89 @@ impl GgufVocab {
             Ok((left.to_owned(), right.to_owned()))
         });
         let merges = merges.collect::<Result<Vec<_>, TokenizerError>>()?;
-        BPE::builder()
-            .vocab_and_merges(ids, merges)
-            .ignore_merges(ignore_merges)
-            .build()
-            .map_err(|e| TokenizerError::of("its vocabulary is inconsistent", &e))
+        guarded("its vocabulary is inconsistent", || {
+            BPE::builder().vocab_and_merges(ids, merges).ignore_merges(ignore_merges).build()
+        })
     }
 
     /// The tokens of one type, to be matched as they stand.
-    fn added(&self, kind: i32) -> Vec<AddedToken> {
+    fn added(&self, kind: i64) -> Vec<AddedToken> {
         let typed = self.tokens.iter().zip(&self.token_types);
         typed
             .filter(|&(_, &t)| t == kind)
             .map(|(token, _)| AddedToken::from(token.clone(), kind == CONTROL).normalized(false))
             .collect()
     }
+}
+
+/// Names the key whose text it is about.
+fn of_json(problem: String) -> TokenizerError {
+    TokenizerError(format!("tokenizer.huggingface.json cannot be used: {problem}"))
+}
+
+/// Optional keys: absent, of a type whose meaning is clear, or an error.
+struct Keys<'g, 'w>(&'g Gguf<'w>);
+
+impl<'w> Keys<'_, 'w> {
+    fn text(&self, key: &str) -> Result<Option<&'w str>, TokenizerError> {
+        let Some(value) = self.0.get(key) else { return Ok(None) };
+        value.as_str().map(Some).ok_or_else(|| wrong(key, "a text"))
+    }
+
+    fn array(&self, key: &str) -> Result<Option<Array<'w>>, TokenizerError> {
+        let Some(value) = self.0.get(key) else { return Ok(None) };
+        value.as_array().map(Some).ok_or_else(|| wrong(key, "a list"))
+    }
+
+    fn texts(&self, key: &str) -> Result<Option<Vec<String>>, TokenizerError> {
+        let Some(array) = self.array(key)? else { return Ok(None) };
+        let texts: Option<Vec<String>> =
+            array.iter().map(|value| value.as_str().map(String::from)).collect();
+        texts.map(Some).ok_or_else(|| wrong(key, "a list of texts"))
+    }
+
+    /// Integers of any type.
+    fn numbers(&self, key: &str) -> Result<Option<Vec<i64>>, TokenizerError> {
+        let Some(array) = self.array(key)? else { return Ok(None) };
+        let numbers: Option<Vec<i64>> = array.iter().map(integer).collect();
+        numbers.map(Some).ok_or_else(|| wrong(key, "a list of integers"))
+    }
+
+    /// The id of a token; -1 stands for none.
+    fn id(&self, key: &str) -> Result<Option<u32>, TokenizerError> {
+        let Some(value) = self.0.get(key) else { return Ok(None) };
+        let id = integer(value).ok_or_else(|| wrong(key, "the id of a token"))?;
+        Ok(u32::try_from(id).ok())
+    }
+
+    fn ids(&self, key: &str) -> Result<Option<Vec<u32>>, TokenizerError> {
+        let numbers = self.numbers(key)?;
+        Ok(numbers.map(|ids| ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect()))
+    }
+
+    fn flag(&self, key: &str) -> Result<Option<bool>, TokenizerError> {
+        let Some(value) = self.0.get(key) else { return Ok(None) };
+        match (value.as_bool(), integer(value)) {
+            (Some(flag), _) => Ok(Some(flag)),
+            (None, Some(number @ (0 | 1))) => Ok(Some(number == 1)),
+            _ => Err(wrong(key, "true or false")),
+        }
+    }
+}
+
+/// A whole number of any type.
+fn integer(value: Value<'_>) -> Option<i64> {
+    match value {
+        Value::I8(v) => Some(v.into()),
+        Value::I16(v) => Some(v.into()),
+        Value::I32(v) => Some(v.into()),
+        Value::I64(v) => Some(v),
+        value => value.as_u64().and_then(|v| i64::try_from(v).ok()),
+    }
+}
+
+fn wrong(key: &str, wanted: &str) -> TokenizerError {
+    TokenizerError(format!("the file's {key} is not {wanted}"))
 }
 
 #[cfg(test)]
@@ -151,23 +302,44 @@ mod tests {
 
     #[test]
     fn special_and_user_tokens_are_matched_whole() {
-        let tokenizer = small().build().unwrap();
+        let tokenizer = small().tokenizer().unwrap();
         let ids = |text| tokenizer.encode_fast(text, false).unwrap().get_ids().to_vec();
         assert_eq!(ids("ab ba</s>a<tool>"), [3, 4, 2, 1, 0, 1, 5]);
         assert_eq!(tokenizer.decode(&[3, 4, 0, 5], true).unwrap(), "ab <tool>");
     }
 
     #[test]
-    fn the_file_decides_about_the_leading_token() {
+    fn the_file_decides_about_the_tokens_around_a_text() {
+        let edges = |vocab: &GgufVocab| vocab.edges(None).unwrap();
         let mut vocab = small();
-        assert_eq!(vocab.leading_token(), None);
+        assert_eq!(edges(&vocab), Edges::default());
         vocab.add_bos = Some(true);
-        assert_eq!(vocab.leading_token(), Some(0));
+        assert_eq!(edges(&vocab).prefix, [0]);
         vocab.add_bos = None;
         vocab.pre = "llama-bpe".into();
-        assert_eq!(vocab.leading_token(), Some(0));
-        vocab.bos = None;
-        assert_eq!(vocab.leading_token(), None);
+        assert_eq!(edges(&vocab).prefix, [0]);
+        vocab.add_bos = Some(false);
+        assert!(edges(&vocab).prefix.is_empty());
+        (vocab.add_bos, vocab.bos) = (None, None);
+        assert!(edges(&vocab).prefix.is_empty());
+        (vocab.add_eos, vocab.eos) = (Some(true), Some(2));
+        assert_eq!(edges(&vocab).suffix, [2]);
+        vocab.add_bos = Some(true);
+        let problem = vocab.edges(None).unwrap_err().to_string();
+        assert!(problem.contains("bos_token_id"), "{problem}");
+    }
+
+    #[test]
+    fn texts_end_a_generation_only_where_no_list_does() {
+        let mut vocab = small();
+        vocab.ends = vec![3];
+        assert_eq!(vocab.all_ends(None), [3, 0]);
+        vocab.token_types[0] = 1;
+        assert_eq!(vocab.all_ends(None), [3]);
+        vocab.token_types = vec![];
+        assert_eq!(vocab.all_ends(None), [3, 0]);
+        vocab.ends_are_listed = true;
+        assert_eq!(vocab.all_ends(None), [3]);
     }
 
     #[test]
@@ -183,5 +355,9 @@ mod tests {
         fails(|v| v.tokens[2] = "a".into(), "twice");
         fails(|v| v.merges.push("ab".into()), "one part");
         fails(|v| v.merges.push("ab zz".into()), "inconsistent");
+        fails(
+            |v| v.json = Some("{".into()),
+            "tokenizer.huggingface.json cannot be used: it is not",
+        );
     }
 }

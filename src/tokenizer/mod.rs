@@ -1,22 +1,32 @@
 //! Text to token ids and back: the `tokenizers` crate, fed from the vocabulary inside a GGUF file
 //! or, with `safetensors`, from a Hugging Face `tokenizer.json`.
 
+mod door;
 mod error;
 mod gguf;
+mod growth;
 #[cfg(feature = "safetensors")]
 mod hf;
 mod pre;
+mod stream;
 #[cfg(all(test, feature = "safetensors"))]
 mod tests;
 
 use std::string::String;
 use std::vec::Vec;
 
+use tokenizers::DecoderWrapper;
+
 use crate::checkpoint::gguf::Gguf;
+use crate::checkpoint::tokenizer_json::Edges;
+#[cfg(feature = "train")]
+pub(crate) use door::{Built, build, guarded};
 pub use error::TokenizerError;
 #[cfg(feature = "train")]
 pub(crate) use error::one_line;
 use gguf::GgufVocab;
+use growth::Growth;
+pub use stream::TextStream;
 
 /// Whether text may name special tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,26 +40,41 @@ pub enum Special {
 /// A model's vocabulary.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
-    /// Put before every text, where the model was trained so.
-    bos: Option<u32>,
+    growth: Growth,
+    /// Put around every text, where the model was trained so.
+    edges: Edges,
     /// End a generation.
     ends: Vec<u32>,
+    /// Ids become bytes one by one: no token changes the text of those before it.
+    decodes_by_bytes: bool,
 }
 
 impl Tokenizer {
-    /// From a GGUF file's own vocabulary, byte-level BPE.
+    fn new(built: door::Built, ends: Vec<u32>) -> Self {
+        let door::Built { inner, growth, edges } = built;
+        let decodes_by_bytes = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
+        Tokenizer { inner, growth, edges, ends, decodes_by_bytes }
+    }
+
+    /// From a GGUF file: the whole `tokenizer.json` where it holds that
+    /// (`tokenizer.huggingface.json`), else its vocabulary, byte-level BPE.
     ///
     /// # Errors
     /// If the file has none, or one of another kind, or one that contradicts itself.
     pub fn from_gguf(gguf: &Gguf<'_>) -> Result<Self, TokenizerError> {
         let vocab = GgufVocab::read(gguf)?;
-        let inner = vocab.build()?;
-        Ok(Tokenizer { inner, bos: vocab.leading_token(), ends: vocab.ends })
+        let (built, ends) = vocab.build()?;
+        Ok(Tokenizer::new(built, ends))
     }
 
     /// The token that begins every text, if the model was trained with one.
     pub fn bos(&self) -> Option<u32> {
-        self.bos
+        self.edges.prefix.first().copied()
+    }
+
+    /// The tokens that end a generation; the first is the end of a text.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
     }
 
     /// Whether `id` ends a generation.
@@ -57,14 +82,17 @@ impl Tokenizer {
         self.ends.contains(&id)
     }
 
-    /// The ids of `text`, without a beginning-of-text token.
+    /// The ids of `text`, without the tokens that stand around every text.
     ///
     /// # Errors
-    /// What the `tokenizers` crate reports.
+    /// What the `tokenizers` crate reports; if the tokenizer would make the text many times as
+    /// long.
     pub fn encode(&self, text: &str, special: Special) -> Result<Vec<u32>, TokenizerError> {
+        self.growth.check(text)?;
         let encode = |tokenizer: &tokenizers::Tokenizer| {
-            let encoding = tokenizer.encode_fast(text, false);
-            encoding.map(|e| e.get_ids().to_vec())
+            door::guarded("the text cannot be tokenized", || {
+                tokenizer.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec())
+            })
         };
         match special {
             Special::Parse => encode(&self.inner),
@@ -74,32 +102,35 @@ impl Tokenizer {
                 encode(&plain)
             }
         }
-        .map_err(|e| TokenizerError::of("the text cannot be tokenized", &e))
     }
 
-    /// The ids of a prompt: its special tokens are recognised, and what begins every text of the
-    /// model stands before it. Empty only if the text is and the model has no such token.
+    /// The ids of a prompt: its special tokens are recognised, and what the tokenizer puts before
+    /// and after every text is there, once, whether or not `text` brings it along (a rendered
+    /// chat template does). Empty only if the text is and the tokenizer adds nothing.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let mut ids: Vec<u32> = self.bos.into_iter().collect();
-        ids.extend(self.encode(text, Special::Parse)?);
+        let Edges { prefix, suffix } = &self.edges;
+        let text = self.encode(text, Special::Parse)?;
+        let mut ids = if text.starts_with(prefix) { Vec::new() } else { prefix.clone() };
+        ids.extend(&text);
+        if !text.ends_with(suffix) {
+            ids.extend(suffix);
+        }
         Ok(ids)
     }
 
-    /// A decoder that takes one id at a time and returns text as soon as it is whole characters.
-    pub fn stream(&self) -> impl FnMut(u32) -> Result<Option<String>, TokenizerError> + '_ {
-        let mut stream = self.inner.decode_stream(true);
-        move |id| stream.step(id).map_err(|e| TokenizerError::of("a token has no text", &e))
+    /// The text of `ids`, without special tokens. Bytes that are no character become U+FFFD.
+    ///
+    /// # Errors
+    /// What the `tokenizers` crate reports.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        door::guarded("a token has no text", || self.inner.decode(ids, true))
     }
-}
 
-/// What the post-processor of a `tokenizer.json` puts before every text.
-#[cfg(feature = "safetensors")]
-pub(crate) fn leading_token(tokenizer: &tokenizers::Tokenizer) -> tokenizers::Result<Option<u32>> {
-    let [bare, full] = [false, true].map(|special| tokenizer.encode_fast("a", special));
-    let (bare, full) = (bare?, full?);
-    let first = full.get_ids().first().copied();
-    Ok(first.filter(|id| !bare.get_ids().contains(id)))
+    /// A decoder that takes one id at a time and returns text as soon as it is whole characters.
+    pub fn stream(&self) -> TextStream<'_> {
+        TextStream::new(self)
+    }
 }

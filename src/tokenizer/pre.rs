@@ -23,18 +23,50 @@ pub struct Recipe {
     pub add_bos: bool,
 }
 
+/// Llama 3's words.
+const LLAMA_3: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|",
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
 /// GPT-2's words.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
-const RECIPES: [Recipe; 7] = [
+const RECIPES: [Recipe; 8] = [
     Recipe {
-        names: &["gpt-2", "gpt2", "olmo", "mpt", "jais", "phi-2"],
+        names: &[
+            "gpt-2",
+            "gpt2",
+            "olmo",
+            "mpt",
+            "jais",
+            "phi-2",
+            "jina-es",
+            "jina-de",
+            "gigachat",
+            "jina-v2-es",
+            "jina-v2-de",
+            "a.x-4.0",
+            "mellum",
+            "modern-bert",
+            "exaone4",
+            "trillion",
+            "granite-docling",
+        ],
         regexes: &[GPT2],
         ignore_merges: false,
         add_bos: false,
     },
     Recipe {
-        names: &["smollm", "starcoder", "refact", "command-r"],
+        names: &[
+            "smollm",
+            "starcoder",
+            "refact",
+            "command-r",
+            "codeshell",
+            "exaone",
+            "minerva-7b",
+            "mellum2",
+        ],
         regexes: &[r"\p{N}", GPT2],
         ignore_merges: false,
         add_bos: false,
@@ -51,13 +83,26 @@ const RECIPES: [Recipe; 7] = [
         add_bos: false,
     },
     Recipe {
-        names: &["llama-bpe", "llama3", "llama-v3", "falcon3"],
-        regexes: &[concat!(
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|",
-            r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-        )],
+        names: &[
+            "llama-bpe",
+            "llama3",
+            "llama-v3",
+            "falcon3",
+            "falcon-h1",
+            "pixtral",
+            "midm-2.0",
+            "lfm2",
+            "jina-v5-nano",
+        ],
+        regexes: &[LLAMA_3],
         ignore_merges: true,
         add_bos: true,
+    },
+    Recipe {
+        names: &["dbrx", "smaug-bpe", "glm4", "chatglm-bpe"],
+        regexes: &[LLAMA_3],
+        ignore_merges: false,
+        add_bos: false,
     },
     Recipe {
         names: &["tekken"],
@@ -70,7 +115,16 @@ const RECIPES: [Recipe; 7] = [
         add_bos: true,
     },
     Recipe {
-        names: &["qwen2", "stablelm2", "deepseek-r1-qwen"],
+        names: &[
+            "qwen2",
+            "stablelm2",
+            "deepseek-r1-qwen",
+            "kormo",
+            "f2llmv2",
+            "megrez",
+            "hunyuan",
+            "solar-open",
+        ],
         regexes: &[concat!(
             r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|",
             r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -79,7 +133,7 @@ const RECIPES: [Recipe; 7] = [
         add_bos: false,
     },
     Recipe {
-        names: &["gpt-4o"],
+        names: &["gpt-4o", "llama4", "kanana2", "talkie"],
         regexes: &[concat!(
             r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+",
             r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|",

@@ -1,7 +1,7 @@
 //! Both sources against the ids another program gave the same text.
 
 use std::path::{Path, PathBuf};
-use std::string::String;
+use std::string::{String, ToString as _};
 use std::vec::Vec;
 
 use super::{Special, Tokenizer};
@@ -36,7 +36,7 @@ fn the_held_out_text_gives_the_golden_ids_and_comes_back() {
     for tokenizer in tokenizers() {
         assert_eq!(tokenizer.encode(&text, Special::Plain).unwrap(), golden);
         assert_eq!(tokenizer.encode(&text, Special::Parse).unwrap(), golden);
-        assert_eq!(tokenizer.inner.decode(&golden, true).unwrap(), text);
+        assert_eq!(tokenizer.decode(&golden).unwrap(), text);
         assert_eq!(tokenizer.bos(), None);
     }
 }
@@ -60,7 +60,7 @@ fn a_stream_gives_whole_characters_and_all_of_them() {
         let mut whole = String::new();
         let mut waited = 0;
         for id in ids {
-            match stream(id).unwrap() {
+            match stream.push(id).unwrap() {
                 Some(piece) => {
                     assert!(!piece.contains('\u{fffd}'), "{piece:?}");
                     whole += &piece;
@@ -68,8 +68,48 @@ fn a_stream_gives_whole_characters_and_all_of_them() {
                 None => waited += 1,
             }
         }
+        assert_eq!(stream.finish().unwrap(), None);
         assert_eq!(whole, text);
         // Characters outside the vocabulary take several tokens, which must have been held back.
         assert!(waited > 0);
     }
+}
+
+/// Cut anywhere, begun anywhere: bytes that are no character are told as `decode` tells them.
+#[test]
+fn a_stream_gives_what_decoding_all_ids_gives() {
+    let text = "a🙂b日\u{fffd}\u{7f}→";
+    for tokenizer in tokenizers().into_iter().chain(unusual()) {
+        let ids = tokenizer.encode(text, Special::Parse).unwrap();
+        assert!(ids.len() > 8, "{ids:?}");
+        let mut broken = 0;
+        for from in 0..ids.len() {
+            for to in from..=ids.len() {
+                let ids = &ids[from..to];
+                let mut stream = tokenizer.stream();
+                let mut pieces: Vec<String> = Vec::new();
+                for &id in ids {
+                    pieces.extend(stream.push(id).unwrap());
+                }
+                pieces.extend(stream.finish().unwrap());
+                let whole = tokenizer.decode(ids).unwrap();
+                assert_eq!(pieces.concat(), whole, "{ids:?}");
+                broken += usize::from(whole.ends_with('\u{fffd}'));
+            }
+        }
+        assert!(broken > 8, "{broken}");
+    }
+}
+
+/// The same vocabulary under a decoder that sees whole texts.
+fn unusual() -> Option<Tokenizer> {
+    let text = std::fs::read(path("tests/data/tiny/tokenizer.json")).unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    json["decoder"] = serde_json::json!({"type": "Sequence", "decoders": [
+        json["decoder"].clone(),
+        {"type": "Strip", "content": "a", "start": 1, "stop": 0},
+    ]});
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("tokenizer.json"), json.to_string()).unwrap();
+    Some(Tokenizer::from_hf_dir(dir.path()).unwrap())
 }

@@ -10,7 +10,7 @@ use xielu::llama::{
     Decoder, DecoderMemory, DecoderOptions, KvCache, KvType, Layer, Model as Weights, Sampler,
     SamplerOptions,
 };
-use xielu::tokenizer::{Tokenizer, TokenizerError};
+use xielu::tokenizer::{TextStream, Tokenizer};
 
 use crate::facts::facts;
 use crate::memory::filled;
@@ -24,8 +24,6 @@ const KV_TYPE: KvType = KvType::F16;
 const TOP_K: usize = 40;
 const TOP_P: f32 = 0.95;
 
-type Stream = Box<dyn FnMut(u32) -> Result<Option<String>, TokenizerError>>;
-
 /// A model in memory: text goes in by `start`, and comes out of `step`.
 #[wasm_bindgen]
 pub struct Model {
@@ -34,7 +32,7 @@ pub struct Model {
     facts: String,
     logits: &'static mut [f32],
     sampler: Sampler,
-    stream: Stream,
+    stream: TextStream<'static>,
     /// Tokens of the prompt that the decoder has not seen.
     unread: VecDeque<u32>,
     /// Tokens that may still be generated.
@@ -61,7 +59,7 @@ impl Model {
             facts: facts(&gguf, weights, bytes.len(), memory.total(), context).to_string(),
             logits: filled(0f32, config.output_vocab_size, "the logits")?,
             sampler: Sampler::new(SamplerOptions::default()),
-            stream: Box::new(tokenizer.stream()),
+            stream: tokenizer.stream(),
             unread: VecDeque::new(),
             left: 0,
         })
@@ -103,7 +101,7 @@ impl Model {
         }
         let (top_k, top_p, seed) = (TOP_K, TOP_P, u64::from(seed));
         self.sampler = Sampler::new(SamplerOptions { temperature, top_k, top_p, seed });
-        self.stream = Box::new(self.tokenizer.stream());
+        self.stream = self.tokenizer.stream();
         self.decoder.rewind(0);
         let text = ids.iter().map(|&id| self.text(id)).collect();
         self.unread = ids.into();
@@ -139,15 +137,19 @@ impl Model {
         let id = self.sampler.sample(self.logits)?;
         if self.tokenizer.is_end(id) {
             self.left = 0;
-            return Ok(None);
+            // The beginning of a character, perhaps.
+            return Ok(self.stream.finish()?);
         }
+        let mut text = self.text(id)?;
         if self.left > 0 {
             self.decoder.step(id, self.logits)?;
+        } else if let Some(rest) = self.stream.finish()? {
+            text += &rest;
         }
-        self.text(id).map(Some)
+        Ok(Some(text))
     }
 
     fn text(&mut self, id: u32) -> Result<String, JsError> {
-        Ok((self.stream)(id)?.unwrap_or_default())
+        Ok(self.stream.push(id)?.unwrap_or_default())
     }
 }

@@ -83,16 +83,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         let mut stream = tokenizer.stream();
         let mut out = stdout();
-        let mut print = |id: u32| -> anyhow::Result<()> {
-            let text = match args.ids {
-                true => Some(format!("{id} ")),
-                false => stream(id)?,
-            };
-            if let Some(text) = text {
-                out.write_all(text.as_bytes())?;
-                out.flush()?;
-            }
-            Ok(())
+        let mut write = |text: Option<String>| -> anyhow::Result<()> {
+            let Some(text) = text else { return Ok(()) };
+            out.write_all(text.as_bytes())?;
+            Ok(out.flush()?)
+        };
+        let mut print = |id: u32| match args.ids {
+            true => write(Some(format!("{id} "))),
+            false => write(stream.push(id)?),
         };
         if !args.ids {
             prompt.iter().try_for_each(|&id| print(id))?;
@@ -106,6 +104,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             &prompt,
             &mut print,
         )?;
+        write(stream.finish()?)?;
         say!("");
         let isa = args.model.compute.kernels()?.isa();
         eprintln!("{speed}; {isa}, {} threads", rayon::current_num_threads());

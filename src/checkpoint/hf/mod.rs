@@ -2,9 +2,12 @@
 
 mod config;
 mod error;
+mod generation;
 mod names;
-mod pre_tokenizer;
 mod shards;
+mod special;
+mod templates;
+mod text;
 mod vocabulary;
 
 use std::borrow::ToOwned;
@@ -17,7 +20,10 @@ use std::vec;
 use safetensors::Dtype;
 
 pub use error::HfError;
-pub use vocabulary::{TokenKind, Vocabulary};
+pub use templates::ChatTemplate;
+#[cfg(feature = "tokenizer")]
+pub(crate) use text::TextFiles;
+pub use vocabulary::{TokenKind, Vocabulary, VocabularyOptions};
 
 use super::{Checkpoint, LayerRole, Role, Tensor};
 use crate::kernels::{Blocks, DType};

@@ -14,9 +14,6 @@ use crate::quant::EncodeError;
 pub enum ConvertError {
     /// The source cannot be read as a model.
     Source(crate::Error),
-    /// The vocabulary cannot be read or stored.
-    #[cfg(feature = "safetensors")]
-    Vocabulary(crate::checkpoint::hf::HfError),
     /// The source holds a tensor that belongs to no part of the model.
     UnknownTensor(String),
     /// A value of a tensor is NaN or infinite.
@@ -50,8 +47,6 @@ impl fmt::Display for ConvertError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConvertError::Source(e) => e.fmt(f),
-            #[cfg(feature = "safetensors")]
-            ConvertError::Vocabulary(e) => e.fmt(f),
             ConvertError::UnknownTensor(name) => {
                 write!(f, "tensor {name} belongs to no part of a model that is supported")
             }
@@ -73,8 +68,6 @@ impl std::error::Error for ConvertError {
             ConvertError::Source(source) => Some(source),
             ConvertError::Encode { source, .. } => Some(source),
             ConvertError::Io { source, .. } => Some(source),
-            #[cfg(feature = "safetensors")]
-            ConvertError::Vocabulary(source) => Some(source),
             _ => None,
         }
     }

@@ -7,7 +7,8 @@ use std::vec::Vec;
 
 use crate::RawXielu;
 use crate::checkpoint::gguf::{GgufWriter, Value};
-use crate::checkpoint::hf::Vocabulary;
+use crate::checkpoint::hf::{ChatTemplate, Vocabulary};
+use crate::checkpoint::{SAMPLING_KEYS, Sampling, stop_tokens};
 use crate::config::{Config, HiddenAct, RopeScaling};
 
 /// The GGUF architecture a Hugging Face model becomes.
@@ -120,38 +121,85 @@ const fn act_name(act: HiddenAct) -> &'static str {
     }
 }
 
-/// Writes the vocabulary's keys.
+/// Writes the vocabulary's keys, and what the model's files say about generating text.
 pub(super) fn write_vocabulary(writer: &mut GgufWriter, vocabulary: &Vocabulary) -> io::Result<()> {
-    writer.pair("tokenizer.ggml.model", Value::Str("gpt2"))?;
-    writer.pair("tokenizer.ggml.pre", Value::Str(&vocabulary.pre))?;
+    writer.pair("tokenizer.ggml.model", Value::Str(vocabulary.model))?;
+    if let Some(pre) = &vocabulary.pre {
+        writer.pair("tokenizer.ggml.pre", Value::Str(pre))?;
+    }
     writer.strings("tokenizer.ggml.tokens", &vocabulary.tokens)?;
     let kinds: Vec<i32> = vocabulary.kinds.iter().map(|&kind| kind as i32).collect();
     writer.i32s("tokenizer.ggml.token_type", &kinds)?;
-    writer.strings("tokenizer.ggml.merges", &vocabulary.merges)?;
+    if !vocabulary.merges.is_empty() {
+        writer.strings("tokenizer.ggml.merges", &vocabulary.merges)?;
+    }
+    write_special(writer, vocabulary)?;
+    write_sampling(writer, &vocabulary.sampling)?;
+    write_chat_templates(writer, &vocabulary.chat_templates)?;
+    if let Some(json) = &vocabulary.json {
+        writer.pair("tokenizer.huggingface.json", Value::Str(json))?;
+    }
+    Ok(())
+}
+
+fn write_special(writer: &mut GgufWriter, vocabulary: &Vocabulary) -> io::Result<()> {
+    let text = |id: u32| vocabulary.tokens.get(id as usize).map(String::as_str);
+    let stops = stop_tokens::places(&vocabulary.ends, text).keys;
+    let stops = stop_tokens::KEYS.into_iter().zip(stops);
     let ids = [
         ("tokenizer.ggml.bos_token_id", vocabulary.bos),
-        ("tokenizer.ggml.eos_token_id", vocabulary.eos),
         ("tokenizer.ggml.unknown_token_id", vocabulary.unk),
         ("tokenizer.ggml.padding_token_id", vocabulary.pad),
     ];
-    for (key, id) in ids {
+    for (key, id) in ids.into_iter().chain(stops) {
         if let Some(id) = id {
             writer.pair(key, Value::U32(id))?;
         }
     }
-    let adds = [
-        ("tokenizer.ggml.add_bos_token", vocabulary.add_bos),
-        ("tokenizer.ggml.add_eos_token", vocabulary.add_eos),
+    if !vocabulary.ends.is_empty() {
+        let ends: Vec<i32> = vocabulary.ends.iter().map(|&id| id as i32).collect();
+        writer.i32s(stop_tokens::LIST_KEY, &ends)?;
+    }
+    // Where these are absent llama.cpp decides by the pre-tokenizer's name.
+    writer.pair("tokenizer.ggml.add_bos_token", Value::Bool(vocabulary.add_bos))?;
+    writer.pair("tokenizer.ggml.add_eos_token", Value::Bool(vocabulary.add_eos))
+}
+
+fn write_sampling(writer: &mut GgufWriter, sampling: &Sampling) -> io::Result<()> {
+    let number = |value: Option<f32>| value.map(Value::F32);
+    let values = [
+        number(sampling.temperature),
+        sampling.top_k.map(|k| Value::I32(i32::try_from(k).unwrap_or(i32::MAX))),
+        number(sampling.top_p),
+        number(sampling.min_p),
+        number(sampling.repetition_penalty),
     ];
-    for (key, add) in adds {
-        if let Some(add) = add {
-            writer.pair(key, Value::Bool(add))?;
+    for (key, value) in SAMPLING_KEYS.into_iter().zip(values) {
+        if let Some(value) = value {
+            writer.pair(key, value)?;
         }
     }
-    if let Some(template) = &vocabulary.chat_template {
-        writer.pair("tokenizer.chat_template", Value::Str(template))?;
-    }
     Ok(())
+}
+
+/// The default under a key of its own, the others under their names, which are listed.
+fn write_chat_templates(writer: &mut GgufWriter, templates: &[ChatTemplate]) -> io::Result<()> {
+    let mut names: Vec<String> = Vec::new();
+    for template in templates {
+        if template.name == "default" {
+            writer.pair("tokenizer.chat_template", Value::Str(&template.text))?;
+            continue;
+        }
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let mut name: String = template.name.chars().map(plain).collect();
+        while names.contains(&name) {
+            name.push('_');
+        }
+        let key = format!("tokenizer.chat_template.{name}");
+        writer.pair(&key, Value::Str(&template.text))?;
+        names.push(name);
+    }
+    if names.is_empty() { Ok(()) } else { writer.strings("tokenizer.chat_templates", &names) }
 }
 
 /// A directory's name as a title: `tiny-model` becomes `Tiny Model`.

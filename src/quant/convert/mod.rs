@@ -76,27 +76,26 @@ pub fn convert_gguf(
     Plan::new(tensors, types, tied).write(writer, output, progress)
 }
 
-/// Writes a Hugging Face directory as a GGUF file, its vocabulary included.
+/// Writes a Hugging Face directory as a GGUF file, its vocabulary with it.
 ///
 /// The architecture is `apertus` for xIELU with QK-norm and `llama` for SwiGLU without it, both
 /// as llama.cpp reads them (the q and k rows of a `llama` are interleaved); anything else is
-/// `xielu-llama`, which only this library reads. Without a `tokenizer.json` the file has no
-/// vocabulary. `pre` overrules the recognised name of the pre-tokenizer. `progress` and `output`
-/// are as in [`convert_gguf`].
+/// `xielu-llama`, which only this library reads. `vocabulary` is what
+/// [`HfDir::vocabulary`](crate::checkpoint::hf::HfDir::vocabulary) gives, or none. `progress` and
+/// `output` are as in [`convert_gguf`].
 ///
 /// # Errors
-/// As [`convert_gguf`], and if the vocabulary cannot be stored.
+/// As [`convert_gguf`].
 #[cfg(feature = "safetensors")]
 pub fn convert_hf(
     dir: &crate::checkpoint::hf::HfDir,
     output: &Path,
     types: &Types,
-    pre: Option<&str>,
+    vocabulary: Option<&crate::checkpoint::hf::Vocabulary>,
     progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Vec<TensorReport>, ConvertError> {
     let config = dir.config()?;
     let tensors = source::hf_tensors(dir, &config)?;
-    let vocabulary = dir.vocabulary(pre).map_err(ConvertError::Vocabulary)?;
     let alphas = source::alphas(dir, &config)?;
     let parameters = tensors.iter().map(|t| (t.rows * t.cols) as u64).sum();
     let path = std::path::absolute(dir.path()).unwrap_or_default();
@@ -111,10 +110,12 @@ pub fn convert_hf(
         types.file_type(),
     );
     written.map_err(|e| io_error(output, e))?;
-    if let Some(vocabulary) = vocabulary {
-        let written = hf_metadata::write_vocabulary(&mut writer, &vocabulary);
-        written.map_err(|e| io_error(output, e))?;
-    }
+    let written = match vocabulary {
+        Some(vocabulary) => hf_metadata::write_vocabulary(&mut writer, vocabulary),
+        // llama.cpp wants to be told so.
+        None => writer.pair("tokenizer.ggml.model", Value::Str("none")),
+    };
+    written.map_err(|e| io_error(output, e))?;
     Plan::new(tensors, types, config.tie_word_embeddings).write(writer, output, progress)
 }
 

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::format;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
-use std::string::String;
+use std::string::{String, ToString as _};
 use std::vec::Vec;
 
 use serde_json::{Value, json};
@@ -14,7 +15,8 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::write_whole;
-use crate::tokenizer::{leading_token, one_line};
+use crate::checkpoint::tokenizer_json::TokenizerJson;
+use crate::tokenizer::{Built, TokenizerError, build, guarded, one_line};
 use crate::train::TrainError;
 
 /// The special tokens of a trained tokenizer, in the order of their ids: padding, begin and end
@@ -28,10 +30,9 @@ pub const MIN_VOCAB: usize = 256 + SPECIAL.len();
 
 /// A tokenizer and the files that describe it.
 pub struct TextTokenizer {
-    inner: Tokenizer,
+    built: Built,
     json: String,
     settings: Value,
-    bos: Option<u32>,
     eos: Option<u32>,
 }
 
@@ -49,7 +50,8 @@ impl TextTokenizer {
         let settings = match fs::read_to_string(&beside) {
             Ok(text) => serde_json::from_str(&text)
                 .map_err(|e| TrainError::Data(format!("{} is not JSON: {e}", beside.display())))?,
-            Err(_) => Value::Null,
+            Err(e) if e.kind() == ErrorKind::NotFound => Value::Null,
+            Err(source) => return Err(TrainError::Io { path: beside, source }),
         };
         Self::from_json(json, settings).map_err(|problem| {
             TrainError::Data(format!("{} is no tokenizer: {problem}", path.display()))
@@ -102,22 +104,23 @@ impl TextTokenizer {
     }
 
     fn from_json(json: String, settings: Value) -> Result<Self, String> {
-        let mut inner = Tokenizer::from_bytes(&json).map_err(|e| one_line(&e))?;
+        let json = without_batch_state(json)?;
+        let checked = TokenizerJson::parse(json.as_bytes())?;
+        let mut built = build(checked).map_err(|e| e.to_string())?;
         // Special tokens named in a text are text.
-        inner.set_encode_special_tokens(true);
-        let bos = leading_token(&inner).map_err(|e| one_line(&e))?;
-        let named = |name: &str| inner.token_to_id(name);
+        built.inner.set_encode_special_tokens(true);
+        let named = |name: &str| built.inner.token_to_id(name);
         let setting = &settings["eos_token"];
         let eos = match setting.as_str().or_else(|| setting["content"].as_str()) {
             Some(name) => named(name),
             None => ENDS.into_iter().find_map(named),
         };
-        Ok(TextTokenizer { inner, json, settings, bos, eos })
+        Ok(TextTokenizer { built, json, settings, eos })
     }
 
     /// The token that begins every text, if the tokenizer adds one.
     pub fn bos(&self) -> Option<u32> {
-        self.bos
+        self.built.edges.prefix.first().copied()
     }
 
     /// The token that ends a text, if there is one.
@@ -127,7 +130,7 @@ impl TextTokenizer {
 
     /// One more than the largest id.
     pub fn vocab_size(&self) -> usize {
-        let largest = self.inner.get_vocab(true).into_values().max();
+        let largest = self.built.inner.get_vocab(true).into_values().max();
         largest.map_or(0, |id| id as usize + 1)
     }
 
@@ -141,9 +144,10 @@ impl TextTokenizer {
     /// # Errors
     /// What the tokenizer reports.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TrainError> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|e| {
-            TrainError::Data(format!("the text cannot be tokenized: {}", one_line(&e)))
-        })?;
+        let failed = |e: TokenizerError| TrainError::Data(e.to_string());
+        self.built.growth.check(text).map_err(failed)?;
+        let encode = || self.built.inner.encode_fast(text, false);
+        let encoding = guarded("the text cannot be tokenized", encode).map_err(failed)?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -164,13 +168,26 @@ impl TextTokenizer {
     pub fn setting_id(&self, key: &str) -> Option<u32> {
         let setting = &self.settings[key];
         let name = setting.as_str().or_else(|| setting["content"].as_str())?;
-        self.inner.token_to_id(name)
+        self.built.inner.token_to_id(name)
     }
+}
+
+/// The file without what its last batch left in it, so that nothing that reads it again cuts or
+/// pads texts; a file without such a state as it is.
+fn without_batch_state(json: String) -> Result<String, String> {
+    let mut parts: Value = serde_json::from_str(&json).map_err(|e| format!("not JSON: {e}"))?;
+    let mut held = false;
+    for key in ["truncation", "padding"] {
+        if let Some(state) = parts.get_mut(key).filter(|state| !state.is_null()) {
+            *state = Value::Null;
+            held = true;
+        }
+    }
+    Ok(if held { format!("{parts:#}\n") } else { json })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::string::ToString as _;
 
     use super::*;
 
@@ -190,7 +207,7 @@ mod tests {
         let text = "fn main() { 日本語 \u{0} </s> }\r\n";
         let ids = tokenizer.encode(text).unwrap();
         assert!(!ids.contains(&2), "{ids:?}");
-        assert_eq!(tokenizer.inner.decode(&ids, false).unwrap(), text);
+        assert_eq!(tokenizer.built.inner.decode(&ids, false).unwrap(), text);
         let dir = tempfile::tempdir().unwrap();
         tokenizer.save(dir.path()).unwrap();
         let again = TextTokenizer::open(dir.path()).unwrap();
@@ -204,6 +221,28 @@ mod tests {
         let tokenizer = TextTokenizer::open(&root.join("tokenizer.json")).unwrap();
         assert_eq!((tokenizer.vocab_size(), tokenizer.eos()), (1024, Some(2)));
         assert_eq!(tokenizer.encode(TEXT).unwrap().len(), 8192);
+    }
+
+    #[test]
+    fn the_state_of_a_batch_is_no_part_of_a_tokenizer() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiny");
+        let text = fs::read_to_string(root.join("tokenizer.json")).unwrap();
+        let mut json: Value = serde_json::from_str(&text).unwrap();
+        json["truncation"] = json!({
+            "direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0,
+        });
+        json["padding"] = json!({
+            "strategy": {"Fixed": 99999}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>",
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokenizer.json");
+        fs::write(&path, json.to_string()).unwrap();
+        let tokenizer = TextTokenizer::open(&path).unwrap();
+        assert_eq!(tokenizer.encode(TEXT).unwrap().len(), 8192);
+        tokenizer.save(dir.path()).unwrap();
+        let saved: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert!(saved["truncation"].is_null() && saved["padding"].is_null());
     }
 
     #[test]

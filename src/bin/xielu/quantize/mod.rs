@@ -7,8 +7,9 @@ mod types;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use xielu::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
 use xielu::quant::convert::{
     ConvertError, Progress, TensorReport, Types, convert_gguf, convert_hf,
 };
@@ -53,6 +54,13 @@ pub struct Args {
     /// recognised from tokenizer.json when not given
     #[arg(long, value_name = "NAME")]
     pre: Option<String>,
+    /// Leave the whole tokenizer.json of a Hugging Face directory out: what GGUF's other keys
+    /// cannot hold is lost then
+    #[arg(long)]
+    no_tokenizer_json: bool,
+    /// Leave the vocabulary out: the file can be run by token ids only
+    #[arg(long, conflicts_with_all = ["pre", "no_tokenizer_json"])]
+    no_tokenizer: bool,
     /// Show what became of every tensor
     #[arg(long, short)]
     verbose: bool,
@@ -79,7 +87,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let view = file.view()?;
     args.compute.start_threads()?;
     interrupt::catch()?;
-    let reports = convert_or_explain(&view, output, &types, args.pre.as_deref())?;
+    let vocabulary = match &view {
+        ModelView::Hf(dir) if !args.no_tokenizer => vocabulary(dir, args)?,
+        _ => None,
+    };
+    let reports = convert_or_explain(&view, output, &types, vocabulary.as_ref())?;
     summary::print(&reports, args.verbose)?;
     say!("wrote {shown}");
     Ok(())
@@ -90,9 +102,9 @@ fn convert_or_explain(
     view: &ModelView<'_>,
     output: &Path,
     types: &Types,
-    pre: Option<&str>,
+    vocabulary: Option<&Vocabulary>,
 ) -> anyhow::Result<Vec<TensorReport>> {
-    match convert(view, output, types, pre) {
+    match convert(view, output, types, vocabulary) {
         Ok(reports) => Ok(reports),
         Err(ConvertError::Cancelled) => bail!("interrupted; nothing was written"),
         // These texts name their causes themselves.
@@ -101,11 +113,22 @@ fn convert_or_explain(
     }
 }
 
+/// The directory's vocabulary; says what other programs will not read of it.
+fn vocabulary(dir: &HfDir, args: &Args) -> anyhow::Result<Option<Vocabulary>> {
+    let options =
+        VocabularyOptions { pre: args.pre.as_deref(), without_json: args.no_tokenizer_json };
+    let vocabulary = dir.vocabulary(options).context("cannot convert the tokenizer")?;
+    for lost in vocabulary.iter().flat_map(|vocabulary| &vocabulary.lost) {
+        eprintln!("note: {lost}");
+    }
+    Ok(vocabulary)
+}
+
 fn convert(
     view: &ModelView<'_>,
     output: &Path,
     types: &Types,
-    pre: Option<&str>,
+    vocabulary: Option<&Vocabulary>,
 ) -> Result<Vec<TensorReport>, ConvertError> {
     let style = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}, {eta} left, {msg}");
     let bar = ProgressBar::new(0).with_style(style.unwrap_or(ProgressStyle::default_bar()));
@@ -117,7 +140,7 @@ fn convert(
     };
     let reports = match view {
         ModelView::Gguf(gguf) => convert_gguf(gguf, output, types, progress),
-        ModelView::Hf(dir) => convert_hf(dir, output, types, pre, progress),
+        ModelView::Hf(dir) => convert_hf(dir, output, types, vocabulary, progress),
     };
     bar.finish_and_clear();
     reports

@@ -1,0 +1,101 @@
+//! Everything of a directory that concerns text: the tokenizer, its special tokens, what ends a
+//! generation and how to sample one.
+
+use std::borrow::ToOwned as _;
+use std::format;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::string::String;
+use std::vec::Vec;
+
+use serde_json::Value;
+
+use super::HfError;
+use super::generation::Generation;
+use super::special::{Settings, SpecialIds};
+use crate::checkpoint::Sampling;
+use crate::checkpoint::stop_tokens::ends_by_text;
+use crate::checkpoint::tokenizer_json::TokenizerJson;
+
+/// Bytes of a tokenizer or a file of settings. The largest in use have 40 million.
+const MAX_BYTES: u64 = 512 << 20;
+
+/// What a directory says about text.
+#[derive(Debug)]
+pub(crate) struct TextFiles {
+    /// `tokenizer.json`, with the special tokens that only other files name.
+    pub(crate) json: TokenizerJson,
+    pub(crate) special: SpecialIds,
+    /// All tokens that end a generation; the first is the end of a text.
+    pub(crate) ends: Vec<u32>,
+    pub(crate) sampling: Sampling,
+    pub(super) settings: Settings,
+}
+
+impl TextFiles {
+    /// Reads the files of `dir`; `None` if it has no `tokenizer.json`.
+    pub(crate) fn open(dir: &Path) -> Result<Option<Self>, HfError> {
+        let path = dir.join("tokenizer.json");
+        let Some(text) = read(&path)? else { return Ok(None) };
+        let refuse = |reason: String| HfError::Tokenizer { path: path.clone(), reason };
+        let mut json = TokenizerJson::parse(&text).map_err(refuse)?;
+        drop(text);
+        let settings = Settings::read(dir)?;
+        settings.add_to(&mut json).map_err(refuse)?;
+        let generation = Generation::read(dir)?;
+        let special = settings.ids(&json, &generation);
+        // The tokenizer's own first: it ends a text, the others end turns and calls.
+        let mut ends: Vec<u32> = settings.id("eos_token", &json).into_iter().collect();
+        ends.extend(&generation.ends);
+        if ends.is_empty() {
+            let known = json.added().iter().filter(|t| t.special && ends_by_text(&t.content));
+            ends.extend(known.map(|token| token.id));
+        }
+        keep_first(&mut ends);
+        Ok(Some(TextFiles { json, special, ends, sampling: generation.sampling, settings }))
+    }
+}
+
+/// Leaves out what stands before.
+fn keep_first(ids: &mut Vec<u32>) {
+    let mut seen = Vec::new();
+    ids.retain(|id| {
+        let new = !seen.contains(id);
+        seen.push(*id);
+        new
+    });
+}
+
+/// The contents of a file; `None` if there is none. Devices and pipes may never end.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HfError> {
+    let failed = |source| HfError::Io { path: path.to_owned(), source };
+    match fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(failed(e)),
+        Ok(found) if !found.is_file() => {
+            return Err(failed(io::Error::other("it is not a regular file")));
+        }
+        Ok(_) => {}
+    }
+    let mut text = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    let size = file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
+    if size as u64 > MAX_BYTES {
+        let problem = format!("it has more than {MAX_BYTES} bytes");
+        return Err(failed(io::Error::other(problem)));
+    }
+    Ok(Some(text))
+}
+
+/// A file that is a JSON object; null if there is none.
+pub(super) fn read_object(path: &Path) -> Result<Value, HfError> {
+    let Some(text) = read(path)? else { return Ok(Value::Null) };
+    let json: Value = serde_json::from_slice(&text)
+        .map_err(|source| HfError::Json { path: path.to_owned(), source })?;
+    if !json.is_object() {
+        let reason = "it is not a JSON object".into();
+        return Err(HfError::Tokenizer { path: path.to_owned(), reason });
+    }
+    Ok(json)
+}

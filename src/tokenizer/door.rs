@@ -1,0 +1,129 @@
+//! The only place where a tokenizer of the `tokenizers` crate is made of a file, and the only
+//! one that calls it: what the crate panics at becomes an error here.
+
+use std::cell::Cell;
+use std::format;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::string::{String, ToString as _};
+use std::sync::Once;
+
+use serde::de::DeserializeOwned;
+use tokenizers::{
+    AddedToken, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
+    PreTokenizerWrapper, TokenizerBuilder,
+};
+
+use super::TokenizerError;
+use super::growth::Growth;
+use crate::checkpoint::tokenizer_json::{Edges, TokenizerJson};
+
+/// A tokenizer that reads texts, and what stands around them.
+pub(crate) struct Built {
+    pub(crate) inner: tokenizers::Tokenizer,
+    pub(crate) growth: Growth,
+    pub(crate) edges: Edges,
+}
+
+/// Makes the tokenizer, part by part.
+pub(crate) fn build(mut json: TokenizerJson) -> Result<Built, TokenizerError> {
+    let edges = json.edges().clone();
+    let growth = Growth::of(json.part("normalizer"))?;
+    for token in json.added().iter().filter(|token| token.normalized) {
+        growth.check(&token.content)?;
+    }
+    let model = part::<ModelWrapper>(&mut json, "model")?;
+    let normalizer = part::<NormalizerWrapper>(&mut json, "normalizer")?;
+    let pre_tokenizer = part::<PreTokenizerWrapper>(&mut json, "pre_tokenizer")?;
+    let post_processor = part::<PostProcessorWrapper>(&mut json, "post_processor")?;
+    let decoder = part::<DecoderWrapper>(&mut json, "decoder")?;
+    let inner = guarded("its tokenizer cannot be built", || {
+        let model = model.ok_or("it has no model")?;
+        let mut inner: tokenizers::Tokenizer = TokenizerBuilder::new()
+            .with_model(model)
+            .with_normalizer(normalizer)
+            .with_pre_tokenizer(pre_tokenizer)
+            .with_post_processor(post_processor)
+            .with_decoder(decoder)
+            .build()?
+            .into();
+        let added = json.added().iter().map(|token| AddedToken {
+            content: token.content.clone(),
+            single_word: token.single_word,
+            lstrip: token.lstrip,
+            rstrip: token.rstrip,
+            normalized: token.normalized,
+            special: token.special,
+        });
+        inner.add_tokens(added)?;
+        Ok(inner)
+    })?;
+    Ok(Built { inner, growth, edges })
+}
+
+/// A part of the file as the crate reads it.
+pub(super) fn part<T: DeserializeOwned>(
+    json: &mut TokenizerJson,
+    name: &str,
+) -> Result<Option<T>, TokenizerError> {
+    let Some(value) = json.take(name) else { return Ok(None) };
+    guarded(&format!("its {name} cannot be read"), || Ok(Some(serde_json::from_value(value)?)))
+}
+
+std::thread_local! {
+    /// Whether this thread's panics are caught and told as errors.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls into the crate. Its errors and its panics are told as one line that begins with `what`.
+pub(crate) fn guarded<T>(
+    what: &str,
+    call: impl FnOnce() -> tokenizers::Result<T>,
+) -> Result<T, TokenizerError> {
+    be_silent_when_caught();
+    let before = CAUGHT.replace(true);
+    // What a panic leaves half done is the crate's own: at worst the next call fails too.
+    let result = catch_unwind(AssertUnwindSafe(call));
+    CAUGHT.set(before);
+    match result {
+        Ok(result) => result.map_err(|e| TokenizerError::of(what, &e)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            let text = text.unwrap_or_else(|| "no reason given".into());
+            Err(TokenizerError::of(
+                &format!("{what}: the tokenizers library gave up"),
+                &text.into(),
+            ))
+        }
+    }
+}
+
+/// Keeps the message and the backtrace of a panic that is caught above from being printed; all
+/// others are printed as before.
+fn be_silent_when_caught() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let printing = std::panic::take_hook();
+        std::panic::set_hook(std::boxed::Box::new(move |info| {
+            if !CAUGHT.get() {
+                printing(info);
+            }
+        }));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_and_the_next_call_works() {
+        let error = guarded("its decoder fails", || -> tokenizers::Result<()> {
+            panic!("one\n  two");
+        });
+        let text = error.unwrap_err().to_string();
+        assert_eq!(text, "its decoder fails: the tokenizers library gave up: one two");
+        assert_eq!(guarded("it works", || Ok(7)), Ok(7));
+        assert!(!CAUGHT.get());
+    }
+}

@@ -1,0 +1,114 @@
+//! How much longer a normalizer makes a text: a few replacements in a row turn a line into
+//! gigabytes.
+
+use std::borrow::ToOwned as _;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use serde_json::Value;
+use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper};
+
+use super::TokenizerError;
+use super::door::guarded;
+
+/// Bytes that a text may always become; longer ones may become `RATIO` times as long.
+const ALWAYS: usize = 16 << 20;
+const RATIO: usize = 8;
+
+/// The steps of a normalizer.
+pub(crate) struct Growth {
+    steps: Vec<Step>,
+    /// The product of the steps' factors.
+    most: usize,
+}
+
+struct Step {
+    normalizer: NormalizerWrapper,
+    /// How many times as long a text can become.
+    most: usize,
+}
+
+impl Growth {
+    /// Where there is no normalizer.
+    pub(super) const fn none() -> Self {
+        Growth { steps: Vec::new(), most: 1 }
+    }
+
+    /// Of a checked normalizer.
+    pub(super) fn of(normalizer: &Value) -> Result<Self, TokenizerError> {
+        let mut steps = Vec::new();
+        let mut open = std::vec![normalizer];
+        while let Some(step) = open.pop() {
+            if let Some(inside) = step["normalizers"].as_array() {
+                open.extend(inside.iter().rev());
+                continue;
+            }
+            if step.is_null() {
+                continue;
+            }
+            let read = || Ok(serde_json::from_value(step.clone())?);
+            let most = factor(step);
+            steps.push(Step { normalizer: guarded("its normalizer cannot be read", read)?, most });
+        }
+        let most = steps.iter().fold(1usize, |most, step| most.saturating_mul(step.most));
+        Ok(Growth { steps, most })
+    }
+
+    /// Refuses a text that the normalizer would make too long.
+    pub(crate) fn check(&self, text: &str) -> Result<(), TokenizerError> {
+        let bound = ALWAYS.max(text.len().saturating_mul(RATIO));
+        if text.len().saturating_mul(self.most) <= bound {
+            return Ok(());
+        }
+        let mut text = text.to_owned();
+        for step in &self.steps {
+            text = step.apply(&text, bound)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many times as long a step can make a text.
+fn factor(step: &Value) -> usize {
+    let len = |key: &str| step[key].as_str().map_or(0, str::len);
+    match step["type"].as_str() {
+        Some("Replace") => {
+            let shortest = step["pattern"]["String"].as_str().map_or(1, str::len).max(1);
+            // A pattern that matches nothing at all puts its text in everywhere.
+            let beside = usize::from(step["pattern"]["Regex"].is_string());
+            len("content").div_ceil(shortest).max(1) + beside
+        }
+        // Before each piece between added tokens, of a character at least.
+        Some("Prepend") => 1 + len("prepend"),
+        Some("Precompiled") => len("precompiled_charsmap").max(1),
+        Some("ByteLevel") => 2,
+        // Unicode's tables make no character more than 18 times as long, however many there are.
+        _ => 1,
+    }
+}
+
+impl Step {
+    /// The normalized text, piece by piece so that none becomes too long. Cutting the text may
+    /// change what is matched at the cuts, but hardly its length.
+    fn apply(&self, text: &str, bound: usize) -> Result<String, TokenizerError> {
+        let piece = (ALWAYS / self.most.max(1)).clamp(4, 64 << 10);
+        let mut out = String::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = (0..=piece.min(rest.len())).rev().find(|&at| rest.is_char_boundary(at));
+            let (head, tail) = rest.split_at(end.filter(|&at| at > 0).unwrap_or(rest.len()));
+            rest = tail;
+            let mut piece = NormalizedString::from(head);
+            guarded("its normalizer fails", || self.normalizer.normalize(&mut piece))?;
+            out.push_str(piece.get());
+            if out.len() > bound {
+                return Err(TokenizerError(format!(
+                    "its normalizer would make a text of {} bytes longer than {bound}",
+                    text.len()
+                )));
+            }
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,64 @@
+//! Text from ids as they come.
+
+use std::string::String;
+use std::vec::Vec;
+
+use super::{Tokenizer, TokenizerError};
+
+/// What a decoder writes for bytes that are no character, perhaps for want of the next.
+const UNKNOWN: char = '\u{fffd}';
+
+/// Takes one id at a time and gives text as soon as it is whole characters. All of it together,
+/// with what [`TextStream::finish`] gives, is what [`Tokenizer::decode`] gives of all the ids.
+pub struct TextStream<'t> {
+    tokenizer: &'t Tokenizer,
+    /// Ids whose text has not been given, or may yet change.
+    ids: Vec<u32>,
+    /// Bytes of their text that have been given.
+    given: usize,
+}
+
+impl<'t> TextStream<'t> {
+    pub(super) fn new(tokenizer: &'t Tokenizer) -> Self {
+        TextStream { tokenizer, ids: Vec::new(), given: 0 }
+    }
+
+    /// The text that `id` completes, if it completes any.
+    ///
+    /// # Errors
+    /// If the tokens have no text.
+    pub fn push(&mut self, id: u32) -> Result<Option<String>, TokenizerError> {
+        self.ids.push(id);
+        let text = self.tokenizer.decode(&self.ids)?;
+        if text.ends_with(UNKNOWN) {
+            return Ok(None);
+        }
+        let new = self.new_text(&text);
+        if self.tokenizer.decodes_by_bytes {
+            // No later token changes what these became.
+            self.ids.clear();
+            self.given = 0;
+        } else {
+            self.given = text.len();
+        }
+        Ok(new)
+    }
+
+    /// What is left: the beginning of a character whose end did not come. The next id begins a
+    /// new text.
+    ///
+    /// # Errors
+    /// If the tokens have no text.
+    pub fn finish(&mut self) -> Result<Option<String>, TokenizerError> {
+        let text = self.tokenizer.decode(&self.ids)?;
+        let rest = self.new_text(&text);
+        self.ids.clear();
+        self.given = 0;
+        Ok(rest)
+    }
+
+    fn new_text(&self, text: &str) -> Option<String> {
+        // A decoder may shorten what it gave before; that cannot be taken back.
+        text.get(self.given..).filter(|new| !new.is_empty()).map(String::from)
+    }
+}
