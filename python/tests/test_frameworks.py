@@ -139,6 +139,17 @@ def test_installing_breaks_no_compilation(host):
     assert torch.ops.xielu.forward in [getattr(t, "overloadpacket", t) for t in targets]
 
 
+def test_installing_breaks_nothing_on_rocm(host, vllm, monkeypatch, caplog):
+    """Its devices are called cuda, and have no kernels here: as without the package."""
+    monkeypatch.setattr(torch.version, "hip", "7.0")
+    xielu.patch_vllm()
+    for cls in (host, vllm):
+        y, targets = compiled_on_cuda(cls)
+        assert y.is_cuda and torch.expm1 in targets
+    said = {record.getMessage() for record in caplog.records if record.name == log.name}
+    assert said == {"not found: xielu: no kernels for ROCm"}
+
+
 def test_installing_changes_nothing_on_the_cpu(host):
     layer, x = host(), torch.linspace(-3, 3, 64).bfloat16()
     with Calls() as calls:

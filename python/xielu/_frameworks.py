@@ -8,6 +8,7 @@ warning from inside the traced function, which ``torch.compile(fullgraph=True)``
 import logging
 import sys
 
+import torch
 from torch import Tensor
 
 from ._operators import xielu
@@ -21,21 +22,23 @@ _originals: dict[type, dict] = {}
 _ABSENT = object()
 
 
-def _compute(self, input: Tensor) -> Tensor:
-    return xielu(input, self.alpha_p, self.alpha_n, self._beta_scalar, self._eps_scalar)
+def _computing(original, devices: tuple[str, ...]):
+    """A method that computes on these devices, and is the original one on others."""
+
+    def method(self, input: Tensor) -> Tensor:
+        # ROCm's devices are called cuda, too.
+        if input.device.type not in devices or torch.version.hip is not None:
+            return original(self, input)
+        return xielu(input, self.alpha_p, self.alpha_n, self._beta_scalar, self._eps_scalar)
+
+    method._of_xielu = True
+    return method
 
 
 def _adopt(cls: type) -> None:
     """On CUDA the class takes the operator at once, compiled too; elsewhere it stays itself."""
-    if cls in _originals or getattr(cls.forward, "_of_xielu", False):
-        return
-    original = cls.forward
-
-    def forward(self, input: Tensor) -> Tensor:
-        return _compute(self, input) if input.is_cuda else original(self, input)
-
-    forward._of_xielu = True
-    cls.forward = forward
+    if not getattr(cls.forward, "_of_xielu", False):
+        cls.forward = _computing(cls.forward, ("cuda",))
 
 
 def adopt() -> None:
@@ -50,7 +53,7 @@ def _patch(cls: type, names: tuple[str, ...]) -> None:
         _adopt(cls)
         _originals[cls] = {name: cls.__dict__.get(name, _ABSENT) for name in names}
         for name in names:
-            setattr(cls, name, _compute)
+            setattr(cls, name, _computing(getattr(cls, name), ("cpu", "cuda")))
 
 
 def _unpatch(cls: type) -> None:
@@ -62,7 +65,7 @@ def _unpatch(cls: type) -> None:
 
 
 def patch_transformers() -> None:
-    """Makes every ``XIELUActivation`` of transformers compute with this package."""
+    """Makes every ``XIELUActivation`` of transformers compute with this package, on CPU and CUDA."""
     from transformers.activations import XIELUActivation
 
     _patch(XIELUActivation, ("forward",))
@@ -76,9 +79,9 @@ def unpatch_transformers() -> None:
 
 
 def patch_vllm() -> None:
-    """Makes every ``XIELU`` of vLLM compute with this package, whatever vLLM dispatches to.
+    """Makes every ``XIELU`` of vLLM compute with this package on CPU and CUDA.
 
-    The scalars are the layer's own, which every rank of a tensor-parallel group holds whole; the
+    Whatever vLLM dispatches to there; other platforms keep their way. The scalars are the layer's own, which every rank of a tensor-parallel group holds whole; the
     function is elementwise, so each rank computes its part of the hidden values. Layers that
     exist already are changed, graphs that were compiled before are not.
     """
