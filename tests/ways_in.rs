@@ -1,0 +1,199 @@
+//! All ways in: directories as people bring them, made and read by transformers
+//! (`tests/data/ways_in`). The directory and the GGUF file made of it must give the same prompt
+//! ids, stop ids, chat templates, greedy ids and text.
+#![cfg(all(feature = "safetensors", feature = "tokenizer"))]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Debug;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use xielu::Backend;
+use xielu::checkpoint::Checkpoint;
+use xielu::checkpoint::gguf::Gguf;
+use xielu::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
+use xielu::kernels::DType;
+use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model, argmax};
+use xielu::quant::convert::{Progress, Types, convert_gguf, convert_hf};
+use xielu::tokenizer::Tokenizer;
+
+/// What transformers makes of one directory; see `make.py`.
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    files: BTreeMap<String, PathBuf>,
+    prompts: Vec<(String, Vec<u32>)>,
+    stops: Vec<u32>,
+    templates: BTreeMap<String, String>,
+    greedy: Vec<(String, Vec<u32>, String)>,
+    all: String,
+}
+
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ways_in")
+}
+
+/// Puts the files of `case` into `dir`.
+fn assemble(case: &Case, dir: &Path) {
+    for (name, file) in &case.files {
+        let to = dir.join(name);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(data().join("files").join(file), to).unwrap();
+    }
+}
+
+/// One way into one case, and what differs from transformers.
+struct Way<'a> {
+    case: &'a Case,
+    way: &'static str,
+    problems: Vec<String>,
+}
+
+impl Way<'_> {
+    fn same<T: PartialEq + Debug>(&mut self, what: &str, ours: T, theirs: T) {
+        if ours != theirs {
+            let (case, way) = (&self.case.name, self.way);
+            self.problems.push(format!("{case}, {way}, {what}: {ours:?}, transformers {theirs:?}"));
+        }
+    }
+
+    fn check<'w>(&mut self, tokenizer: &Tokenizer, checkpoint: &dyn Checkpoint<'w>) {
+        let case = self.case;
+        for (text, ids) in &case.prompts {
+            let ours = tokenizer.encode_prompt(text).map_err(|e| e.to_string());
+            self.same(&format!("prompt {text:?}"), ours, Ok(ids.clone()));
+        }
+        let rows = u32::try_from(checkpoint.config().unwrap().vocab_size).unwrap();
+        let stops = (0..rows).filter(|&id| tokenizer.is_end(id)).collect();
+        self.same("stop ids", stops, case.stops.clone());
+        let spoken = |ids: &[u32]| spoken(tokenizer, ids).map_err(|e| e.to_string());
+        let all: Vec<u32> = (0..rows).collect();
+        self.same("text of all ids", spoken(&all), Ok(case.all.clone()));
+        for (text, ids, said) in &case.greedy {
+            let what = format!("after {text:?}");
+            let ours = greedy(checkpoint, tokenizer, text, ids.len()).map_err(|e| e.to_string());
+            self.same(&format!("ids {what}"), ours, Ok(ids.clone()));
+            self.same(&format!("text {what}"), spoken(ids), Ok(said.clone()));
+        }
+    }
+
+    fn check_file(&mut self, file: &Path) -> Result<(), Box<dyn Error>> {
+        let bytes = fs::read(file)?;
+        let gguf = Gguf::parse(&bytes)?;
+        self.check(&Tokenizer::from_gguf(&gguf)?, &gguf);
+        self.same("templates", templates(&gguf), self.case.templates.clone());
+        Ok(())
+    }
+}
+
+/// The text of `ids` as it is printed, token by token.
+fn spoken(tokenizer: &Tokenizer, ids: &[u32]) -> Result<String, Box<dyn Error>> {
+    let mut stream = tokenizer.stream();
+    let mut text = String::new();
+    for &id in ids {
+        text.extend(stream.push(id)?);
+    }
+    text.extend(stream.finish()?);
+    Ok(text)
+}
+
+/// At most `n` ids after `prompt`, up to and with the first that ends a generation.
+fn greedy<'w>(
+    checkpoint: &dyn Checkpoint<'w>,
+    tokenizer: &Tokenizer,
+    prompt: &str,
+    n: usize,
+) -> Result<Vec<u32>, Box<dyn Error>> {
+    let config = checkpoint.config()?;
+    let prompt = tokenizer.encode_prompt(prompt)?;
+    let mut layers = vec![Layer::EMPTY; config.num_layers];
+    let model = Model::load(checkpoint, &mut layers)?;
+    let context = prompt.len() + n;
+    let mut cache = vec![0; KvCache::bytes_needed(&config, context, KvType::F32)];
+    let cache = KvCache::new(&config, context, KvType::F32, &mut cache)?;
+    let options = DecoderOptions::default();
+    let mut scratch = vec![0.0; Decoder::scratch_len(&config, &options)];
+    let mut decoder = Decoder::new(&model, Backend::default(), options, cache, &mut scratch)?;
+    let mut logits = vec![0.0; config.output_vocab_size];
+    decoder.prompt(&prompt)?;
+    decoder.logits(&mut logits)?;
+    let mut ids = Vec::new();
+    loop {
+        let id = argmax(&logits).ok_or("no logit is a number")?;
+        ids.push(id);
+        if ids.len() == n || tokenizer.is_end(id) {
+            return Ok(ids);
+        }
+        decoder.step(id, &mut logits)?;
+    }
+}
+
+/// The chat templates of a GGUF file by name.
+fn templates(gguf: &Gguf<'_>) -> BTreeMap<String, String> {
+    let named = gguf.metadata().filter_map(|(key, value)| {
+        let name = match key.strip_prefix("tokenizer.chat_template")? {
+            "" => "default",
+            rest => rest.strip_prefix('.')?,
+        };
+        Some((name.to_string(), value.as_str()?.to_string()))
+    });
+    named.collect()
+}
+
+/// Converts `dir` to `file`. Returns what programs that read only llama.cpp's keys do otherwise.
+fn convert(dir: &HfDir, file: &Path, without_json: bool) -> Result<Vocabulary, Box<dyn Error>> {
+    let options = VocabularyOptions { without_json, ..Default::default() };
+    let vocabulary = dir.vocabulary(options)?.ok_or("no vocabulary")?;
+    convert_hf(dir, file, &Types::uniform(DType::F32), Some(&vocabulary), go_on)?;
+    Ok(vocabulary)
+}
+
+fn go_on(_: Progress<'_>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// What differs from transformers in `case`, whichever way one goes in.
+fn problems(case: &Case) -> Result<Vec<String>, Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    assemble(case, dir);
+    let hf = HfDir::open(dir)?;
+    let mut way = Way { case, way: "directory", problems: Vec::new() };
+    way.check(&Tokenizer::from_hf_dir(dir)?, &&hf);
+
+    let file = dir.join("model.gguf");
+    let vocabulary = convert(&hf, &file, false)?;
+    let named = vocabulary.chat_templates.into_iter().map(|t| (t.name, t.text)).collect();
+    way.same("templates", named, case.templates.clone());
+    way.way = "GGUF";
+    way.check_file(&file)?;
+
+    let again = dir.join("again.gguf");
+    let bytes = fs::read(&file)?;
+    convert_gguf(&Gguf::parse(&bytes)?, &again, &Types::uniform(DType::F32), go_on)?;
+    way.way = "GGUF of the GGUF";
+    way.check_file(&again)?;
+
+    // Whatever is not said to be lost to other programs is there for them.
+    if vocabulary.lost.is_empty() {
+        convert(&hf, &file, true)?;
+        way.way = "GGUF of llama.cpp's keys";
+        way.check_file(&file)?;
+    }
+    Ok(way.problems)
+}
+
+#[test]
+fn every_way_in_gives_what_transformers_gives() {
+    let cases = fs::read_to_string(data().join("cases.json")).unwrap();
+    let cases: Vec<Case> = serde_json::from_str(&cases).unwrap();
+    let found = cases.iter().flat_map(|case| {
+        problems(case).unwrap_or_else(|error| vec![format!("{}: {error}", case.name)])
+    });
+    let found: Vec<String> = found.collect();
+    assert!(cases.len() > 50, "cases are missing");
+    assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
+}
