@@ -13,7 +13,7 @@ use super::TokenizerError;
 use super::door::guarded;
 
 /// Bytes that a text may always become; longer ones may become `RATIO` times as long.
-const ALWAYS: usize = 16 << 20;
+const ALWAYS: usize = 4 << 20;
 const RATIO: usize = 8;
 
 /// The steps of a normalizer.
@@ -57,13 +57,23 @@ impl Growth {
 
     /// Refuses a text that the normalizer would make too long.
     pub(crate) fn check(&self, text: &str) -> Result<(), TokenizerError> {
-        let bound = ALWAYS.max(text.len().saturating_mul(RATIO));
+        self.check_within(text, ALWAYS)
+    }
+
+    fn check_within(&self, text: &str, always: usize) -> Result<(), TokenizerError> {
+        let bound = always.max(text.len().saturating_mul(RATIO));
         if text.len().saturating_mul(self.most) <= bound {
             return Ok(());
         }
-        let mut text = text.to_owned();
+        let mut normalized = text.to_owned();
         for step in &self.steps {
-            text = step.apply(&text, bound)?;
+            normalized = step.apply(&normalized, bound)?.ok_or_else(|| {
+                TokenizerError(format!(
+                    "the text cannot be tokenized: the tokenizer's normalizer makes {} bytes of it \
+                     more than {bound}",
+                    text.len()
+                ))
+            })?;
         }
         Ok(())
     }
@@ -89,9 +99,9 @@ fn factor(step: &Value) -> usize {
 }
 
 impl Step {
-    /// The normalized text, piece by piece so that none becomes too long. Cutting the text may
-    /// change what is matched at the cuts, but hardly its length.
-    fn apply(&self, text: &str, bound: usize) -> Result<String, TokenizerError> {
+    /// The normalized text, piece by piece so that none becomes too long; `None` where all of it
+    /// does. Cutting the text may change what is matched at the cuts, but hardly its length.
+    fn apply(&self, text: &str, bound: usize) -> Result<Option<String>, TokenizerError> {
         let piece = (ALWAYS / self.most.max(1)).clamp(4, 64 << 10);
         let mut out = String::new();
         let mut rest = text;
@@ -103,12 +113,32 @@ impl Step {
             guarded("its normalizer fails", || self.normalizer.normalize(&mut piece))?;
             out.push_str(piece.get());
             if out.len() > bound {
-                return Err(TokenizerError(format!(
-                    "its normalizer would make a text of {} bytes longer than {bound}",
-                    text.len()
-                )));
+                return Ok(None);
             }
         }
-        Ok(out)
+        Ok(Some(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::string::ToString as _;
+
+    #[test]
+    fn a_line_does_not_become_gigabytes() {
+        let ten = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aaaaaaaaaa"});
+        let steps = std::vec![ten; 9];
+        let growth = Growth::of(&json!({"type": "Sequence", "normalizers": steps})).unwrap();
+        growth.check("bbb").unwrap();
+        let problem = growth.check_within("aab", 10_000).unwrap_err().to_string();
+        assert!(problem.contains("makes 3 bytes of it more than"), "{problem}");
+        let prepend = json!({"type": "Prepend", "prepend": "x".repeat(1000)});
+        Growth::of(&prepend).unwrap().check(&"é".repeat(10_000)).unwrap();
+        // Long texts may stay long.
+        let usual = json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"});
+        Growth::of(&usual).unwrap().check(&"a ".repeat(3 << 20)).unwrap();
+        Growth::none().check(&"a".repeat(9 << 20)).unwrap();
     }
 }

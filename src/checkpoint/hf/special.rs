@@ -60,8 +60,10 @@ impl Settings {
             json.add(token)?;
         }
         for (name, token) in self.named() {
-            let known = json.added().iter().find(|added| added.content == token.content);
-            let token = Added { special: true, ..known.cloned().unwrap_or(token) };
+            let token = match json.added().iter().find(|added| added.content == token.content) {
+                Some(known) => Added { special: true, ..known.clone() },
+                None => token,
+            };
             json.add(token).map_err(|e| format!("tokenizer_config.json's {name}: {e}"))?;
         }
         Ok(())
@@ -95,8 +97,12 @@ impl Settings {
         let usual = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
         let usual = usual.map(|name| format!("{name}_token"));
         let mut named = Vec::new();
+        // An object in a list says itself whether it is special.
         let mut take = |name, value: &Value| {
-            named.extend(token(value).map(|token| (name, token)));
+            let special = !LISTS.contains(&name) || value["content"].is_null();
+            let token =
+                token(value).map(|token| Added { special: special || token.special, ..token });
+            named.extend(token.map(|token| (name, token)));
         };
         for key in &usual {
             if let Some((key, value)) = settings.get_key_value(key) {
@@ -108,7 +114,7 @@ impl Settings {
                 take(key.as_str(), value);
             }
         }
-        for key in ["extra_special_tokens", "additional_special_tokens"] {
+        for key in LISTS {
             match &settings.get(key) {
                 Some(Value::Array(list)) => list.iter().for_each(|value| take(key, value)),
                 Some(Value::Object(map)) => map.values().for_each(|value| take(key, value)),
@@ -137,6 +143,9 @@ impl Settings {
     }
 }
 
+/// Settings that hold several special tokens.
+const LISTS: [&str; 2] = ["extra_special_tokens", "additional_special_tokens"];
+
 /// A token given by its text, or as an object with its text and how it is matched.
 fn token(value: &Value) -> Option<Added> {
     if let Some(text) = value.as_str() {
@@ -148,6 +157,7 @@ fn token(value: &Value) -> Option<Added> {
         lstrip: flag("lstrip"),
         rstrip: flag("rstrip"),
         normalized: flag("normalized"),
+        special: flag("special"),
         ..Added::special(value["content"].as_str()?)
     })
 }

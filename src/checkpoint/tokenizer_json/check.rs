@@ -147,9 +147,31 @@ fn normalizer(step: &Value, kind: &str) -> Result<(), String> {
         "Prepend" => content(step, "prepend", "normalizer").map(|_| ()),
         "Precompiled" => {
             let map = content_of(step, "precompiled_charsmap", "normalizer")?;
-            bounded(map.len(), MAX_CHARSMAP, "normalizer", "characters in its map")
+            bounded(map.len(), MAX_CHARSMAP, "normalizer", "characters in its map")?;
+            charsmap(map)
         }
         _ => Ok(()),
+    }
+}
+
+/// Checks the size at the head of a map in base64: the library takes as much memory as it says.
+fn charsmap(map: &str) -> Result<(), String> {
+    let digit = |c: u8| match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let head: Option<u64> =
+        map.bytes().take(6).try_fold(0, |bits, c| Some(bits << 6 | u64::from(digit(c)?)));
+    // 36 bits, 32 of which are the size, its lowest byte first.
+    let size = head.filter(|_| map.len() >= 8).map(|bits| ((bits >> 4) as u32).swap_bytes());
+    let bytes = map.len() / 4 * 3;
+    match size {
+        Some(size) if size as usize + 4 <= bytes && size % 4 == 0 => Ok(()),
+        _ => Err("its normalizer has a map (precompiled_charsmap) that is cut off".into()),
     }
 }
 
@@ -229,7 +251,10 @@ fn model(model: &Value) -> Result<(), String> {
     }
     let unigram = model["type"].as_str().map(|kind| kind == "Unigram");
     match &model["vocab"] {
-        Value::Object(vocab) if unigram != Some(true) => ids(vocab),
+        Value::Object(vocab) if unigram != Some(true) => {
+            ids(vocab)?;
+            merges(model, vocab)
+        }
         Value::Array(list) if unigram != Some(false) => unigrams(model, list),
         _ => Err("its model has no vocabulary of its type".into()),
     }
@@ -244,6 +269,39 @@ fn ids(vocab: &Map<String, Value>) -> Result<(), String> {
         };
         if let Some(other) = by_id.insert(number, text) {
             return Err(format!("its vocabulary gives the id {number} to {other:?} and {text:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Both parts of a merge.
+pub(super) fn parts(merge: &Value) -> Option<(&str, &str)> {
+    match merge {
+        Value::String(text) => text.split_once(' ').filter(|(_, right)| !right.contains(' ')),
+        Value::Array(pair) => match pair.as_slice() {
+            [left, right] => left.as_str().zip(right.as_str()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Checks that merges join tokens to tokens.
+fn merges(model: &Value, vocab: &Map<String, Value>) -> Result<(), String> {
+    // Where tokens inside a word have a mark, joining is more than that.
+    let mark = model["continuing_subword_prefix"].as_str().unwrap_or_default();
+    let mut joined = String::new();
+    for merge in model["merges"].as_array().into_iter().flatten() {
+        let Some((left, right)) = parts(merge) else {
+            return Err(format!("its merge {merge} is not a pair of tokens"));
+        };
+        joined.clear();
+        joined.push_str(left);
+        joined.push_str(right.strip_prefix(mark).unwrap_or(right));
+        if let Some(none) = [left, right, &joined].iter().find(|t| !vocab.contains_key(**t)) {
+            return Err(format!(
+                "its merge {merge} needs the token {none:?}, which the vocabulary does not have"
+            ));
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::vec::Vec;
 
 use serde_json::Value;
 
+use super::check::parts;
 use super::pre_tokenizer::PreTokenizer;
 use super::{Added, TokenizerJson};
 use crate::checkpoint::hf::TokenKind;
@@ -203,15 +204,7 @@ fn flat<'v>(value: &'v Value, list: &str) -> Vec<&'v Value> {
 
 /// A merge as GGUF writes it: both parts and a space between.
 fn merge(merge: &Value) -> Result<String, String> {
-    let parts = match merge {
-        Value::String(text) => text.split_once(' '),
-        Value::Array(pair) => match pair.as_slice() {
-            [left, right] => left.as_str().zip(right.as_str()),
-            _ => None,
-        },
-        _ => None,
-    };
-    match parts {
+    match parts(merge) {
         Some((left, right)) if !(left.contains(' ') || right.contains(' ')) => {
             Ok(format!("{left} {right}"))
         }
