@@ -214,7 +214,8 @@ fn values_that_cannot_be_used_are_named() {
     biased.tensors.insert("blk.0.attn_q.bias".into(), (vec![8], 0));
     assert!(biased.config().unwrap_err().to_string().contains("bias"));
     let invalid = Model::new("apertus").with("apertus.context_length", V::One(Value::U8(0)));
-    assert_eq!(invalid.config().unwrap_err(), Error::Config("context_length is 0"));
+    let range = Error::Config("context_length is not between 1 and 2147483647");
+    assert_eq!(invalid.config().unwrap_err(), range);
 }
 
 /// Numbers are read by meaning, whatever type they are stored as.

@@ -121,6 +121,11 @@ fn tied_embeddings_have_no_head() {
     let mut config = fixture_config();
     config["tie_word_embeddings"] = true.into();
     let mut tensors = fixture_tensors();
+    // A head of its own is used whatever the configuration says; a copy of the embedding is none.
+    let untied = HfDir::open(directory(&config, &tensors).path()).unwrap();
+    assert!(!(&untied).config().unwrap().tie_word_embeddings);
+    assert_same(&untied, &HfDir::open(fixture()).unwrap());
+    tensors.insert("lm_head.weight".into(), tensors["model.embed_tokens.weight"].clone());
     for _ in 0..2 {
         let dir = directory(&config, &tensors);
         let tied = HfDir::open(dir.path()).unwrap();

@@ -29,13 +29,8 @@ impl ModelFile {
         let metadata =
             std::fs::metadata(path).with_context(|| format!("cannot open the model {shown}"))?;
         if metadata.is_dir() {
-            if !HfDir::looks_like(path) {
-                bail!(
-                    "{shown} is a directory without config.json; \
-                     give a GGUF file or a Hugging Face model directory"
-                );
-            }
             let dir = HfDir::open(path).with_context(|| format!("cannot use {shown}"))?;
+            dir.notes().for_each(|note| eprintln!("note: {note}"));
             return Ok(ModelFile::Hf(Box::new(dir)));
         }
         if path.extension().is_some_and(|e| e == "safetensors" || e == "json") {

@@ -1,219 +1,290 @@
-//! `config.json` to [`Config`].
+//! `config.json` to [`Config`], with the defaults of transformers' classes.
 
-use std::boxed::Box;
-use std::format;
-use std::string::{String, ToString};
+use std::path::Path;
+use std::string::String;
+use std::vec::Vec;
 
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::HfError;
-use crate::config::{Config, HiddenAct, Rope, RopeScaling, RopeStyle};
+use super::file::read_json_within;
+use super::keys::{Keys, is_off, refuse_what_is_not_computed, shown, unsupported, whole};
+use super::rope::rope;
+use crate::config::{Config, HiddenAct};
 
-/// The keys of `config.json` that matter, as `transformers` writes them.
-#[derive(Deserialize)]
-pub(super) struct ConfigJson {
-    model_type: Option<String>,
-    /// The language model's own configuration where the model has other parts too.
-    text_config: Option<Box<ConfigJson>>,
-    vocab_size: Option<usize>,
-    output_vocab_size: Option<usize>,
-    hidden_size: Option<usize>,
-    intermediate_size: Option<usize>,
-    num_hidden_layers: Option<usize>,
-    num_attention_heads: Option<usize>,
-    num_key_value_heads: Option<usize>,
+/// The most that is read of it.
+const LIMIT: u64 = 8 << 20;
+
+/// What `model_type` may say.
+const MODEL_TYPES: &str = "apertus, apertus1p5, llama, qwen3";
+
+/// The whole of `config.json`.
+pub(super) struct ConfigJson(Map<String, Value>);
+
+/// Model families whose Hugging Face names and layouts are known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Apertus,
+    /// The language model of Apertus 1.5.
+    Apertus15,
+    Llama,
+    /// Llama with QK-norm.
+    Qwen3,
+    /// What training exports where transformers has no class for the activation.
+    XieluLlama,
+}
+
+/// What a class has where the file says nothing.
+struct Defaults {
+    vocab_size: usize,
+    intermediate_size: usize,
+    num_kv_heads: Option<usize>,
     head_dim: Option<usize>,
-    max_position_embeddings: Option<usize>,
-    rms_norm_eps: Option<f64>,
-    hidden_act: Option<String>,
-    rope_parameters: Option<RopeJson>,
-    rope_scaling: Option<RopeJson>,
-    rope_theta: Option<f64>,
-    partial_rotary_factor: Option<f64>,
-    tie_word_embeddings: Option<bool>,
-    attention_bias: Option<bool>,
-    mlp_bias: Option<bool>,
-    pub(super) bos_token_id: Option<TokenIds>,
-    pub(super) eos_token_id: Option<TokenIds>,
-    pub(super) pad_token_id: Option<TokenIds>,
+    context_length: usize,
+    rms_norm_eps: f64,
+    theta: f64,
+    hidden_act: &'static str,
 }
 
-/// One token id or several.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum TokenIds {
-    One(u32),
-    Many(std::vec::Vec<u32>),
-}
+impl Family {
+    fn of(json: Keys<'_>) -> Result<Self, HfError> {
+        if !json.has("model_type") {
+            return Err(HfError::MissingKey("model_type"));
+        }
+        match json.text("model_type", "")? {
+            "apertus" | "apertus_text" => Ok(Family::Apertus),
+            "apertus1p5" | "apertus1p5_text" => Ok(Family::Apertus15),
+            "llama" => Ok(Family::Llama),
+            "qwen3" => Ok(Family::Qwen3),
+            "xielu_llama" => Ok(Family::XieluLlama),
+            other => Err(unsupported("model_type", other.into(), MODEL_TYPES)),
+        }
+    }
 
-impl TokenIds {
-    /// The first id.
-    pub(super) fn first(&self) -> Option<u32> {
+    pub(super) const fn is_apertus(self) -> bool {
+        matches!(self, Family::Apertus | Family::Apertus15)
+    }
+
+    /// Base of RoPE's wavelengths.
+    pub(super) const fn theta(self) -> f64 {
+        self.defaults().theta
+    }
+
+    /// Those of the classes of transformers 5.
+    const fn defaults(self) -> Defaults {
+        let llama = Defaults {
+            vocab_size: 32_000,
+            intermediate_size: 11_008,
+            num_kv_heads: None,
+            head_dim: None,
+            context_length: 2048,
+            rms_norm_eps: 1e-6,
+            theta: 1e4,
+            hidden_act: "silu",
+        };
         match self {
-            TokenIds::One(id) => Some(*id),
-            TokenIds::Many(ids) => ids.first().copied(),
+            Family::Llama | Family::XieluLlama => llama,
+            Family::Qwen3 => Defaults {
+                vocab_size: 151_936,
+                intermediate_size: 22_016,
+                num_kv_heads: Some(32),
+                head_dim: Some(128),
+                context_length: 32_768,
+                ..llama
+            },
+            Family::Apertus | Family::Apertus15 => Defaults {
+                vocab_size: if matches!(self, Family::Apertus) { 131_072 } else { 266_752 },
+                intermediate_size: 14_336,
+                context_length: 65_536,
+                rms_norm_eps: 1e-5,
+                theta: 12e6,
+                hidden_act: "xielu",
+                ..llama
+            },
         }
     }
 }
 
-/// `rope_parameters`, or `rope_scaling` of older files.
-#[derive(Deserialize)]
-struct RopeJson {
-    #[serde(alias = "type")]
-    rope_type: Option<String>,
-    rope_theta: Option<f64>,
-    factor: Option<f64>,
-    low_freq_factor: Option<f64>,
-    high_freq_factor: Option<f64>,
-    original_max_position_embeddings: Option<u32>,
-    partial_rotary_factor: Option<f64>,
-}
-
-/// Model families whose Hugging Face names and layouts are known.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Apertus,
-    Llama,
-}
-
 impl ConfigJson {
-    /// The part that describes the language model.
-    pub(super) fn text(&self) -> &ConfigJson {
-        self.text_config.as_deref().unwrap_or(self)
+    pub(super) fn read(dir: &Path) -> Result<Self, HfError> {
+        read_json_within(&dir.join("config.json"), LIMIT).map(ConfigJson)
     }
 
-    /// The decoder's shape. `qk_norm` is what the tensors say; `config.json` does not.
-    pub(super) fn config(&self, qk_norm: bool) -> Result<Config, HfError> {
+    pub(super) const fn keys(&self) -> Keys<'_> {
+        Keys::new(&self.0)
+    }
+
+    /// The part that describes the language model where there are others.
+    pub(super) fn text(&self) -> Result<Keys<'_>, HfError> {
+        Ok(self.keys().table("text_config")?.unwrap_or(self.keys()))
+    }
+
+    /// A token id, of the language model or else of the whole: the first of a list.
+    pub(super) fn token_id(&self, key: &str) -> Result<Option<u32>, HfError> {
+        let id = |keys: Keys<'_>| {
+            let value = keys.get(key)?;
+            whole(value.get(0).unwrap_or(value)).and_then(|id| u32::try_from(id).ok())
+        };
+        Ok(id(self.text()?).or_else(|| id(self.keys())))
+    }
+
+    /// Whether the output head is to be the embedding, if the tensors do not say otherwise.
+    pub(super) fn ties_embeddings(&self) -> Result<bool, HfError> {
+        let key = "tie_word_embeddings";
+        Ok(self.keys().flag(key)? || self.text()?.flag(key)?)
+    }
+
+    /// The type of the weights when they are not quantized.
+    pub(super) fn dtype(&self) -> Result<Option<&str>, HfError> {
+        Ok(dtype(self.text()?).or(dtype(self.keys())))
+    }
+
+    /// The decoder's shape. `has_qk_norm` and `tied` are what the tensors say.
+    pub(super) fn config(&self, has_qk_norm: bool, tied: bool) -> Result<Config, HfError> {
+        let keys = self.text()?;
         let family = self.family()?;
-        self.refuse_biases()?;
-        let hidden_size = required("hidden_size", self.hidden_size)?;
-        let num_heads = required("num_attention_heads", self.num_attention_heads)?;
-        let head_dim = match self.head_dim {
-            Some(dim) => dim,
-            None if num_heads > 0 && hidden_size.is_multiple_of(num_heads) => {
-                hidden_size / num_heads
-            }
-            None => return Err(HfError::MissingKey("head_dim")),
-        };
-        let rms_norm_eps = match (self.rms_norm_eps, family) {
-            (Some(eps), _) => eps,
-            (None, Family::Llama) => 1e-6,
-            (None, Family::Apertus) => 1e-5,
-        };
+        let defaults = family.defaults();
+        refuse_what_is_not_computed(keys)?;
+        let num_heads = keys.size("num_attention_heads", 32)?;
+        let hidden_size = keys.size("hidden_size", 4096)?;
+        let context_length = keys.size("max_position_embeddings", defaults.context_length)?;
+        let vocab_size = keys.size("vocab_size", defaults.vocab_size)?;
+        let num_layers = keys.size("num_hidden_layers", 32)?;
+        refuse_windows(keys, family, num_layers)?;
         let config = Config {
-            vocab_size: required("vocab_size", self.vocab_size)?,
-            output_vocab_size: self.output_vocab_size.or(self.vocab_size).unwrap_or(0),
+            vocab_size,
+            output_vocab_size: keys.optional_size("output_vocab_size")?.unwrap_or(vocab_size),
             hidden_size,
-            intermediate_size: required("intermediate_size", self.intermediate_size)?,
-            num_layers: required("num_hidden_layers", self.num_hidden_layers)?,
+            intermediate_size: keys.size("intermediate_size", defaults.intermediate_size)?,
+            num_layers,
             num_heads,
-            num_kv_heads: self.num_key_value_heads.unwrap_or(num_heads),
-            head_dim,
-            context_length: required("max_position_embeddings", self.max_position_embeddings)?,
-            rms_norm_eps: rms_norm_eps as f32,
-            rope: self.rope(family)?,
-            hidden_act: self.hidden_act(family)?,
-            qk_norm: qk_norm || family == Family::Apertus,
-            tie_word_embeddings: self.tie_word_embeddings.unwrap_or(false),
+            num_kv_heads: match (keys.has("num_key_value_heads"), defaults.num_kv_heads) {
+                (false, Some(default)) => default,
+                _ => keys.optional_size("num_key_value_heads")?.unwrap_or(num_heads),
+            },
+            head_dim: head_dim(keys, &defaults, hidden_size, num_heads)?,
+            context_length,
+            rms_norm_eps: keys.f32("rms_norm_eps", Some(defaults.rms_norm_eps))?,
+            rope: rope(keys, family, context_length)?,
+            hidden_act: hidden_act(keys.text("hidden_act", defaults.hidden_act)?, family)?,
+            qk_norm: qk_norm(keys, family, has_qk_norm)?,
+            tie_word_embeddings: tied,
         };
         config.validate().map_err(HfError::Config)?;
         Ok(config)
     }
 
+    /// What a user should know about how it was read.
+    pub(super) fn notes(&self) -> Result<Vec<String>, HfError> {
+        let (keys, family) = (self.text()?, self.family()?);
+        let is_empty = |key| keys.get(key).is_none_or(Value::is_null);
+        let mut notes = Vec::new();
+        if family.is_apertus()
+            && !is_empty("rope_theta")
+            && is_empty("rope_parameters")
+            && keys.get("rope_scaling").is_none_or(is_off)
+        {
+            notes.push(
+                "config.json has `rope_theta` without rope_parameters or rope_scaling; as in \
+                 transformers 5, RoPE is then that of Apertus 1: theta 12000000, llama3 scaling"
+                    .into(),
+            );
+        }
+        Ok(notes)
+    }
+
+    /// The class of the language model: where the whole is Apertus 1.5, whatever its part says,
+    /// as transformers has it.
     fn family(&self) -> Result<Family, HfError> {
-        match self.model_type.as_deref() {
-            Some("apertus" | "apertus_text") => Ok(Family::Apertus),
-            // Qwen3 is Llama with QK-norm; xielu_llama is what training exports where transformers
-            // has no class for the activation.
-            Some("llama" | "qwen3" | "xielu_llama") => Ok(Family::Llama),
-            None => Err(HfError::MissingKey("model_type")),
-            Some(other) => Err(unsupported("model_type", other, "apertus, llama, qwen3")),
+        match (Family::of(self.keys()), self.keys().table("text_config")?) {
+            (Ok(Family::Apertus15), _) => Ok(Family::Apertus15),
+            (_, Some(text)) => Family::of(text),
+            (whole, None) => whole,
         }
     }
+}
 
-    fn refuse_biases(&self) -> Result<(), HfError> {
-        for (key, value) in [("attention_bias", self.attention_bias), ("mlp_bias", self.mlp_bias)] {
-            if value == Some(true) {
-                return Err(unsupported(key, "true", "false"));
+fn dtype<'a>(keys: Keys<'a>) -> Option<&'a str> {
+    let known = |key| keys.get(key).and_then(Value::as_str);
+    known("dtype").or(known("torch_dtype"))
+}
+
+fn head_dim(
+    keys: Keys<'_>,
+    defaults: &Defaults,
+    hidden_size: usize,
+    num_heads: usize,
+) -> Result<usize, HfError> {
+    let default = if keys.has("head_dim") { None } else { defaults.head_dim };
+    match keys.optional_size("head_dim")?.or(default) {
+        Some(dim) => Ok(dim),
+        // Without heads there is a better error to come.
+        None if num_heads == 0 => Ok(2),
+        None if hidden_size.is_multiple_of(num_heads) => Ok(hidden_size / num_heads),
+        None => {
+            let accepted = "multiples of num_attention_heads, unless there is a head_dim";
+            Err(unsupported("hidden_size", std::format!("{hidden_size}"), accepted))
+        }
+    }
+}
+
+/// Whether queries and keys have norms, if tensors and keys agree.
+fn qk_norm(keys: Keys<'_>, family: Family, found: bool) -> Result<bool, HfError> {
+    let key = "qk_norm";
+    let said = match keys.get(key) {
+        None | Some(Value::Null) => None,
+        Some(_) => Some(keys.flag(key)?),
+    };
+    match said {
+        Some(false) if found => {
+            Err(unsupported(key, "false, but there are such norms".into(), "true"))
+        }
+        // Norms that are called for and missing are missing tensors.
+        Some(said) => Ok(said),
+        None => Ok(found || family.is_apertus() || family == Family::Qwen3),
+    }
+}
+
+/// Refuses attention to a part of what came before.
+fn refuse_windows(keys: Keys<'_>, family: Family, num_layers: usize) -> Result<(), HfError> {
+    let window = keys.optional_size("sliding_window")?;
+    let qwen3 = family == Family::Qwen3;
+    let used = window.is_some() && (!qwen3 || keys.flag("use_sliding_window")?);
+    let from = if qwen3 { keys.size("max_window_layers", 28)? } else { 0 };
+    let types = keys.get("layer_types").filter(|types| !types.is_null());
+    let Some(types) = types else {
+        return match window {
+            Some(window) if used && from < num_layers => {
+                let window = std::format!("{window}");
+                Err(unsupported("sliding_window", window, "null (attention to the whole context)"))
             }
-        }
-        Ok(())
-    }
-
-    fn hidden_act(&self, family: Family) -> Result<HiddenAct, HfError> {
-        let name = match (self.hidden_act.as_deref(), family) {
-            (Some(name), _) => name,
-            (None, Family::Apertus) => "xielu",
-            (None, Family::Llama) => "silu",
+            _ => Ok(()),
         };
-        match (name, family) {
-            ("xielu", _) => Ok(HiddenAct::Xielu),
-            ("xiprelu", _) => Ok(HiddenAct::Xiprelu),
-            ("relu2" | "relu_squared", _) => Ok(HiddenAct::Relu2),
-            ("silu" | "swish", Family::Llama) => Ok(HiddenAct::Swiglu),
-            (_, Family::Llama) => {
-                Err(unsupported("hidden_act", name, "xielu, xiprelu, relu2, silu"))
-            }
-            // Apertus has no gate_proj, and an ungated SiLU is not in the family.
-            (_, Family::Apertus) => Err(unsupported("hidden_act", name, "xielu, xiprelu, relu2")),
-        }
-    }
-
-    fn rope(&self, family: Family) -> Result<Rope, HfError> {
-        let params = self.rope_parameters.as_ref().or(self.rope_scaling.as_ref());
-        let theta = match (params.and_then(|p| p.rope_theta).or(self.rope_theta), family) {
-            (Some(theta), _) => theta,
-            (None, Family::Llama) => 10_000.0,
-            (None, Family::Apertus) => return Err(HfError::MissingKey("rope_theta")),
-        };
-        let partial = params.and_then(|p| p.partial_rotary_factor).or(self.partial_rotary_factor);
-        if let Some(factor) = partial.filter(|&factor| factor != 1.0) {
-            return Err(unsupported("partial_rotary_factor", &factor.to_string(), "1.0"));
-        }
-        let scaling = params.map_or(Ok(RopeScaling::None), RopeJson::scaling)?;
-        Ok(Rope { theta: theta as f32, style: RopeStyle::Neox, scaling })
+    };
+    let whole = |kind: &Value| match kind.as_str() {
+        Some("full_attention" | "attention") => true,
+        // Without a window it is attention to everything.
+        Some("sliding_attention") => !used,
+        _ => false,
+    };
+    match types.as_array() {
+        Some(list) if list.iter().all(whole) => Ok(()),
+        _ => Err(unsupported("layer_types", shown(types), "full_attention in every layer")),
     }
 }
 
-impl RopeJson {
-    fn scaling(&self) -> Result<RopeScaling, HfError> {
-        let positive = |key, value: Option<f64>| {
-            let value = required(key, value)?;
-            if value > 0.0 && value < f64::from(f32::MAX) {
-                Ok(value as f32)
-            } else {
-                Err(unsupported(key, &value.to_string(), "positive numbers"))
-            }
-        };
-        match self.rope_type.as_deref().unwrap_or("default") {
-            "default" => Ok(RopeScaling::None),
-            "linear" => Ok(RopeScaling::Linear { factor: positive("factor", self.factor)? }),
-            "llama3" => {
-                let low = positive("low_freq_factor", self.low_freq_factor)?;
-                let high = positive("high_freq_factor", self.high_freq_factor)?;
-                if low >= high {
-                    let value = format!("{high}, low_freq_factor {low}");
-                    return Err(unsupported("high_freq_factor", &value, "high above low"));
-                }
-                Ok(RopeScaling::Llama3 {
-                    factor: positive("factor", self.factor)?,
-                    low_freq_factor: low,
-                    high_freq_factor: high,
-                    original_context: required(
-                        "original_max_position_embeddings",
-                        self.original_max_position_embeddings.filter(|&n| n > 0),
-                    )?,
-                })
-            }
-            other => Err(unsupported("rope_type", other, "default, linear, llama3")),
-        }
-    }
+fn hidden_act(name: &str, family: Family) -> Result<HiddenAct, HfError> {
+    let accepted = match name {
+        "xielu" => return Ok(HiddenAct::Xielu),
+        "xiprelu" => return Ok(HiddenAct::Xiprelu),
+        "relu2" | "relu_squared" => return Ok(HiddenAct::Relu2),
+        "silu" | "swish" if !family.is_apertus() => return Ok(HiddenAct::Swiglu),
+        // Apertus has no gate_proj, and an ungated SiLU is not in the family.
+        _ if family.is_apertus() => "xielu, xiprelu, relu2",
+        _ => "xielu, xiprelu, relu2, silu",
+    };
+    Err(unsupported("hidden_act", String::from(name), accepted))
 }
 
-fn required<T>(key: &'static str, value: Option<T>) -> Result<T, HfError> {
-    value.ok_or(HfError::MissingKey(key))
-}
-
-fn unsupported(key: &'static str, value: &str, accepted: &'static str) -> HfError {
-    HfError::Unsupported { key, value: value.into(), accepted }
-}
+#[cfg(test)]
+mod tests;

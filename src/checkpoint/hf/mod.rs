@@ -2,50 +2,66 @@
 
 mod config;
 mod error;
+mod file;
+mod find;
+mod fp8;
 mod generation;
+mod header;
+mod keys;
 mod names;
+mod quantization;
+mod rope;
 mod shards;
 mod special;
 mod templates;
+mod tensors;
 mod text;
 mod vocabulary;
 
 use std::borrow::ToOwned;
+use std::collections::HashMap;
 use std::format;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::string::String;
+use std::sync::OnceLock;
 use std::vec;
+use std::vec::Vec;
 
 use safetensors::Dtype;
 
 pub use error::HfError;
+pub use fp8::Fp8Matrix;
 pub use templates::ChatTemplate;
 #[cfg(feature = "tokenizer")]
 pub(crate) use text::TextFiles;
 pub use vocabulary::{TokenKind, Vocabulary, VocabularyOptions};
 
-use super::{Checkpoint, LayerRole, Role, Tensor};
-use crate::kernels::{Blocks, DType};
+use super::{Checkpoint, Role, Tensor};
 use crate::{Config, Error, RawXielu};
-use config::{ConfigJson, TokenIds};
-use shards::{Entry, Shards};
-
-/// The prefixes of the decoder's tensors; the second is that of models with other modalities.
-const PREFIXES: [&str; 2] = ["model.", "model.language_model."];
+use config::ConfigJson;
+use quantization::Fp8;
+use shards::Shards;
 
 /// An open directory. Weights are mapped, not read: see
 /// [`MappedFile`](crate::kernels::MappedFile) for what that asks of you.
 ///
 /// Everything a [`Checkpoint`] can be asked for is looked up and checked by [`HfDir::open`].
+///
+/// Weights in FP8 are widened one tensor at a time, when a tensor is first asked for, and kept:
+/// two bytes a weight (four where the scales are F32). [`HfDir::fp8`] gives them as they are.
 #[derive(Debug)]
 pub struct HfDir {
     path: PathBuf,
-    prefix: &'static str,
+    /// What the decoder's tensors and its output head are called.
+    names: (&'static str, &'static str),
     shards: Shards,
     config: Config,
-    alphas: vec::Vec<RawXielu>,
+    alphas: Vec<RawXielu>,
     special: SpecialTokens,
+    fp8: Option<Fp8>,
+    /// The tensors in FP8, once widened; `None` where there was no memory for that.
+    widened: HashMap<Role, OnceLock<Option<Vec<u8>>>>,
+    notes: Vec<String>,
 }
 
 /// The special token ids of `config.json`.
@@ -67,33 +83,35 @@ impl HfDir {
     /// [`HfError`], naming the file, key or tensor.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, HfError> {
         let path = path.as_ref();
-        let json: ConfigJson = read_json(&path.join("config.json"))?;
-        let text = json.text();
+        find::refuse_without_config(path)?;
+        let json = ConfigJson::read(path)?;
+        let fp8 = quantization::read(path, &json)?;
         let shards = Shards::open(path)?;
-        let prefix = find_prefix(&shards)?;
-        let qk_norm = shards.get(&format!("{prefix}layers.0.self_attn.q_norm.weight")).is_some();
-        let config = text.config(qk_norm)?;
-        // Models with several parts have the ids in either place.
-        let id = |ids: fn(&ConfigJson) -> &Option<TokenIds>| {
-            let found = ids(text).as_ref().or(ids(&json).as_ref());
-            found.and_then(TokenIds::first)
-        };
+        tensors::refuse_other_kinds(path, &shards)?;
+        let names = tensors::find_names(&shards)?;
+        let q_norm = format!("{}layers.0.self_attn.q_norm.weight", names.0);
+        let has_qk_norm = shards.get(&q_norm).is_some();
+        let tied = json.ties_embeddings()? && !tensors::has_own_head(&shards, names);
+        let config = json.config(has_qk_norm, tied)?;
         let special = SpecialTokens {
-            bos: id(|json| &json.bos_token_id),
-            eos: id(|json| &json.eos_token_id),
-            pad: id(|json| &json.pad_token_id),
+            bos: json.token_id("bos_token_id")?,
+            eos: json.token_id("eos_token_id")?,
+            pad: json.token_id("pad_token_id")?,
         };
-        let path = path.to_owned();
-        let mut dir = HfDir { path, prefix, shards, config, alphas: vec![], special };
+        let (path, widened) = (path.to_owned(), HashMap::new());
+        let notes = json.notes()?;
+        let mut dir =
+            HfDir { path, names, shards, config, alphas: vec![], special, fp8, widened, notes };
         dir.check_tensors()?;
         dir.refuse_unused()?;
         dir.alphas = dir.read_alphas()?;
+        dir.prepare_widening()?;
         Ok(dir)
     }
 
     /// Whether `path` is a directory with a `config.json`: worth handing to [`HfDir::open`].
     pub fn looks_like(path: impl AsRef<Path>) -> bool {
-        shards::is_checkpoint(path.as_ref())
+        path.as_ref().join("config.json").is_file()
     }
 
     /// The directory.
@@ -121,91 +139,54 @@ impl HfDir {
         self.entry(role).map(|(name, _)| name)
     }
 
-    fn entry(&self, role: Role) -> Option<(String, &Entry)> {
-        if role == Role::Output && self.config.tie_word_embeddings {
-            return None;
-        }
-        role.hf_names().iter().find_map(|suffix| {
-            let name = full_name(self.prefix, role, suffix);
-            self.shards.get(&name).map(|entry| (name, entry))
-        })
+    /// How the tensor that plays `role` lies in its file, if there is one.
+    pub fn stored(&self, role: Role) -> Option<StoredTensor<'_>> {
+        let (name, entry) = self.entry(role)?;
+        let bytes = self.shards.data(entry)?.len();
+        Some(StoredTensor { name, dtype: entry.dtype, shape: &entry.shape, bytes })
     }
 
-    fn check_tensors(&self) -> Result<(), HfError> {
-        for role in Role::all(&self.config) {
-            let shape = role.shape(&self.config);
-            match (self.entry(role), role.hf_names().first()) {
-                (Some((name, entry)), _) => check_tensor(name, entry, role, shape)?,
-                (None, Some(suffix)) => {
-                    return Err(HfError::MissingTensor(full_name(self.prefix, role, suffix)));
-                }
-                (None, None) => {}
-            }
-        }
-        Ok(())
+    /// The tensor that plays `role` with its scales, if it is in FP8.
+    pub fn fp8(&self, role: Role) -> Option<Fp8Matrix<'_>> {
+        self.fp8_matrix(role).ok().flatten()
     }
 
-    /// Refuses what would silently change the result: biases, gates of ungated models, norms of
-    /// single layers, layers beyond the configured number.
-    fn refuse_unused(&self) -> Result<(), HfError> {
-        let layers = format!("{}layers.", self.prefix);
-        for name in self.shards.names() {
-            let Some((number, rest)) =
-                name.strip_prefix(&layers).and_then(|tail| tail.split_once('.'))
-            else {
-                continue;
-            };
-            let known = rest.ends_with("rotary_emb.inv_freq")
-                || rest.starts_with("mlp.act_fn.")
-                || LayerRole::ALL
-                    .iter()
-                    .any(|role| role.is_in(&self.config) && role.hf_names().contains(&rest));
-            let inside = number.parse::<usize>().is_ok_and(|n| n < self.config.num_layers);
-            if !(known && inside) {
-                return Err(HfError::UnusedTensor(name.into()));
-            }
-        }
-        Ok(())
+    /// Bytes that the weights in FP8 take once all of them are widened.
+    pub fn widened_bytes(&self) -> usize {
+        let roles = Role::all(&self.config);
+        let bytes = roles.filter_map(|role| self.fp8(role)?.widened_len());
+        bytes.fold(0, usize::saturating_add)
     }
 
-    fn read_alphas(&self) -> Result<vec::Vec<RawXielu>, HfError> {
-        if !self.config.hidden_act.has_alphas() {
-            return Ok(vec![]);
-        }
-        (0..self.config.num_layers)
-            .map(|layer| {
-                let name = |key| format!("{}layers.{layer}.mlp.act_fn.{key}", self.prefix);
-                let alpha =
-                    |key| self.scalar(&name(key))?.ok_or_else(|| HfError::MissingTensor(name(key)));
-                Ok(RawXielu {
-                    alpha_p: alpha("alpha_p")?,
-                    alpha_n: alpha("alpha_n")?,
-                    beta: self.scalar(&name("beta"))?.unwrap_or(0.5),
-                    eps: self.scalar(&name("eps"))?.unwrap_or(-1e-6),
-                })
-            })
-            .collect()
+    /// What a user should know about how the files were read: a line each.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        self.notes.iter().map(String::as_str)
     }
 
-    /// The value of a tensor of shape `[]` or `[1]`.
-    fn scalar(&self, name: &str) -> Result<Option<f32>, HfError> {
-        let Some(entry) = self.shards.get(name) else {
+    fn widened(&self, role: Role) -> Result<Option<Tensor<'_>>, Error> {
+        let (Some(matrix), Some(cell)) = (self.fp8(role), self.widened.get(&role)) else {
             return Ok(None);
         };
-        if !matches!(*entry.shape, [] | [1]) {
-            let found = entry.shape.clone();
-            return Err(HfError::Shape { name: name.into(), expected: vec![1], found });
-        }
-        let dtype = dtype(name, entry)?;
-        let data = self.shards.data(entry).unwrap_or_default();
-        let mut value = [0.0];
-        match Blocks::new(dtype, data) {
-            Some(blocks) if blocks.dequantize(&mut value) && value[0].is_finite() => {
-                Ok(Some(value[0]))
-            }
-            _ => Err(HfError::NotFinite(name.into())),
-        }
+        let data = cell.get_or_init(|| matrix.widen_all());
+        let needed = matrix.widened_len().unwrap_or(usize::MAX);
+        let what = "a tensor in FP8, once widened,";
+        let data = data.as_deref().ok_or(Error::Memory { what, needed, found: 0 })?;
+        let Fp8Matrix { dtype, rows, cols, .. } = matrix;
+        Ok(Some(Tensor { dtype, rows, cols, data }))
     }
+}
+
+/// A tensor as its file has it.
+#[derive(Clone, Debug)]
+pub struct StoredTensor<'a> {
+    /// Its full name.
+    pub name: String,
+    /// Its type.
+    pub dtype: Dtype,
+    /// Its dimensions.
+    pub shape: &'a [usize],
+    /// Its size in bytes.
+    pub bytes: usize,
 }
 
 impl<'w> Checkpoint<'w> for &'w HfDir {
@@ -219,7 +200,10 @@ impl<'w> Checkpoint<'w> for &'w HfDir {
             return Ok(None);
         };
         let (rows, cols) = role.shape(&dir.config);
-        let dtype = dtype(&name, entry).map_err(|_| Error::MissingTensor(role))?;
+        if let Some(widened) = dir.widened(role)? {
+            return Ok(Some(widened));
+        }
+        let dtype = tensors::dtype(&name, entry).map_err(|_| Error::MissingTensor(role))?;
         let data = dir.shards.data(entry).ok_or(Error::MissingTensor(role))?;
         Ok(Some(Tensor { dtype, rows, cols, data }))
     }
@@ -230,49 +214,4 @@ impl<'w> Checkpoint<'w> for &'w HfDir {
         }
         self.alphas.get(layer).copied().ok_or(Error::NoSuchLayer(layer))
     }
-}
-
-/// The prefix under which layer 0 lies.
-fn find_prefix(shards: &Shards) -> Result<&'static str, HfError> {
-    let has = |prefix: &str| shards.get(&format!("{prefix}embed_tokens.weight")).is_some();
-    PREFIXES
-        .into_iter()
-        .find(|prefix| has(prefix))
-        .ok_or_else(|| HfError::MissingTensor("model.embed_tokens.weight".into()))
-}
-
-fn full_name(prefix: &str, role: Role, suffix: &str) -> String {
-    match role {
-        Role::Output => suffix.into(),
-        Role::Layer(n, _) => format!("{prefix}layers.{n}.{suffix}"),
-        _ => format!("{prefix}{suffix}"),
-    }
-}
-
-fn check_tensor(
-    name: String,
-    entry: &Entry,
-    role: Role,
-    (rows, cols): (usize, usize),
-) -> Result<(), HfError> {
-    dtype(&name, entry)?;
-    let expected = if role.is_vector() { vec![cols] } else { vec![rows, cols] };
-    if entry.shape != expected {
-        return Err(HfError::Shape { name, expected, found: entry.shape.clone() });
-    }
-    Ok(())
-}
-
-fn dtype(name: &str, entry: &Entry) -> Result<DType, HfError> {
-    match entry.dtype {
-        Dtype::F32 => Ok(DType::F32),
-        Dtype::F16 => Ok(DType::F16),
-        Dtype::BF16 => Ok(DType::BF16),
-        dtype => Err(HfError::DType { name: name.into(), dtype }),
-    }
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, HfError> {
-    let text = fs::read(path).map_err(|source| HfError::Io { path: path.to_owned(), source })?;
-    serde_json::from_slice(&text).map_err(|source| HfError::Json { path: path.to_owned(), source })
 }

@@ -1,20 +1,22 @@
 //! The safetensors files of a directory and where each tensor lies in them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::string::String;
 use std::vec::Vec;
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 use serde::Deserialize;
 
-use super::HfError;
+use super::file::{plain_file, read_json_within, refuse_stand_in};
+use super::find::{INDEX, SINGLE, is_there, no_weights, numbered_shards};
+use super::names::unwrapped;
+use super::{HfError, header};
 use crate::kernels::MappedFile;
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// The most that is read of an index.
+const INDEX_LIMIT: u64 = 128 << 20;
 
 /// Where a tensor lies.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(super) struct Entry {
     bytes: Range<usize>,
 }
 
-/// All tensors of a directory, by name.
+/// All tensors of a directory, by name, without what wrappers put into names.
 #[derive(Debug)]
 pub(super) struct Shards {
     files: Vec<(PathBuf, MappedFile)>,
@@ -38,22 +40,27 @@ struct Index {
 }
 
 impl Shards {
-    /// Maps `model.safetensors`, or else every shard of the index.
+    /// Maps `model.safetensors`, or else every shard of the index, or else all of
+    /// `model-00001-of-0000N.safetensors` if there is no index.
     pub(super) fn open(dir: &Path) -> Result<Self, HfError> {
         let mut shards = Shards { files: Vec::new(), entries: BTreeMap::new() };
         let index_path = dir.join(INDEX);
-        if dir.join(SINGLE).exists() {
+        if is_there(&dir.join(SINGLE)) {
             shards.add(dir.join(SINGLE))?;
-        } else if index_path.exists() {
+        } else if is_there(&index_path) {
             shards.add_indexed(dir, &index_path)?;
         } else {
-            return Err(HfError::NoWeights(dir.into()));
+            let numbered = numbered_shards(dir)?;
+            if numbered.is_empty() {
+                return Err(no_weights(dir));
+            }
+            numbered.into_iter().try_for_each(|path| shards.add(path))?;
         }
         Ok(shards)
     }
 
     fn add_indexed(&mut self, dir: &Path, index_path: &Path) -> Result<(), HfError> {
-        let index: Index = super::read_json(index_path)?;
+        let index: Index = read_json_within(index_path, INDEX_LIMIT)?;
         let names: BTreeSet<&String> = index.weight_map.values().collect();
         let mut numbers = BTreeMap::new();
         for name in names {
@@ -62,14 +69,17 @@ impl Shards {
             let (Some(Component::Normal(plain)), None) = (parts.next(), parts.next()) else {
                 return Err(HfError::ShardPath(name.clone()));
             };
-            if plain != name.as_str() {
+            if plain != name.as_str() || name.contains('\0') {
                 return Err(HfError::ShardPath(name.clone()));
+            }
+            if !is_there(&dir.join(plain)) {
+                return Err(HfError::MissingShard { shard: name.clone(), dir: dir.into() });
             }
             numbers.insert(name, self.files.len());
             self.add(dir.join(plain))?;
         }
         for (tensor, shard) in &index.weight_map {
-            let here = self.entries.get(tensor).map(|e| e.shard);
+            let here = self.entries.get(&*unwrapped(tensor)).map(|e| e.shard);
             if here.is_none() || here != numbers.get(shard).copied() {
                 return Err(HfError::NotInShard { name: tensor.clone(), shard: shard.clone() });
             }
@@ -78,21 +88,25 @@ impl Shards {
     }
 
     fn add(&mut self, path: PathBuf) -> Result<(), HfError> {
+        plain_file(&path)?;
         let file =
             MappedFile::open(&path).map_err(|source| HfError::Io { path: path.clone(), source })?;
-        let (header, metadata) = SafeTensors::read_metadata(&file)
-            .map_err(|source| HfError::Safetensors { path: path.clone(), source })?;
-        let data = header + size_of::<u64>();
+        refuse_stand_in(&path, &file)?;
+        let header = header::read(&path, &file)?;
         let shard = self.files.len();
-        for (name, info) in metadata.tensors() {
+        for (name, info) in header.tensors {
             let (start, end) = info.data_offsets;
             let entry = Entry {
                 dtype: info.dtype,
-                shape: info.shape.clone(),
+                shape: info.shape,
                 shard,
-                bytes: data + start..data + end,
+                bytes: header.data + start..header.data + end,
             };
-            if let Some(first) = self.entries.insert(name.clone(), entry) {
+            let plain = unwrapped(&name).into_owned();
+            if let Some(first) = self.entries.insert(plain, entry) {
+                if first.shard == shard {
+                    return Err(HfError::NamedTwice { name, path });
+                }
                 let first = self.files.get(first.shard).map(|(p, _)| p.clone());
                 let shards = [first.unwrap_or_default(), path];
                 return Err(HfError::DuplicateTensor { name, shards });
@@ -117,9 +131,4 @@ impl Shards {
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|(path, _)| path.as_path())
     }
-}
-
-/// Whether a directory looks like a Hugging Face checkpoint, without opening it.
-pub(super) fn is_checkpoint(dir: &Path) -> bool {
-    fs::metadata(dir.join("config.json")).is_ok_and(|m| m.is_file())
 }

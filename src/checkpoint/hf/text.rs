@@ -2,9 +2,6 @@
 //! generation and how to sample one.
 
 use std::borrow::ToOwned as _;
-use std::format;
-use std::fs;
-use std::io::{self, Read as _};
 use std::path::Path;
 use std::string::String;
 use std::vec::Vec;
@@ -12,6 +9,8 @@ use std::vec::Vec;
 use serde_json::Value;
 
 use super::HfError;
+use super::file::read_within;
+use super::find::is_there;
 use super::generation::Generation;
 use super::special::{Settings, SpecialIds};
 use crate::checkpoint::Sampling;
@@ -69,23 +68,7 @@ fn keep_first(ids: &mut Vec<u32>) {
 
 /// The contents of a file; `None` if there is none. Devices and pipes may never end.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HfError> {
-    let failed = |source| HfError::Io { path: path.to_owned(), source };
-    match fs::metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failed(e)),
-        Ok(found) if !found.is_file() => {
-            return Err(failed(io::Error::other("it is not a regular file")));
-        }
-        Ok(_) => {}
-    }
-    let mut text = Vec::new();
-    let file = fs::File::open(path).map_err(failed)?;
-    let size = file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
-    if size as u64 > MAX_BYTES {
-        let problem = format!("it has more than {MAX_BYTES} bytes");
-        return Err(failed(io::Error::other(problem)));
-    }
-    Ok(Some(text))
+    if is_there(path) { read_within(path, MAX_BYTES).map(Some) } else { Ok(None) }
 }
 
 /// A file that is a JSON object; null if there is none.

@@ -147,7 +147,7 @@ impl<'w> Plan<'w> {
                 GgmlType::from_dtype(*dtype).ok_or(ConvertError::UnknownTensor(tensor.name()))?;
             writer.tensor(&tensor.name(), &tensor.dims(), number).map_err(io)?;
         }
-        let total = self.tensors.iter().map(|(t, ..)| t.data.len() as u64).sum();
+        let total = self.tensors.iter().map(|(t, ..)| t.stored_bytes()).sum();
         let mut done = 0;
         let mut data = writer.begin(AtomicFile::create(output).map_err(io)?).map_err(io)?;
         let mut reports = Vec::new();
@@ -169,7 +169,7 @@ impl<'w> Plan<'w> {
                 from: tensor.dtype,
                 to: *to,
                 wanted: *wanted,
-                bytes_before: tensor.data.len() as u64,
+                bytes_before: tensor.stored_bytes(),
                 bytes_after,
                 error,
             });

@@ -1,5 +1,6 @@
 //! One tensor, from its stored form to another, a few rows at a time.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::vec;
 use std::vec::Vec;
@@ -115,15 +116,14 @@ impl Job<'_, '_> {
     }
 }
 
-/// The stored bytes of one row of the output.
+/// The bytes of one row of the output, before they are encoded.
 fn row_bytes<'t>(
     tensor: &'t SourceTensor<'_>,
     row: usize,
     row_in: usize,
-) -> Result<&'t [u8], ConvertError> {
-    let start = tensor.stored_row(row) * row_in;
+) -> Result<Cow<'t, [u8]>, ConvertError> {
     let missing = crate::Error::MissingTensor(tensor.role);
-    tensor.data.get(start..start + row_in).ok_or(missing.into())
+    tensor.row(row, row_in).ok_or(missing.into())
 }
 
 fn copy_rows(
@@ -133,7 +133,7 @@ fn copy_rows(
     out: &mut [u8],
 ) -> Result<(), ConvertError> {
     for (row, out) in rows.zip(out.chunks_exact_mut(row_in)) {
-        out.copy_from_slice(row_bytes(tensor, row, row_in)?);
+        out.copy_from_slice(&row_bytes(tensor, row, row_in)?);
     }
     Ok(())
 }
@@ -145,7 +145,7 @@ fn decode_rows(
     out: &mut [f32],
 ) -> Result<(), ConvertError> {
     for (row, out) in rows.zip(out.chunks_exact_mut(tensor.cols)) {
-        decode(tensor, tensor.dtype, row_bytes(tensor, row, row_in)?, out)?;
+        decode(tensor, tensor.dtype, &row_bytes(tensor, row, row_in)?, out)?;
     }
     Ok(())
 }

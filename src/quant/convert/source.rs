@@ -14,7 +14,10 @@ use crate::kernels::DType;
 use {
     super::hf_metadata::Architecture,
     crate::RawXielu,
-    crate::checkpoint::{LayerRole, hf::HfDir},
+    crate::checkpoint::{
+        LayerRole,
+        hf::{Fp8Matrix, HfDir},
+    },
 };
 
 /// One tensor to convert.
@@ -24,6 +27,10 @@ pub(super) struct SourceTensor<'w> {
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) data: Cow<'w, [u8]>,
+    /// The same matrix where it lies in FP8: `data` is then empty, and rows are widened to
+    /// `dtype` as they are read.
+    #[cfg(feature = "safetensors")]
+    pub(super) fp8: Option<Fp8Matrix<'w>>,
     /// Rows of a head, where the halves of each head are to be interleaved.
     pub(super) interleave: Option<usize>,
 }
@@ -40,6 +47,27 @@ impl SourceTensor<'_> {
         if self.role.is_vector() { [cols].into() } else { [cols, rows].into() }
     }
 
+    /// Bytes that reading all of it reads.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        #[cfg(feature = "safetensors")]
+        if let Some(matrix) = &self.fp8 {
+            return matrix.data.len() as u64;
+        }
+        self.data.len() as u64
+    }
+
+    /// The row that becomes row `row` of the output, as `dtype`: `bytes` of them.
+    pub(super) fn row(&self, row: usize, bytes: usize) -> Option<Cow<'_, [u8]>> {
+        let row = self.stored_row(row);
+        #[cfg(feature = "safetensors")]
+        if let Some(matrix) = &self.fp8 {
+            let mut widened = std::vec![0; bytes];
+            return matrix.widen(row..row + 1, &mut widened).then_some(Cow::Owned(widened));
+        }
+        let start = row.checked_mul(bytes)?;
+        Some(Cow::Borrowed(self.data.get(start..)?.get(..bytes)?))
+    }
+
     /// The stored row that becomes row `row` of the output.
     ///
     /// llama.cpp's architecture `llama` rotates elements `2i` and `2i + 1` of a head, Hugging
@@ -51,19 +79,14 @@ impl SourceTensor<'_> {
     }
 }
 
-/// All tensors of a checkpoint that `config` calls for, and its RoPE factors.
-pub(super) fn tensors<'w>(
-    checkpoint: &impl Checkpoint<'w>,
+/// All tensors that `config` calls for, out of those `found`, and its RoPE factors.
+fn tensors<'w>(
+    mut found: BTreeMap<Role, SourceTensor<'w>>,
     config: &Config,
 ) -> Result<Vec<SourceTensor<'w>>, ConvertError> {
-    let mut found = BTreeMap::new();
-    checkpoint.visit(&mut |role, tensor| {
-        found.insert(role, tensor);
-        Ok(())
-    })?;
     let mut tensors = Vec::new();
-    if let Some(t) = found.remove(&Role::RopeFreqs) {
-        tensors.push(source_tensor(Role::RopeFreqs, t));
+    if let Some(factors) = found.remove(&Role::RopeFreqs) {
+        tensors.push(factors);
     } else if let Some(factors) = super::rope_factors::rope_factors(config) {
         tensors.push(SourceTensor {
             role: Role::RopeFreqs,
@@ -71,6 +94,8 @@ pub(super) fn tensors<'w>(
             rows: 1,
             cols: factors.len(),
             data: factors.iter().flat_map(|f| f.to_le_bytes()).collect(),
+            #[cfg(feature = "safetensors")]
+            fp8: None,
             interleave: None,
         });
     }
@@ -81,7 +106,7 @@ pub(super) fn tensors<'w>(
             let (expected, found) = ([rows, cols], [t.rows, t.cols]);
             return Err(crate::Error::TensorShape { role, expected, found }.into());
         }
-        tensors.push(source_tensor(role, t));
+        tensors.push(t);
     }
     Ok(tensors)
 }
@@ -93,8 +118,17 @@ fn source_tensor(role: Role, t: crate::checkpoint::Tensor<'_>) -> SourceTensor<'
         rows: t.rows,
         cols: t.cols,
         data: Cow::Borrowed(t.data),
+        #[cfg(feature = "safetensors")]
+        fp8: None,
         interleave: None,
     }
+}
+
+#[cfg(feature = "safetensors")]
+fn fp8_tensor(role: Role, matrix: Fp8Matrix<'_>) -> SourceTensor<'_> {
+    let Fp8Matrix { dtype, rows, cols, .. } = matrix;
+    let data = Cow::Borrowed(&[][..]);
+    SourceTensor { role, dtype, rows, cols, data, fp8: Some(matrix), interleave: None }
 }
 
 /// The tensors of a GGUF file; every one must be known, or the output would lack it.
@@ -108,16 +142,30 @@ pub(super) fn gguf_tensors<'w>(gguf: &Gguf<'w>) -> Result<Vec<SourceTensor<'w>>,
         }
         e => e.into(),
     })?;
-    tensors(gguf, &config)
+    let mut found = BTreeMap::new();
+    gguf.visit(&mut |role, tensor| {
+        found.insert(role, source_tensor(role, tensor));
+        Ok(())
+    })?;
+    tensors(found, &config)
 }
 
 /// The tensors of a Hugging Face directory, with rows in the order its architecture has in GGUF.
+/// Those in FP8 are not widened yet.
 #[cfg(feature = "safetensors")]
 pub(super) fn hf_tensors<'w>(
     dir: &'w HfDir,
     config: &Config,
 ) -> Result<Vec<SourceTensor<'w>>, ConvertError> {
-    let mut tensors = tensors(&dir, config)?;
+    let mut found = BTreeMap::new();
+    for role in Role::all(config) {
+        if let Some(matrix) = dir.fp8(role) {
+            found.insert(role, fp8_tensor(role, matrix));
+        } else if let Some(tensor) = dir.tensor(role)? {
+            found.insert(role, source_tensor(role, tensor));
+        }
+    }
+    let mut tensors = tensors(found, config)?;
     if Architecture::of(config) == Architecture::Llama {
         let rotated = |role| matches!(role, Role::Layer(_, LayerRole::AttnQ | LayerRole::AttnK));
         for tensor in tensors.iter_mut().filter(|tensor| rotated(tensor.role)) {

@@ -61,13 +61,14 @@ impl MemoryArgs {
     }
 }
 
-/// Flash, and a line of RAM for every context and tile. `file` and `weights` are bytes.
+/// Flash, and a line of RAM for every context and tile. All sizes are bytes; `widened` is what
+/// weights in FP8 take in RAM.
 pub fn print(
     out: &mut impl Write,
     args: &MemoryArgs,
     config: &Config,
     file: Option<usize>,
-    weights: u64,
+    [weights, widened]: [u64; 2],
 ) -> anyhow::Result<()> {
     let kv_type = KvType::from(args.kv_type);
     kv_type.check(config)?;
@@ -78,6 +79,9 @@ pub fn print(
         writeln!(out, "  {:<10} {file:>12}  the file, in flash or mapped", "file")?;
     }
     writeln!(out, "  {:<10} {weights:>12}  used where they lie, nothing is copied", "weights")?;
+    if widened > 0 {
+        writeln!(out, "  {:<10} {widened:>12}  in RAM: weights in FP8, once widened", "widened")?;
+    }
     let smallest = DecoderMemory::new(config, &DecoderOptions::SMALLEST, 1, kv_type);
     let bits = usize::BITS;
     writeln!(out, "  {:<10} {:>12}  views of the weights ({bits}-bit)", "layers", smallest.layers)?;

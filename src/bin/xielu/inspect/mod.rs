@@ -70,7 +70,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if args.memory.memory {
         let config = config.context("memory can be told only for models that can run")?;
         let weights = tensors::total_bytes(&view)?;
-        memory::print(&mut out, &args.memory, &config, file.file_size(), weights)?;
+        let widened = match &view {
+            ModelView::Hf(dir) => dir.widened_bytes() as u64,
+            ModelView::Gguf(_) => 0,
+        };
+        let sizes = [weights, widened];
+        memory::print(&mut out, &args.memory, &config, file.file_size(), sizes)?;
         return Ok(out.flush()?);
     }
     if !args.no_tensors {

@@ -31,23 +31,15 @@ fn list(view: &ModelView<'_>) -> anyhow::Result<Vec<Listed>> {
             .collect()),
         ModelView::Hf(dir) => {
             let config = dir.config()?;
-            let roles = Role::all(&config).filter_map(|role| {
-                let name = dir.tensor_name(role)?;
-                Some(dir.tensor(role).map(|tensor| (name, role, tensor)))
-            });
-            let mut listed = Vec::new();
-            for found in roles {
-                if let (name, role, Some(tensor)) = found? {
-                    let (rows, cols) = (tensor.rows as u64, tensor.cols as u64);
-                    listed.push(Listed {
-                        name,
-                        kind: tensor.dtype.to_string(),
-                        shape: if role.is_vector() { vec![cols] } else { vec![rows, cols] },
-                        bytes: Some(tensor.data.len() as u64),
-                    });
-                }
-            }
-            Ok(listed)
+            let stored = Role::all(&config).filter_map(|role| dir.stored(role));
+            Ok(stored
+                .map(|tensor| Listed {
+                    name: tensor.name,
+                    kind: tensor.dtype.to_string(),
+                    shape: tensor.shape.iter().map(|&dim| dim as u64).collect(),
+                    bytes: Some(tensor.bytes as u64),
+                })
+                .collect())
         }
     }
 }

@@ -1,0 +1,253 @@
+//! Which tensors a directory has, and whether they are those that its configuration calls for.
+
+use std::borrow::ToOwned;
+use std::path::Path;
+use std::string::{String, ToString};
+use std::sync::OnceLock;
+use std::vec::Vec;
+use std::{format, vec};
+
+use safetensors::Dtype;
+
+use super::fp8::{Fp8Matrix, Scales, scale_grid};
+use super::names::{PREFIXES, is_adapter};
+use super::quantization::{Fp8, of_tensor};
+use super::shards::{Entry, Shards};
+use super::{HfDir, HfError};
+use crate::RawXielu;
+use crate::checkpoint::Role;
+use crate::kernels::{Blocks, DType};
+
+/// Tensors beside those in FP8 that say how activations would be quantized, which they are not.
+const OF_ACTIVATIONS: [&str; 7] = [
+    "input_scale",
+    "output_scale",
+    "activation_scale",
+    "q_scale",
+    "k_scale",
+    "v_scale",
+    "kv_scale",
+];
+
+/// Refuses tensors of adapters and of formats that nothing else names.
+pub(super) fn refuse_other_kinds(dir: &Path, shards: &Shards) -> Result<(), HfError> {
+    for name in shards.names() {
+        if is_adapter(name) {
+            return Err(HfError::Adapter { dir: dir.to_owned(), base: None });
+        }
+        if let Some(format) = of_tensor(name) {
+            return Err(HfError::Quantized(format.into()));
+        }
+    }
+    Ok(())
+}
+
+/// The prefix under which the embedding lies, and the output head's name there.
+pub(super) fn find_names(shards: &Shards) -> Result<(&'static str, &'static str), HfError> {
+    let has = |prefix: &str| shards.get(&format!("{prefix}embed_tokens.weight")).is_some();
+    PREFIXES
+        .into_iter()
+        .find(|(prefix, _)| has(prefix))
+        .ok_or_else(|| HfError::MissingTensor("model.embed_tokens.weight".into()))
+}
+
+/// Whether there is an output head that differs from the embedding: then they are not tied,
+/// whatever the configuration says, as transformers has it.
+pub(super) fn has_own_head(shards: &Shards, (prefix, head): (&str, &str)) -> bool {
+    let Some(head) = shards.get(head) else { return false };
+    let embedding = shards.get(&format!("{prefix}embed_tokens.weight"));
+    embedding.is_none_or(|embedding| {
+        (head.dtype, &head.shape) != (embedding.dtype, &embedding.shape)
+            || shards.data(head) != shards.data(embedding)
+    })
+}
+
+impl HfDir {
+    pub(super) fn entry(&self, role: Role) -> Option<(String, &Entry)> {
+        if role == Role::Output && self.config.tie_word_embeddings {
+            return None;
+        }
+        role.hf_names().iter().find_map(|suffix| {
+            let name = self.full_name(role, suffix);
+            self.shards.get(&name).map(|entry| (name, entry))
+        })
+    }
+
+    fn full_name(&self, role: Role, suffix: &str) -> String {
+        let (prefix, head) = self.names;
+        match role {
+            Role::Output => head.into(),
+            Role::Layer(n, _) => format!("{prefix}layers.{n}.{suffix}"),
+            _ => format!("{prefix}{suffix}"),
+        }
+    }
+
+    /// Checks that every tensor is there, of the right shape and a type that can be read.
+    pub(super) fn check_tensors(&self) -> Result<(), HfError> {
+        for role in Role::all(&self.config) {
+            match (self.entry(role), role.hf_names().first()) {
+                (Some((name, entry)), _) => self.check_tensor(name, entry, role)?,
+                (None, Some(suffix)) => {
+                    return Err(HfError::MissingTensor(self.full_name(role, suffix)));
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_tensor(&self, name: String, entry: &Entry, role: Role) -> Result<(), HfError> {
+        let (rows, cols) = role.shape(&self.config);
+        if entry.dtype != Dtype::F8_E4M3 || role.is_vector() {
+            dtype(&name, entry)?;
+        }
+        let expected = if role.is_vector() { vec![cols] } else { vec![rows, cols] };
+        if entry.shape != expected {
+            return Err(HfError::Shape { name, expected, found: entry.shape.clone() });
+        }
+        self.fp8_matrix(role).map(|_| ())
+    }
+
+    /// Refuses what would silently change the result: biases, gates of ungated models, norms of
+    /// single layers, layers beyond the configured number, one tensor under two names.
+    pub(super) fn refuse_unused(&self) -> Result<(), HfError> {
+        let (prefix, head) = self.names;
+        let used: std::collections::BTreeSet<String> = Role::all(&self.config)
+            .filter_map(|role| self.entry(role).map(|(name, _)| name))
+            .collect();
+        for name in self.shards.names() {
+            let bias = head.strip_suffix("weight").and_then(|head| name.strip_prefix(head));
+            let inside = match name.strip_prefix(prefix) {
+                // Without a prefix, other parts of the model stand beside the layers.
+                Some(rest) => !prefix.is_empty() || rest.starts_with("layers."),
+                None => false,
+            };
+            let concerns = inside || bias == Some("bias");
+            if concerns && !used.contains(name) && !self.is_harmless(name) {
+                return Err(HfError::UnusedTensor(name.into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a tensor that plays no role changes nothing: an activation's scalars, which are
+    /// read elsewhere, RoPE's frequencies, which are computed, scales.
+    fn is_harmless(&self, name: &str) -> bool {
+        if name.ends_with("rotary_emb.inv_freq") {
+            return true;
+        }
+        let scaled = name.strip_suffix("_scale").or_else(|| name.strip_suffix("_scale_inv"));
+        let is_fp8 = |entry: &Entry| entry.dtype == Dtype::F8_E4M3;
+        if scaled.and_then(|weight| self.shards.get(weight)).is_some_and(is_fp8) {
+            return true;
+        }
+        let last = name.rsplit('.').next().unwrap_or_default();
+        if self.fp8.is_some() && OF_ACTIVATIONS.contains(&last) {
+            return true;
+        }
+        let layer = name.strip_prefix(self.names.0).and_then(|rest| rest.strip_prefix("layers."));
+        let Some((number, rest)) = layer.and_then(|rest| rest.split_once('.')) else {
+            return false;
+        };
+        let exists = number
+            .parse::<usize>()
+            .is_ok_and(|n| n < self.config.num_layers && n.to_string() == number);
+        exists && rest.starts_with("mlp.act_fn.")
+    }
+
+    pub(super) fn read_alphas(&self) -> Result<Vec<RawXielu>, HfError> {
+        if !self.config.hidden_act.has_alphas() {
+            return Ok(vec![]);
+        }
+        (0..self.config.num_layers)
+            .map(|layer| {
+                let name = |key| format!("{}layers.{layer}.mlp.act_fn.{key}", self.names.0);
+                let alpha =
+                    |key| self.scalar(&name(key))?.ok_or_else(|| HfError::MissingTensor(name(key)));
+                Ok(RawXielu {
+                    alpha_p: alpha("alpha_p")?,
+                    alpha_n: alpha("alpha_n")?,
+                    beta: self.scalar(&name("beta"))?.unwrap_or(0.5),
+                    eps: self.scalar(&name("eps"))?.unwrap_or(-1e-6),
+                })
+            })
+            .collect()
+    }
+
+    /// The value of a tensor of shape `[]` or `[1]`.
+    fn scalar(&self, name: &str) -> Result<Option<f32>, HfError> {
+        let Some(entry) = self.shards.get(name) else {
+            return Ok(None);
+        };
+        if !matches!(*entry.shape, [] | [1]) {
+            let found = entry.shape.clone();
+            return Err(HfError::Shape { name: name.into(), expected: vec![1], found });
+        }
+        let data = self.shards.data(entry).unwrap_or_default();
+        let value = match (entry.dtype, data.first_chunk()) {
+            (Dtype::F64, Some(bytes)) => Some(f64::from_le_bytes(*bytes) as f32),
+            _ => first_value(dtype(name, entry)?, data),
+        };
+        let finite = value.filter(|value| value.is_finite());
+        finite.map(Some).ok_or_else(|| HfError::NotFinite(name.into()))
+    }
+
+    /// The tensor that plays `role` and its scales, if it is in FP8.
+    pub(super) fn fp8_matrix(&self, role: Role) -> Result<Option<Fp8Matrix<'_>>, HfError> {
+        let Some((name, entry)) = self.entry(role).filter(|(_, e)| e.dtype == Dtype::F8_E4M3)
+        else {
+            return Ok(None);
+        };
+        let problem = |problem| HfError::Scale { name: name.clone(), problem };
+        let endings = ["_scale", "_scale_inv"].map(|end| format!("{name}{end}"));
+        let mut found = endings.iter().filter_map(|name| Some((name, self.shards.get(name)?)));
+        let (scale_name, scale) =
+            found.next().ok_or_else(|| problem("it has no scales (`_scale` or `_scale_inv`)"))?;
+        let kind = self.fp8.unwrap_or(Fp8 { block: None, dtype: None });
+        let (rows, cols) = role.shape(&self.config);
+        let (wide, block) = scale_grid(&scale.shape, [rows, cols], kind.block)
+            .ok_or_else(|| problem("its scales are neither one, one a row nor one a block"))?;
+        let scale_dtype = dtype(scale_name, scale)?;
+        let scale_data = self.shards.data(scale).unwrap_or_default();
+        let scales = Scales { dtype: scale_dtype, data: scale_data, cols: wide, block };
+        let data = self.shards.data(entry).unwrap_or_default();
+        Ok(Some(Fp8Matrix { dtype: kind.dtype.unwrap_or(scale_dtype), rows, cols, data, scales }))
+    }
+
+    /// Makes places for the tensors in FP8, checks their scales, and says what they will take.
+    pub(super) fn prepare_widening(&mut self) -> Result<(), HfError> {
+        let mut places = Vec::new();
+        for role in Role::all(&self.config) {
+            let Some(matrix) = self.fp8_matrix(role)? else { continue };
+            if !matrix.scales.are_finite() {
+                let name = self.tensor_name(role).unwrap_or_default();
+                return Err(HfError::NotFinite(format!("a scale of {name}")));
+            }
+            places.push((role, OnceLock::new()));
+        }
+        if !places.is_empty() {
+            let mib = self.widened_bytes().div_ceil(1 << 20);
+            self.notes.push(format!(
+                "weights in FP8 are widened when a model runs, {mib} MiB in all; activations are \
+                 not quantized, whatever config.json says of them"
+            ));
+        }
+        self.widened = places.into_iter().collect();
+        Ok(())
+    }
+}
+
+fn first_value(dtype: DType, data: &[u8]) -> Option<f32> {
+    let mut value = [0.0];
+    Blocks::new(dtype, data)?.dequantize(&mut value).then_some(value[0])
+}
+
+/// The type of a tensor that is read as it lies.
+pub(super) fn dtype(name: &str, entry: &Entry) -> Result<DType, HfError> {
+    match entry.dtype {
+        Dtype::F32 => Ok(DType::F32),
+        Dtype::F16 => Ok(DType::F16),
+        Dtype::BF16 => Ok(DType::BF16),
+        dtype => Err(HfError::DType { name: name.into(), dtype }),
+    }
+}
