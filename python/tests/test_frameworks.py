@@ -5,6 +5,7 @@ binds the method to call when it is made, and warns once when it is traced. CUDA
 nothing is computed with them, but they are traced as real ones are.
 """
 
+import copy
 import functools
 import logging
 import sys
@@ -192,6 +193,29 @@ def test_patched_vllm(vllm, platform, monkeypatch):
     xielu.unpatch_vllm()
     with Calls() as calls:
         assert torch.equal(before(x), truth) and calls.count == 0
+
+
+def test_patched_layers_compute_with_what_was_loaded(vllm):
+    xielu.patch_vllm()
+    x = torch.linspace(-3, 3, 66)
+    layer = vllm(dtype=torch.float32)
+    for change in (
+        lambda: layer.beta.fill_(0.25),
+        lambda: layer.load_state_dict({**layer.state_dict(), "eps": torch.tensor(-0.5)}),
+        lambda: setattr(layer, "beta", torch.tensor(0.75)),
+    ):
+        before = layer(x)
+        change()
+        torch.testing.assert_close(layer(x), layer.by_formula(x))
+        assert not torch.equal(layer(x), before)
+        # A graph takes the constants of its time, of a layer that was never called, too.
+        fresh = copy.deepcopy(layer)
+        torch.testing.assert_close(torch.compile(fresh, fullgraph=True)(x), layer.by_formula(x))
+    with torch.inference_mode():
+        made = vllm(dtype=torch.float32)
+        torch.testing.assert_close(made(x), made.by_formula(x))
+    # 1e-6 rounded to bfloat16 is still meant to be 1e-6.
+    assert _frameworks._constants(vllm(dtype=torch.bfloat16)) == (0.5, -1e-6)
 
 
 @pytest.mark.parametrize("ranks", [2, 3])

@@ -53,6 +53,14 @@ def test_loaded_constants_are_used():
     assert torch.equal(source(x), target(x)) and not torch.equal(target(x), xielu.XIELU()(x))
 
 
+def test_loaded_constants_are_used_by_a_patched_layer(patched):
+    layer = activations.XIELUActivation(dtype=torch.float32)
+    layer.load_state_dict(xielu.XIELU(beta=0.25, eps=-0.125).state_dict())
+    x = torch.linspace(-2, 2, 33)
+    for call in (layer, torch.compile(layer, fullgraph=True)):
+        torch.testing.assert_close(call(x), layer._xielu_python(x))
+
+
 def test_the_hook_finds_us():
     act = activations.XIELUActivation(dtype=torch.float32)
     assert type(act._xielu_cuda_obj).__module__ == "xielu.ops"

@@ -7,6 +7,7 @@ warning from inside the traced function, which ``torch.compile(fullgraph=True)``
 
 import logging
 import sys
+import weakref
 
 import torch
 from torch import Tensor
@@ -22,6 +23,34 @@ _originals: dict[type, dict] = {}
 _ABSENT = object()
 
 
+# Of each layer: its buffers and their versions when their numbers were read, and the numbers.
+_read: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _number(made: float, buffer: Tensor) -> float:
+    loaded = buffer.item()
+    # A constant that was only rounded to the buffer's type stays what it was.
+    return made if torch.tensor(made, dtype=buffer.dtype, device="cpu").item() == loaded else loaded
+
+
+# Not traced: a graph keeps the numbers, and asks no device for them.
+@torch.compiler.assume_constant_result
+def _constants(layer) -> tuple[float, float]:
+    """beta and eps as loaded; a device is waited for only when they may have changed."""
+    buffers = layer.beta, layer.eps
+    versions = [None if b.is_inference() else b._version for b in buffers]
+    old, seen, numbers = _read.get(layer, ((), None, None))
+    if seen != versions or any(a is not b for a, b in zip(old, buffers)):
+        made = layer._beta_scalar, layer._eps_scalar
+        try:
+            numbers = tuple(map(_number, made, buffers))
+        except RuntimeError:
+            # Fake tensors and those of the meta device have no values.
+            return made
+        _read[layer] = buffers, versions, numbers
+    return numbers
+
+
 def _computing(original, devices: tuple[str, ...]):
     """A method that computes on these devices, and is the original one on others."""
 
@@ -29,7 +58,7 @@ def _computing(original, devices: tuple[str, ...]):
         # ROCm's devices are called cuda, too.
         if input.device.type not in devices or torch.version.hip is not None:
             return original(self, input)
-        return xielu(input, self.alpha_p, self.alpha_n, self._beta_scalar, self._eps_scalar)
+        return xielu(input, self.alpha_p, self.alpha_n, *_constants(self))
 
     method._of_xielu = True
     return method
