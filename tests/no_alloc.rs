@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use xielu::checkpoint::Checkpoint;
-use xielu::checkpoint::gguf::Gguf;
+use xielu::checkpoint::gguf::{Gguf, GgufWriter, SplitGguf, Value};
 use xielu::llama::{
     Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
 };
@@ -84,4 +84,30 @@ fn parsing_mlp_and_decoding_allocate_nothing() {
         assert!(id < 1024);
         assert_eq!(count, 0, "{path}");
     }
+}
+
+#[test]
+fn parts_of_a_split_model_allocate_nothing() {
+    let bytes = std::fs::read("tests/data/tiny-Q8_0.gguf").unwrap();
+    let whole = Gguf::parse(&bytes).unwrap();
+    let part = |number: u16, tensors: std::ops::Range<usize>| {
+        let mut writer = GgufWriter::new();
+        if number == 0 {
+            whole.metadata().for_each(|(key, value)| writer.pair(key, value).unwrap());
+        }
+        writer.pair("split.no", Value::U16(number)).unwrap();
+        writer.pair("split.count", Value::U16(2)).unwrap();
+        let tensors = || whole.tensors().skip(tensors.start).take(tensors.len());
+        tensors().for_each(|t| writer.tensor(t.name, t.dims(), t.ggml_type).unwrap());
+        let mut data = writer.begin(Vec::new()).unwrap();
+        tensors().for_each(|t| data.write(whole.tensor_data(&t).unwrap()).unwrap());
+        data.finish().unwrap()
+    };
+    let [first, second] = [part(0, 0..20), part(1, 20..44)];
+    let mut layers = vec![Layer::EMPTY; 4];
+    let (count, config) = allocations(|| {
+        let parts = [Gguf::parse(&first).unwrap(), Gguf::parse(&second).unwrap()];
+        *Model::load(&SplitGguf::new(&parts).unwrap(), &mut layers).unwrap().config()
+    });
+    assert_eq!((count, Ok(config)), (0, whole.config()));
 }

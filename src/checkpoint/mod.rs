@@ -2,11 +2,17 @@
 
 #[cfg(feature = "std")]
 mod atomic;
+#[cfg(feature = "mmap")]
+mod bytes;
 pub mod gguf;
 #[cfg(feature = "safetensors")]
 pub mod hf;
 mod layout;
 mod names;
+#[cfg(feature = "mmap")]
+mod open;
+#[cfg(feature = "mmap")]
+mod open_error;
 mod sampling;
 #[cfg(any(feature = "safetensors", feature = "tokenizer"))]
 pub(crate) mod stop_tokens;
@@ -15,7 +21,13 @@ pub(crate) mod tokenizer_json;
 
 #[cfg(feature = "std")]
 pub use atomic::AtomicFile;
+#[cfg(feature = "mmap")]
+pub use bytes::{Access, FileBytes};
 pub use names::{LayerRole, Role};
+#[cfg(feature = "mmap")]
+pub use open::{GgufFile, GgufView, ModelFile, ModelView};
+#[cfg(feature = "mmap")]
+pub use open_error::OpenError;
 #[cfg(feature = "safetensors")]
 pub(crate) use sampling::KEYS as SAMPLING_KEYS;
 pub use sampling::Sampling;

@@ -8,6 +8,8 @@ use xielu::kernels::{Isa, Kernels};
 use xielu::llama::KvType;
 use xielu::{Backend, Rayon};
 
+use crate::model::FileArgs;
+
 /// What computes, and on how many threads.
 #[derive(Debug, clap::Args)]
 pub struct ComputeArgs {
@@ -50,8 +52,10 @@ impl ComputeArgs {
 /// A model and how its decoder runs.
 #[derive(Debug, clap::Args)]
 pub struct ModelArgs {
-    /// GGUF file or Hugging Face directory
+    /// GGUF file (any part, if it is split) or Hugging Face directory
     pub model: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     /// How cached keys and values are stored
     #[arg(long, value_enum, default_value_t = KvArg::F16)]
     pub kv_type: KvArg,
@@ -75,6 +79,7 @@ impl ModelArgs {
     pub fn plain(model: &Path, kv_type: KvArg) -> Self {
         ModelArgs {
             model: model.into(),
+            file: FileArgs::default(),
             kv_type,
             tiled_mlp: false,
             pack: false,

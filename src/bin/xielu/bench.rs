@@ -7,7 +7,6 @@ use xielu::llama::Decoder;
 
 use crate::args::ModelArgs;
 use crate::interrupt;
-use crate::model::ModelFile;
 use crate::session::with_decoder;
 
 /// Measure tokens per second for prompts and for generation.
@@ -46,7 +45,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             bail!("{flag} is 0; give 1 or more");
         }
     }
-    let file = ModelFile::open(&args.model.model)?;
+    let file = args.model.file.open(&args.model.model)?;
     let view = file.view()?;
     interrupt::catch()?;
     let context = args.prompt.checked_add(args.n).context("--prompt and -n are too large")?;

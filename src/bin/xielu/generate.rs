@@ -10,7 +10,7 @@ use xielu::tokenizer::Tokenizer;
 
 use crate::args::ModelArgs;
 use crate::interrupt;
-use crate::model::ModelFile;
+use crate::model::ReadsText as _;
 use crate::session::with_decoder;
 
 /// Context when `--context` is not given and the model was trained for more.
@@ -65,7 +65,7 @@ struct PromptArgs {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let file = ModelFile::open(&args.model.model)?;
+    let file = args.model.file.open(&args.model.model)?;
     let view = file.view()?;
     let config = view
         .checkpoint()

@@ -9,7 +9,7 @@ use xielu::tokenizer::{Special, Tokenizer};
 
 use crate::args::ModelArgs;
 use crate::interrupt;
-use crate::model::ModelFile;
+use crate::model::ReadsText as _;
 use crate::session::with_decoder;
 
 /// Measure a model's perplexity on a text.
@@ -74,7 +74,7 @@ impl Score {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let file = ModelFile::open(&args.model.model)?;
+    let file = args.model.file.open(&args.model.model)?;
     let view = file.view()?;
     let windows = read_windows(&args.text, &view.tokenizer()?, args.window, args.windows)?;
     interrupt::catch()?;

@@ -28,6 +28,8 @@ mod model;
 mod neutral;
 mod parse;
 mod split;
+#[cfg(feature = "std")]
+mod split_name;
 mod tensor;
 mod typed;
 mod unique;
@@ -42,6 +44,8 @@ pub use error::{GgufError, GgufErrorKind};
 pub use ggml_type::GgmlType;
 pub use metadata::Metadata;
 pub use split::{SplitError, SplitGguf};
+#[cfg(feature = "std")]
+pub use split_name::SplitName;
 pub use tensor::{TensorInfo, Tensors};
 pub use value::{Value, ValueType};
 #[cfg(feature = "std")]

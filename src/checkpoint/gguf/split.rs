@@ -22,7 +22,7 @@ const SHARED: [&str; 6] = [
 #[derive(Clone, Copy, Debug)]
 pub struct SplitGguf<'p, 'w> {
     /// One at least.
-    pub(super) parts: &'p [Gguf<'w>],
+    pub(in crate::checkpoint) parts: &'p [Gguf<'w>],
 }
 
 /// Why files are not the parts of one model. Parts are counted from 1, as in their names.

@@ -36,7 +36,7 @@ pub use templates::ChatTemplate;
 pub(crate) use text::TextFiles;
 pub use vocabulary::{TokenKind, Vocabulary, VocabularyOptions};
 
-use super::{Checkpoint, Role, Tensor};
+use super::{Access, Checkpoint, Role, Tensor};
 use crate::{Config, Error, RawXielu};
 use config::ConfigJson;
 use quantization::Fp8;
@@ -82,11 +82,19 @@ impl HfDir {
     /// # Errors
     /// [`HfError`], naming the file, key or tensor.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, HfError> {
+        Self::open_with(path, Access::Map)
+    }
+
+    /// As [`HfDir::open`], mapping or reading the weights.
+    ///
+    /// # Errors
+    /// As [`HfDir::open`].
+    pub fn open_with(path: impl AsRef<Path>, access: Access) -> Result<Self, HfError> {
         let path = path.as_ref();
         find::refuse_without_config(path)?;
         let json = ConfigJson::read(path)?;
         let fp8 = quantization::read(path, &json)?;
-        let shards = Shards::open(path)?;
+        let shards = Shards::open(path, access)?;
         tensors::refuse_other_kinds(path, &shards)?;
         let names = tensors::find_names(&shards)?;
         let q_norm = format!("{}layers.0.self_attn.q_norm.weight", names.0);

@@ -13,7 +13,7 @@ use super::file::{plain_file, read_json_within, refuse_stand_in};
 use super::find::{INDEX, SINGLE, is_there, no_weights, numbered_shards};
 use super::names::unwrapped;
 use super::{HfError, header};
-use crate::kernels::MappedFile;
+use crate::checkpoint::{Access, FileBytes};
 
 /// The most that is read of an index.
 const INDEX_LIMIT: u64 = 128 << 20;
@@ -30,8 +30,9 @@ pub(super) struct Entry {
 /// All tensors of a directory, by name, without what wrappers put into names.
 #[derive(Debug)]
 pub(super) struct Shards {
-    files: Vec<(PathBuf, MappedFile)>,
+    files: Vec<(PathBuf, FileBytes)>,
     entries: BTreeMap<String, Entry>,
+    access: Access,
 }
 
 #[derive(Deserialize)]
@@ -40,10 +41,10 @@ struct Index {
 }
 
 impl Shards {
-    /// Maps `model.safetensors`, or else every shard of the index, or else all of
+    /// Opens `model.safetensors`, or else every shard of the index, or else all of
     /// `model-00001-of-0000N.safetensors` if there is no index.
-    pub(super) fn open(dir: &Path) -> Result<Self, HfError> {
-        let mut shards = Shards { files: Vec::new(), entries: BTreeMap::new() };
+    pub(super) fn open(dir: &Path, access: Access) -> Result<Self, HfError> {
+        let mut shards = Shards { files: Vec::new(), entries: BTreeMap::new(), access };
         let index_path = dir.join(INDEX);
         if is_there(&dir.join(SINGLE)) {
             shards.add(dir.join(SINGLE))?;
@@ -89,8 +90,8 @@ impl Shards {
 
     fn add(&mut self, path: PathBuf) -> Result<(), HfError> {
         plain_file(&path)?;
-        let file =
-            MappedFile::open(&path).map_err(|source| HfError::Io { path: path.clone(), source })?;
+        let file = FileBytes::open(&path, self.access)
+            .map_err(|source| HfError::Io { path: path.clone(), source })?;
         refuse_stand_in(&path, &file)?;
         let header = header::read(&path, &file)?;
         let shard = self.files.len();

@@ -39,6 +39,10 @@ pub enum ConvertError {
         /// The reason.
         source: io::Error,
     },
+    /// A file is there already, and may not be replaced.
+    Exists(PathBuf),
+    /// The model would make more parts than a file can say.
+    TooManyParts(usize),
     /// The progress callback asked to stop.
     Cancelled,
 }
@@ -56,6 +60,10 @@ impl fmt::Display for ConvertError {
             ConvertError::Encode { tensor, source } => write!(f, "tensor {tensor}: {source}"),
             ConvertError::Io { path, source } => {
                 write!(f, "cannot write {}: {source}", path.display())
+            }
+            ConvertError::Exists(path) => write!(f, "{} exists", path.display()),
+            ConvertError::TooManyParts(parts) => {
+                write!(f, "parts of this size would be {parts}, more than 65535; make them larger")
             }
             ConvertError::Cancelled => f.write_str("cancelled; nothing was written"),
         }

@@ -4,22 +4,23 @@
 mod error;
 #[cfg(feature = "safetensors")]
 mod hf_metadata;
+mod output;
 mod recode;
 mod rope_factors;
 mod source;
 mod types;
 
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::string::String;
 use std::vec::Vec;
 
 pub use error::ConvertError;
+pub use output::Output;
 pub use types::Types;
 
 use super::ErrorStats;
-use crate::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, Value};
+use crate::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, SplitGguf, Value};
 use crate::checkpoint::{AtomicFile, Checkpoint};
 use crate::kernels::DType;
 use source::SourceTensor;
@@ -54,26 +55,33 @@ pub struct TensorReport {
     pub bytes_after: u64,
     /// What the change of type lost; empty where the bytes were copied.
     pub error: ErrorStats,
+    /// The part of the output it is in, from 0; 0 unless that is split.
+    pub part: usize,
 }
 
 /// Writes a GGUF file with the tensors of another, re-encoded, and its metadata.
 ///
-/// `progress` is called after every chunk; when it breaks, the conversion stops. The file at
-/// `output` appears whole, at the end, or not at all; it may be the source itself.
+/// The source may be one file or all parts of a split model ([`SplitGguf`]); so may the result:
+/// see [`Output`]. `progress` is called after every chunk; when it breaks, the conversion stops.
+/// What is written appears whole, at the end, or not at all; it may be the source itself.
 ///
 /// # Errors
 /// [`ConvertError`]; nothing is left at `output` but what was there before.
-pub fn convert_gguf(
-    gguf: &Gguf<'_>,
-    output: &Path,
+pub fn convert_gguf<'p, 'w: 'p, 'o>(
+    source: impl Into<SplitGguf<'p, 'w>>,
+    output: impl Into<Output<'o>>,
     types: &Types,
     progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Vec<TensorReport>, ConvertError> {
-    let tensors = source::gguf_tensors(gguf)?;
+    let (source, output) = (source.into(), output.into());
+    let tensors = source::gguf_tensors(source)?;
     let mut writer = GgufWriter::new();
-    let tied = gguf.config()?.tie_word_embeddings;
-    copy_metadata(&mut writer, gguf, types.file_type()).map_err(|e| io_error(output, e))?;
-    Plan::new(tensors, types, tied).write(writer, output, progress)
+    let tied = source.config()?.tie_word_embeddings;
+    if let Some(first) = source.parts().first() {
+        let copied = copy_metadata(&mut writer, first, types.file_type());
+        copied.map_err(|e| io_error(output.path, e))?;
+    }
+    Plan::new(tensors, types, tied).write(writer, &output, progress)
 }
 
 /// Writes a Hugging Face directory as a GGUF file, its vocabulary with it.
@@ -87,13 +95,14 @@ pub fn convert_gguf(
 /// # Errors
 /// As [`convert_gguf`].
 #[cfg(feature = "safetensors")]
-pub fn convert_hf(
+pub fn convert_hf<'o>(
     dir: &crate::checkpoint::hf::HfDir,
-    output: &Path,
+    output: impl Into<Output<'o>>,
     types: &Types,
     vocabulary: Option<&crate::checkpoint::hf::Vocabulary>,
     progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Vec<TensorReport>, ConvertError> {
+    let output = output.into();
     let config = dir.config()?;
     let tensors = source::hf_tensors(dir, &config)?;
     let alphas = source::alphas(dir, &config)?;
@@ -109,20 +118,19 @@ pub fn convert_hf(
         parameters,
         types.file_type(),
     );
-    written.map_err(|e| io_error(output, e))?;
+    written.map_err(|e| io_error(output.path, e))?;
     let written = match vocabulary {
         Some(vocabulary) => hf_metadata::write_vocabulary(&mut writer, vocabulary),
         // llama.cpp wants to be told so.
         None => writer.pair("tokenizer.ggml.model", Value::Str("none")),
     };
-    written.map_err(|e| io_error(output, e))?;
-    Plan::new(tensors, types, config.tie_word_embeddings).write(writer, output, progress)
+    written.map_err(|e| io_error(output.path, e))?;
+    Plan::new(tensors, types, config.tie_word_embeddings).write(writer, &output, progress)
 }
 
 /// The tensors of a conversion, and the types they are to have.
 struct Plan<'w> {
-    /// Each with the type it gets and the one asked for.
-    tensors: Vec<(SourceTensor<'w>, DType, DType)>,
+    tensors: Vec<Planned<'w>>,
 }
 
 impl<'w> Plan<'w> {
@@ -137,47 +145,103 @@ impl<'w> Plan<'w> {
 
     fn write(
         self,
-        mut writer: GgufWriter,
-        output: &Path,
+        writer: GgufWriter,
+        output: &Output<'_>,
         mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<TensorReport>, ConvertError> {
-        let io = |e| io_error(output, e);
-        for (tensor, dtype, _) in &self.tensors {
-            let number =
-                GgmlType::from_dtype(*dtype).ok_or(ConvertError::UnknownTensor(tensor.name()))?;
-            writer.tensor(&tensor.name(), &tensor.dims(), number).map_err(io)?;
-        }
         let total = self.tensors.iter().map(|(t, ..)| t.stored_bytes()).sum();
-        let mut done = 0;
-        let mut data = writer.begin(AtomicFile::create(output).map_err(io)?).map_err(io)?;
-        let mut reports = Vec::new();
-        for (tensor, to, wanted) in &self.tensors {
-            let name = tensor.name();
-            let mut bytes_after = 0;
-            let error = recode::recode(tensor, *to, |chunk| {
-                data.write(chunk.bytes).map_err(io)?;
-                bytes_after += chunk.bytes.len() as u64;
-                done += chunk.read as u64;
-                match progress(Progress { done, total, tensor: &name }) {
-                    ControlFlow::Continue(()) => Ok(()),
-                    ControlFlow::Break(()) => Err(ConvertError::Cancelled),
-                }
-            })?;
-            reports.push(TensorReport {
-                name,
-                shape: [tensor.rows, tensor.cols],
-                from: tensor.dtype,
-                to: *to,
-                wanted: *wanted,
-                bytes_before: tensor.stored_bytes(),
-                bytes_after,
-                error,
-            });
+        let mut progress = |done, tensor: &str| match progress(Progress { done, total, tensor }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(ConvertError::Cancelled),
+        };
+        let parts = output.divide(self.tensors.iter().map(|(t, to, _)| encoded_bytes(t, *to)))?;
+        let paths = output.paths(parts.len());
+        output.refuse_existing(&paths)?;
+        let (mut done, mut reports, mut files) = (0, Vec::new(), Vec::new());
+        let mut writer = Some(writer);
+        for ((number, part), path) in parts.iter().enumerate().zip(&paths) {
+            let io = |e| io_error(path, e);
+            let tensors = self.tensors.get(part.clone()).unwrap_or_default();
+            let mut writer = writer.take().unwrap_or_default();
+            if output.max_part.is_some() {
+                write_split_keys(&mut writer, number, parts.len(), self.tensors.len())
+                    .map_err(io)?;
+            }
+            let file = AtomicFile::create(path).map_err(io)?;
+            let mut data = describe(tensors, writer, path)?.begin(file).map_err(io)?;
+            for planned in tensors {
+                let (tensor, to, _) = planned;
+                let name = tensor.name();
+                let mut bytes_after = 0;
+                let error = recode::recode(tensor, *to, |chunk| {
+                    data.write(chunk.bytes).map_err(io)?;
+                    bytes_after += chunk.bytes.len() as u64;
+                    done += chunk.read as u64;
+                    progress(done, &name)
+                })?;
+                reports.push(report(planned, number, bytes_after, error));
+            }
+            files.push((data.finish().map_err(io)?, path));
         }
-        let mut file = data.finish().map_err(io)?;
-        file.flush().and_then(|()| file.commit()).map_err(io)?;
+        output::commit(files)?;
         Ok(reports)
     }
+}
+
+/// A tensor with the type it gets and the one asked for.
+type Planned<'w> = (SourceTensor<'w>, DType, DType);
+
+fn report(
+    (tensor, to, wanted): &Planned<'_>,
+    part: usize,
+    bytes_after: u64,
+    error: ErrorStats,
+) -> TensorReport {
+    TensorReport {
+        name: tensor.name(),
+        shape: [tensor.rows, tensor.cols],
+        from: tensor.dtype,
+        to: *to,
+        wanted: *wanted,
+        bytes_before: tensor.stored_bytes(),
+        bytes_after,
+        error,
+        part,
+    }
+}
+
+/// Adds the descriptions of `tensors`.
+fn describe(
+    tensors: &[Planned<'_>],
+    mut writer: GgufWriter,
+    path: &Path,
+) -> Result<GgufWriter, ConvertError> {
+    for (tensor, dtype, _) in tensors {
+        let number =
+            GgmlType::from_dtype(*dtype).ok_or(ConvertError::UnknownTensor(tensor.name()))?;
+        let added = writer.tensor(&tensor.name(), &tensor.dims(), number);
+        added.map_err(|e| io_error(path, e))?;
+    }
+    Ok(writer)
+}
+
+fn encoded_bytes(tensor: &SourceTensor<'_>, dtype: DType) -> u64 {
+    let row = dtype.row_bytes(tensor.cols).unwrap_or(0) as u64;
+    row.saturating_mul(tensor.rows as u64)
+}
+
+/// Says which part of the model a file is, with the keys and types of llama.cpp's `gguf-split`.
+fn write_split_keys(
+    writer: &mut GgufWriter,
+    number: usize,
+    count: usize,
+    tensors: usize,
+) -> std::io::Result<()> {
+    // `Output::divide` keeps the parts, and `GgufWriter` the tensors, below these.
+    let small = |n: usize| Value::U16(u16::try_from(n).unwrap_or(u16::MAX));
+    writer.pair("split.no", small(number))?;
+    writer.pair("split.count", small(count))?;
+    writer.pair("split.tensors.count", Value::I32(i32::try_from(tensors).unwrap_or(i32::MAX)))
 }
 
 /// Copies a file's pairs, all but those that the new tensors decide.
@@ -185,6 +249,7 @@ fn copy_metadata(writer: &mut GgufWriter, gguf: &Gguf<'_>, file_type: u32) -> st
     for (key, value) in gguf.metadata() {
         match key {
             "general.file_type" | "general.quantization_version" => {}
+            "split.no" | "split.count" | "split.tensors.count" => {}
             "general.alignment" => writer.pair(key, Value::U32(gguf.alignment()))?,
             _ => writer.pair(key, value)?,
         }

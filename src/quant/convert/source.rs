@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::ConvertError;
 use crate::Config;
-use crate::checkpoint::gguf::Gguf;
+use crate::checkpoint::gguf::SplitGguf;
 use crate::checkpoint::{Checkpoint, Role};
 use crate::kernels::DType;
 #[cfg(feature = "safetensors")]
@@ -132,11 +132,13 @@ fn fp8_tensor(role: Role, matrix: Fp8Matrix<'_>) -> SourceTensor<'_> {
 }
 
 /// The tensors of a GGUF file; every one must be known, or the output would lack it.
-pub(super) fn gguf_tensors<'w>(gguf: &Gguf<'w>) -> Result<Vec<SourceTensor<'w>>, ConvertError> {
+pub(super) fn gguf_tensors<'w>(
+    gguf: SplitGguf<'_, 'w>,
+) -> Result<Vec<SourceTensor<'w>>, ConvertError> {
     let config = gguf.config().map_err(|e| match e {
         // The error's own copy of the name may be cut.
         crate::Error::UnknownTensor(name) => {
-            let mut names = gguf.tensors().map(|info| info.name);
+            let mut names = gguf.tensors().map(|(_, info)| info.name);
             let whole = names.find(|whole| whole.starts_with(name.as_str()));
             ConvertError::UnknownTensor(whole.unwrap_or(name.as_str()).into())
         }

@@ -15,7 +15,7 @@ use xielu::checkpoint::AtomicFile;
 use xielu::config::RopeScaling;
 
 use crate::drawing::fixed;
-use crate::model::{ModelFile, ModelView};
+use crate::model::{FileArgs, ModelFile, ModelView};
 use alphas::LayerAlphas;
 use memory::MemoryArgs;
 
@@ -29,8 +29,10 @@ Examples:
   xielu inspect ./Apertus-8B --no-tensors --svg curves.svg
   xielu inspect models/tiny-Q8_0.gguf --memory --context 64 --tile 32")]
 pub struct Args {
-    /// GGUF file or Hugging Face directory
+    /// GGUF file (any part, if it is split) or Hugging Face directory
     model: PathBuf,
+    #[command(flatten)]
+    file: FileArgs,
     /// Draw the learned curve of every layer into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -45,14 +47,19 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let file = ModelFile::open(&args.model)?;
+    let file = args.file.open(&args.model)?;
     let view = file.view()?;
     let mut out = BufWriter::new(stdout().lock());
     let config = view.checkpoint().config();
     writeln!(out, "{}", file.path().display())?;
-    if let ModelView::Gguf(gguf) = &view {
+    if let ModelView::Gguf(model) = &view {
+        let gguf = model.first();
         let name = gguf.get_str("general.architecture").unwrap_or("unnamed");
-        writeln!(out, "GGUF version {}, architecture {name}", gguf.version())?;
+        let parts = match model.split().parts().len() {
+            1 => String::new(),
+            parts => format!(", in {parts} parts"),
+        };
+        writeln!(out, "GGUF version {}, architecture {name}{parts}", gguf.version())?;
         if gguf.prefixed_alpha_keys() {
             eprintln!(
                 "warning: the alphas stand under keys with an architecture prefix, \
@@ -120,6 +127,10 @@ fn print_metadata(
                 writeln!(out, "  {key:<44} {} of {kind:?}", array.len())?;
             }
             Value::Str(text) => writeln!(out, "  {key:<44} {text:?}")?,
+            Value::BadStr(bytes) => {
+                let text = String::from_utf8_lossy(bytes);
+                writeln!(out, "  {key:<44} {text:?} (not UTF-8)")?;
+            }
             value => writeln!(out, "  {key:<44} {value:?}")?,
         }
     }

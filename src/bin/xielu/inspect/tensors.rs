@@ -21,8 +21,9 @@ struct Listed {
 fn list(view: &ModelView<'_>) -> anyhow::Result<Vec<Listed>> {
     match view {
         ModelView::Gguf(gguf) => Ok(gguf
+            .split()
             .tensors()
-            .map(|info| Listed {
+            .map(|(_, info)| Listed {
                 name: info.name.into(),
                 kind: info.ggml_type.to_string(),
                 shape: info.dims().iter().rev().copied().collect(),

@@ -5,18 +5,19 @@ mod summary;
 mod types;
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use xielu::checkpoint::gguf::SplitName;
 use xielu::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
 use xielu::quant::convert::{
-    ConvertError, Progress, TensorReport, Types, convert_gguf, convert_hf,
+    ConvertError, Output, Progress, TensorReport, Types, convert_gguf, convert_hf,
 };
 
 use crate::args::ComputeArgs;
 use crate::interrupt;
-use crate::model::{ModelFile, ModelView};
+use crate::model::{FileArgs, ModelView};
 use types::TypeArgs;
 
 /// Write a model as a GGUF file with other types.
@@ -33,11 +34,14 @@ multiple of 256 values, q4_k, q5_k and q6_k become q8_0; where it is not a multi
 Examples:
   xielu quantize ./Apertus-8B apertus-q4_k_m.gguf --type q4_k_m
   xielu quantize model-bf16.gguf model-q4_0.gguf --type q4_0 --embeddings q8_0
+  xielu quantize model-00001-of-00004.gguf model-q4_k.gguf --type q4_k --split-max-size 2G
   xielu quantize model-bf16.gguf small.gguf --up q4_k --down q5_k --rest q8_0 --force
   xielu quantize ./Apertus-8B --report --text wiki.test.raw --windows 8")]
 pub struct Args {
-    /// GGUF file or Hugging Face directory to read
+    /// GGUF file (any part, if it is split) or Hugging Face directory to read
     input: PathBuf,
+    #[command(flatten)]
+    file: FileArgs,
     /// GGUF file to write
     #[arg(required_unless_present = "report", conflicts_with = "report")]
     output: Option<PathBuf>,
@@ -50,6 +54,10 @@ pub struct Args {
     /// Replace OUTPUT if it exists
     #[arg(long)]
     force: bool,
+    /// Write parts that hold at most SIZE bytes of tensors (such as 2G or 500M):
+    /// OUTPUT-00001-of-00003.gguf and so on, with the metadata in the first
+    #[arg(long, value_name = "SIZE", value_parser = part_size, conflicts_with = "report")]
+    split_max_size: Option<u64>,
     /// Name of the pre-tokenizer (tokenizer.ggml.pre) to store for a Hugging Face directory;
     /// recognised from tokenizer.json when not given
     #[arg(long, value_name = "NAME")]
@@ -68,7 +76,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let Some(output) = &args.output else {
-        let file = ModelFile::open(&args.input)?;
+        let file = args.file.open(&args.input)?;
         interrupt::catch()?;
         return report::run(&args.report, &args.compute, &file, &file.view()?);
     };
@@ -80,10 +88,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if output.is_dir() {
         bail!("{shown} is a directory; give the name of the GGUF file to write");
     }
-    if output.is_file() && !args.force {
+    let output = Output { path: output, max_part: args.split_max_size, replace: args.force };
+    if args.split_max_size.is_none() && output.path.is_file() && !args.force {
         bail!("{shown} exists; give --force to replace it");
     }
-    let file = ModelFile::open(&args.input)?;
+    let file = args.file.open(&args.input)?;
     let view = file.view()?;
     args.compute.start_threads()?;
     interrupt::catch()?;
@@ -93,14 +102,34 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     let reports = convert_or_explain(&view, output, &types, vocabulary.as_ref())?;
     summary::print(&reports, args.verbose)?;
-    say!("wrote {shown}");
+    match (args.split_max_size, reports.last()) {
+        (Some(_), Some(last)) => {
+            let name = SplitName::new(output.path, last.part + 1);
+            let (first, count) = (name.path(1), name.count);
+            say!("wrote {} ({count} in all)", first.display());
+        }
+        _ => say!("wrote {shown}"),
+    }
     Ok(())
+}
+
+/// Bytes, or as many thousands, millions or milliards of them as llama.cpp's `gguf-split` means.
+fn part_size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 'K' | 'k')) => (text.get(..at), 1_000),
+        Some((at, 'M' | 'm')) => (text.get(..at), 1_000_000),
+        Some((at, 'G' | 'g')) => (text.get(..at), 1_000_000_000),
+        _ => (Some(text), 1),
+    };
+    let number = digits.and_then(|digits| digits.parse::<u64>().ok());
+    let bytes = number.and_then(|number| number.checked_mul(unit)).filter(|&bytes| bytes > 0);
+    bytes.ok_or_else(|| "a size is a number of bytes, or one with K, M or G".to_owned())
 }
 
 /// As [`convert`], its errors in words.
 fn convert_or_explain(
     view: &ModelView<'_>,
-    output: &Path,
+    output: Output<'_>,
     types: &Types,
     vocabulary: Option<&Vocabulary>,
 ) -> anyhow::Result<Vec<TensorReport>> {
@@ -109,6 +138,7 @@ fn convert_or_explain(
         Err(ConvertError::Cancelled) => bail!("interrupted; nothing was written"),
         // These texts name their causes themselves.
         Err(e @ ConvertError::Io { .. }) => bail!("{e}"),
+        Err(e @ ConvertError::Exists(_)) => bail!("{e}; give --force to replace it"),
         Err(e) => bail!("cannot convert the model: {e}"),
     }
 }
@@ -126,7 +156,7 @@ fn vocabulary(dir: &HfDir, args: &Args) -> anyhow::Result<Option<Vocabulary>> {
 
 fn convert(
     view: &ModelView<'_>,
-    output: &Path,
+    output: Output<'_>,
     types: &Types,
     vocabulary: Option<&Vocabulary>,
 ) -> Result<Vec<TensorReport>, ConvertError> {
@@ -139,7 +169,7 @@ fn convert(
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let reports = match view {
-        ModelView::Gguf(gguf) => convert_gguf(gguf, output, types, progress),
+        ModelView::Gguf(gguf) => convert_gguf(gguf.split(), output, types, progress),
         ModelView::Hf(dir) => convert_hf(dir, output, types, vocabulary, progress),
     };
     bar.finish_and_clear();

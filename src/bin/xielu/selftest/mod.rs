@@ -14,7 +14,7 @@ use xielu::llama::argmax;
 use xielu::{Backend, Serial};
 
 use crate::args::{ComputeArgs, KvArg, ModelArgs};
-use crate::model::ModelFile;
+use crate::model::{FileArgs, ModelFile};
 use crate::session::with_decoder_on;
 
 /// Check the kernels of this machine, and a model if one is given.
@@ -31,6 +31,8 @@ Examples:
 pub struct Args {
     /// GGUF file or Hugging Face directory to run
     model: Option<PathBuf>,
+    #[command(flatten)]
+    file: FileArgs,
     #[command(flatten)]
     compute: ComputeArgs,
 }
@@ -51,8 +53,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     #[cfg(feature = "micromath")]
     checks.extend(rough::checks());
     if let Some(path) = &args.model {
-        checks.extend(weights::checks(path));
-        checks.push((format!("greedy run of {}", path.display()), greedy_run(path, kernels)));
+        let greedy = format!("greedy run of {}", path.display());
+        match args.file.open(path) {
+            Ok(file) => {
+                checks.extend(weights::checks(&file));
+                checks.push((greedy, greedy_run(&file, kernels)));
+            }
+            Err(e) => checks.push((greedy, Err(e.into()))),
+        }
     }
     let mut failed = 0;
     for (name, result) in &checks {
@@ -71,8 +79,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn greedy_run(path: &std::path::Path, kernels: Kernels) -> anyhow::Result<String> {
-    let file = ModelFile::open(path)?;
+fn greedy_run(file: &ModelFile, kernels: Kernels) -> anyhow::Result<String> {
+    let path = file.path();
     let view = file.view()?;
     let greedy = |kernels| {
         let args = ModelArgs::plain(path, KvArg::F32);

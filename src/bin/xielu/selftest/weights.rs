@@ -1,7 +1,5 @@
 //! Every scale, norm, embedding and weight of a model: none may be NaN or infinite.
 
-use std::path::Path;
-
 use anyhow::{Context as _, bail};
 use rayon::prelude::*;
 use xielu::checkpoint::{Role, Tensor};
@@ -14,9 +12,9 @@ use crate::model::{ModelFile, ModelView};
 const NAMED: usize = 8;
 
 /// One check that passes, or one that fails for every tensor with damage.
-pub fn checks(path: &Path) -> Vec<Check> {
-    let name = format!("weights of {}", path.display());
-    match damage(path) {
+pub fn checks(file: &ModelFile) -> Vec<Check> {
+    let name = format!("weights of {}", file.path().display());
+    match damage(file) {
         Ok((values, damaged)) if damaged.is_empty() => {
             vec![(name, Ok(format!("{values} values, all finite")))]
         }
@@ -26,20 +24,18 @@ pub fn checks(path: &Path) -> Vec<Check> {
 }
 
 /// The number of values, and what is wrong with which tensor.
-fn damage(path: &Path) -> anyhow::Result<(usize, Vec<anyhow::Error>)> {
-    let file = ModelFile::open(path)?;
+fn damage(file: &ModelFile) -> anyhow::Result<(usize, Vec<anyhow::Error>)> {
     let view = file.view()?;
     let checkpoint = view.checkpoint();
     let config = checkpoint.config()?;
     let (mut values, mut damaged) = (0, Vec::new());
-    for role in Role::all(&config).chain([Role::RopeFreqs]) {
-        let Some(tensor) = checkpoint.tensor(role)? else { continue };
-        let name = name(&view, role);
-        match check(&tensor).with_context(|| format!("tensor {name}")) {
+    checkpoint.visit(&mut |role, tensor| {
+        match check(&tensor).with_context(|| format!("tensor {}", name(&view, role))) {
             Ok(()) => values += tensor.rows * tensor.cols,
             Err(e) => damaged.push(e),
         }
-    }
+        Ok(())
+    })?;
     if config.hidden_act.has_alphas() {
         let alphas = |layer| checkpoint.raw_xielu(layer).with_context(|| format!("layer {layer}"));
         damaged.extend((0..config.num_layers).filter_map(|layer| alphas(layer).err()));

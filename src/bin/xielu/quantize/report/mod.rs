@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use xielu::checkpoint::{LayerRole, Role};
 use xielu::kernels::DType;
-use xielu::quant::convert::{TensorReport, Types};
+use xielu::quant::convert::{Output, TensorReport, Types};
 use xielu::{Backend, Config};
 
 use super::types::RECIPES;
 use super::{convert_or_explain, summary};
 use crate::args::{ComputeArgs, KvArg, ModelArgs};
-use crate::model::{ModelFile, ModelView};
+use crate::model::{ModelFile, ModelView, ReadsText as _};
 use crate::perplexity::{read_windows, score_windows};
 use crate::session::with_decoder_on;
 
@@ -171,7 +171,7 @@ impl Measure<'_> {
         );
         say!("{:<20} {:>12} {:>12} {:>10.4}", "source", "", "", mean(truth).exp());
         for (name, types) in candidates {
-            let reports = convert_or_explain(view, &path, types, None)?;
+            let reports = convert_or_explain(view, Output::from(&path), types, None)?;
             let candidate = ModelFile::open(&path)?;
             let scores = self.scores(&path, &candidate.view()?, |_| Ok(()))?;
             let mark = if reports.iter().any(|r| r.wanted != r.to) { "*" } else { "" };

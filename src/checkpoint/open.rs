@@ -1,0 +1,244 @@
+//! One door for models: a GGUF file, the parts of a split one, or a Hugging Face directory.
+
+use std::borrow::ToOwned as _;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::vec::Vec;
+
+use super::gguf::{Gguf, SplitGguf, SplitName};
+#[cfg(feature = "safetensors")]
+use super::hf::HfDir;
+use super::open_error::OpenError;
+use super::{Access, Checkpoint, FileBytes, Role, Tensor, Visitor};
+use crate::{Config, Error, RawXielu};
+
+/// What a Git LFS pointer, a small text in the place of a file, begins with.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// An open model. Weights are mapped, not read, unless asked otherwise: see [`Access`].
+#[derive(Debug)]
+pub enum ModelFile {
+    /// A GGUF file, or all parts of a split one.
+    Gguf(GgufFile),
+    /// A Hugging Face directory.
+    #[cfg(feature = "safetensors")]
+    Hf(std::boxed::Box<HfDir>),
+}
+
+/// The bytes of a GGUF file, or of all parts of a split one.
+#[derive(Debug)]
+pub struct GgufFile {
+    /// As it was named.
+    path: PathBuf,
+    parts: Vec<(PathBuf, FileBytes)>,
+}
+
+/// A view of an open model: a [`Checkpoint`].
+#[derive(Debug)]
+pub enum ModelView<'w> {
+    /// A GGUF file, or all parts of a split one.
+    Gguf(GgufView<'w>),
+    /// A Hugging Face directory.
+    #[cfg(feature = "safetensors")]
+    Hf(&'w HfDir),
+}
+
+/// The parsed parts of a GGUF model: one, unless it is split.
+#[derive(Debug)]
+pub struct GgufView<'w> {
+    /// One at least.
+    first: Gguf<'w>,
+    /// All of them.
+    parts: Vec<Gguf<'w>>,
+}
+
+impl ModelFile {
+    /// Opens whatever model lies at `path`: a GGUF file, any part of a split one, a directory, or
+    /// a pipe with a GGUF file in it. Files are mapped.
+    ///
+    /// # Errors
+    /// [`OpenError`], in one sentence.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_with(path, Access::Map)
+    }
+
+    /// As [`ModelFile::open`], mapping or reading files.
+    ///
+    /// # Errors
+    /// As [`ModelFile::open`].
+    pub fn open_with(path: impl AsRef<Path>, access: Access) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let found = fs::metadata(path).map_err(|source| io_error(path, source))?;
+        if found.is_dir() {
+            return open_directory(path, access);
+        }
+        if path.extension().is_some_and(|e| e == "safetensors" || e == "json") {
+            return Err(OpenError::OneFileOfDirectory(path.to_owned()));
+        }
+        let bytes = if found.is_file() {
+            FileBytes::open(path, access)
+        } else {
+            read_stream(path).map(FileBytes::Read)
+        };
+        let bytes = bytes.map_err(|source| io_error(path, source))?;
+        let parts = all_parts(path, bytes, access)?;
+        Ok(ModelFile::Gguf(GgufFile { path: path.to_owned(), parts }))
+    }
+
+    /// The checked view.
+    ///
+    /// # Errors
+    /// If the bytes are no longer what they were when they were opened.
+    pub fn view(&self) -> Result<ModelView<'_>, OpenError> {
+        match self {
+            ModelFile::Gguf(file) => GgufView::parse(&file.parts).map(ModelView::Gguf),
+            #[cfg(feature = "safetensors")]
+            ModelFile::Hf(dir) => Ok(ModelView::Hf(dir)),
+        }
+    }
+
+    /// Bytes of the file, or of all parts; `None` for a directory.
+    pub fn file_size(&self) -> Option<usize> {
+        match self {
+            ModelFile::Gguf(file) => Some(file.parts.iter().map(|(_, bytes)| bytes.len()).sum()),
+            #[cfg(feature = "safetensors")]
+            ModelFile::Hf(_) => None,
+        }
+    }
+
+    /// Where it lies, as it was named.
+    pub fn path(&self) -> &Path {
+        match self {
+            ModelFile::Gguf(file) => &file.path,
+            #[cfg(feature = "safetensors")]
+            ModelFile::Hf(dir) => dir.path(),
+        }
+    }
+}
+
+impl<'w> ModelView<'w> {
+    /// The door to configuration and tensors.
+    pub fn checkpoint(&self) -> &dyn Checkpoint<'w> {
+        match self {
+            ModelView::Gguf(gguf) => gguf,
+            #[cfg(feature = "safetensors")]
+            ModelView::Hf(dir) => dir,
+        }
+    }
+}
+
+impl<'w> GgufView<'w> {
+    fn parse(parts: &'w [(PathBuf, FileBytes)]) -> Result<Self, OpenError> {
+        let parse = |(path, bytes): &'w (PathBuf, FileBytes)| {
+            Gguf::parse(bytes).map_err(|source| OpenError::Gguf { path: path.clone(), source })
+        };
+        let parts = parts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let first = parts.first().cloned();
+        let first = first.ok_or_else(|| io_error(Path::new(""), io::ErrorKind::NotFound.into()))?;
+        Ok(GgufView { first, parts })
+    }
+
+    /// The part with the metadata: the file itself, unless the model is split.
+    pub const fn first(&self) -> &Gguf<'w> {
+        &self.first
+    }
+
+    /// The whole model.
+    pub fn split(&self) -> SplitGguf<'_, 'w> {
+        SplitGguf { parts: &self.parts }
+    }
+}
+
+impl<'w> Checkpoint<'w> for GgufView<'w> {
+    fn config(&self) -> Result<Config, Error> {
+        self.split().config()
+    }
+
+    fn tensor(&self, role: Role) -> Result<Option<Tensor<'w>>, Error> {
+        self.split().tensor(role)
+    }
+
+    fn visit(&self, visitor: Visitor<'_, 'w>) -> Result<(), Error> {
+        self.split().visit(visitor)
+    }
+
+    fn raw_xielu(&self, layer: usize) -> Result<RawXielu, Error> {
+        self.split().raw_xielu(layer)
+    }
+}
+
+fn io_error(path: &Path, source: io::Error) -> OpenError {
+    OpenError::Io { path: path.to_owned(), source }
+}
+
+/// The bytes of a pipe or a device, to its end; only their beginning if they are no GGUF file.
+fn read_stream(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = fs::File::open(path)?;
+    let mut bytes = Vec::new();
+    (&mut file).take(LFS_POINTER.len() as u64).read_to_end(&mut bytes)?;
+    if bytes.starts_with(b"GGUF") {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// The file, or all parts of the model that it is one of.
+fn all_parts(
+    path: &Path,
+    bytes: FileBytes,
+    access: Access,
+) -> Result<Vec<(PathBuf, FileBytes)>, OpenError> {
+    let unusable = |source| OpenError::Model { path: path.to_owned(), source };
+    let gguf = parse(path, &bytes)?;
+    let count = gguf.part_count().map_err(unusable)?;
+    if count == 1 {
+        return Ok([(path.to_owned(), bytes)].into());
+    }
+    let Some(name) = SplitName::parse(path) else {
+        let part = gguf.read_u32("split.no").map_err(unusable)?.unwrap_or(0);
+        let part = (part as usize).saturating_add(1);
+        return Err(OpenError::PartName { path: path.to_owned(), part, count });
+    };
+    if name.count != count {
+        return Err(OpenError::PartCount { path: path.to_owned(), named: name.count, count });
+    }
+    let mut parts = Vec::new();
+    let mut named = Some(bytes);
+    for number in 1..=count {
+        let part = name.path(number);
+        let given = if number == name.part { named.take() } else { None };
+        let bytes = match given {
+            Some(bytes) => Ok(bytes),
+            None => FileBytes::open(&part, access),
+        };
+        let bytes = bytes.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => OpenError::MissingPart { number, count, path: part.clone() },
+            _ => io_error(&part, source),
+        })?;
+        parse(&part, &bytes)?;
+        parts.push((part, bytes));
+    }
+    SplitGguf::new(&GgufView::parse(&parts)?.parts).map_err(unusable)?;
+    Ok(parts)
+}
+
+fn parse<'w>(path: &Path, bytes: &'w [u8]) -> Result<Gguf<'w>, OpenError> {
+    if bytes.starts_with(LFS_POINTER) {
+        return Err(OpenError::LfsPointer(path.to_owned()));
+    }
+    Gguf::parse(bytes).map_err(|source| OpenError::Gguf { path: path.to_owned(), source })
+}
+
+#[cfg(feature = "safetensors")]
+fn open_directory(path: &Path, access: Access) -> Result<ModelFile, OpenError> {
+    match HfDir::open_with(path, access) {
+        Ok(dir) => Ok(ModelFile::Hf(dir.into())),
+        Err(source) => Err(OpenError::Hf { path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(not(feature = "safetensors"))]
+fn open_directory(path: &Path, _: Access) -> Result<ModelFile, OpenError> {
+    Err(OpenError::Directory(path.to_owned()))
+}
