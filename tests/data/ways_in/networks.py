@@ -271,7 +271,7 @@ CASES = [
         {**ROPE, "attention_factor": 1.0, "mrope_section": [1, 1, 2], "partial_rotary_factor": 1.0,
          "beta_fast": None, "type": None})),
     ("keys_foreign", "keys that Apertus does not heed", rope(
-        {**ROPE, "attention_factor": 1.25, "mscale": 0.75}, post_norm=True, qk_norm=False,
+        {**ROPE, "attention_factor": 1.25, "mscale": 0.75}, post_norm=False, qk_norm=True,
         sliding_window=64, layer_types=["full_attention"] * 2)),
     ("rope_partial_one", "partial_rotary_factor 1", rope(ROPE, partial_rotary_factor=1.0)),
     ("keys_null", "keys that are null", configured(lambda j: j.update(
