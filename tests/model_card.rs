@@ -143,7 +143,7 @@ fn unreadable_settings_are_errors_that_name_the_file() {
     fs::remove_file(dir.path().join("generation_config.json")).unwrap();
     fs::create_dir(dir.path().join("generation_config.json")).unwrap();
     let problem = Tokenizer::from_hf_dir(dir.path()).err().unwrap().to_string();
-    assert!(problem.contains("not a regular file"), "{problem}");
+    assert!(problem.contains("is not a plain file"), "{problem}");
 }
 
 #[test]

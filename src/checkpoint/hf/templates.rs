@@ -21,6 +21,7 @@ pub struct ChatTemplate {
     pub text: String,
 }
 
+/// The template that is used when none is named.
 const DEFAULT: &str = "default";
 
 /// All templates of `dir`, the default first. Those in files count before those in the settings,

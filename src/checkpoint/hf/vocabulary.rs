@@ -4,6 +4,8 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
+use super::generation::Generation;
+use super::special::Settings;
 use super::templates::{self, ChatTemplate};
 use super::text::TextFiles;
 use super::{HfDir, HfError};
@@ -71,6 +73,23 @@ pub struct Vocabulary {
 }
 
 impl HfDir {
+    /// The templates of conversations, the default first.
+    ///
+    /// # Errors
+    /// If a file is malformed.
+    pub fn chat_templates(&self) -> Result<Vec<ChatTemplate>, HfError> {
+        let settings = Settings::read(self.path())?;
+        templates::read_all(self.path(), settings.get("chat_template"))
+    }
+
+    /// How the model's authors sample.
+    ///
+    /// # Errors
+    /// If a file is malformed.
+    pub fn sampling(&self) -> Result<Sampling, HfError> {
+        Ok(Generation::read(self.path())?.sampling)
+    }
+
     /// The vocabulary of `tokenizer.json`; `None` if there is no such file.
     ///
     /// # Errors

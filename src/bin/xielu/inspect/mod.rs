@@ -5,6 +5,7 @@ mod memory;
 mod plot;
 mod svg;
 mod tensors;
+mod text;
 
 use std::io::{BufWriter, Write, stdout};
 use std::path::PathBuf;
@@ -74,6 +75,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Ok(config) => print_config(&mut out, config)?,
         Err(e) => writeln!(out, "\nThis library cannot run the model: {e}")?,
     }
+    text::print(&mut out, &view)?;
     if args.memory.memory {
         let config = config.context("memory can be told only for models that can run")?;
         let weights = tensors::total_bytes(&view)?;

@@ -1,0 +1,65 @@
+//! What goes with a model's text: chat templates and the authors' sampling.
+
+use std::io::Write;
+
+use xielu::checkpoint::Sampling;
+use xielu::checkpoint::gguf::Gguf;
+
+use crate::model::ModelView;
+
+/// Prints what there is; a model for plain text may have nothing.
+pub fn print(out: &mut impl Write, view: &ModelView<'_>) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    match templates(view) {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => rows.push(("chat templates", names.join(", "))),
+        Err(e) => rows.push(("chat templates", format!("cannot be read: {e:#}"))),
+    }
+    match sampling(view) {
+        Ok(sampling) if sampling.is_empty() => {}
+        Ok(sampling) => rows.push(("sampling", shown(&sampling))),
+        Err(e) => rows.push(("sampling", format!("cannot be read: {e:#}"))),
+    }
+    if !rows.is_empty() {
+        writeln!(out, "\nText")?;
+    }
+    for (name, value) in rows {
+        writeln!(out, "  {name:<16} {value}")?;
+    }
+    Ok(())
+}
+
+/// The names of the chat templates.
+fn templates(view: &ModelView<'_>) -> anyhow::Result<Vec<String>> {
+    let names: Vec<String> = match view {
+        ModelView::Hf(dir) => dir.chat_templates()?.into_iter().map(|t| t.name).collect(),
+        ModelView::Gguf(gguf) => names(gguf.first()),
+    };
+    Ok(names.iter().map(|name| name.escape_debug().to_string()).collect())
+}
+
+fn names(gguf: &Gguf<'_>) -> Vec<String> {
+    let default = gguf.get_str("tokenizer.chat_template").map(|_| "default".to_owned());
+    let others = gguf.get_array("tokenizer.chat_templates").and_then(|names| names.strs());
+    default.into_iter().chain(others.into_iter().flatten().map(str::to_owned)).collect()
+}
+
+/// How the model's authors sample.
+pub fn sampling(view: &ModelView<'_>) -> anyhow::Result<Sampling> {
+    Ok(match view {
+        ModelView::Hf(dir) => dir.sampling()?,
+        ModelView::Gguf(gguf) => Sampling::from_gguf(gguf.first())?,
+    })
+}
+
+fn shown(sampling: &Sampling) -> String {
+    let values = [
+        ("temperature", sampling.temperature),
+        ("top-k", sampling.top_k.map(|k| k as f32)),
+        ("top-p", sampling.top_p),
+        ("min-p", sampling.min_p),
+        ("repetition penalty", sampling.repetition_penalty),
+    ];
+    let values = values.into_iter().filter_map(|(name, v)| v.map(|v| format!("{name} {v}")));
+    values.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,91 @@
+//! What the command says about tokenizers, and what it does with the options for them.
+#![cfg(feature = "cli")]
+
+mod cli_support;
+
+use std::fs;
+use std::path::Path;
+
+use cli_support::{arg, fails, in_repository, succeeds, text, xielu};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The trained directory with some keys of some files changed.
+fn directory(changes: &[(&str, Value)]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(in_repository("tests/data/tiny")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+    }
+    for (file, keys) in changes {
+        let path = dir.path().join(file);
+        let mut whole: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for (key, value) in keys.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        fs::write(path, whole.to_string()).unwrap();
+    }
+    dir
+}
+
+/// The notes of a conversion.
+fn notes(dir: &Path, more: &[&str]) -> Vec<String> {
+    let output = dir.join("out.gguf");
+    let args = ["quantize", arg(dir), arg(&output), "--type", "q8_0", "--force"];
+    let output = xielu(&[&args, more].concat()).output().unwrap();
+    let errors = text(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    errors.lines().map(String::from).collect()
+}
+
+#[test]
+fn losses_are_told_one_by_one_and_are_not_ours() {
+    let lower = json!({"type": "Lowercase"});
+    let dir = directory(&[("tokenizer.json", json!({"normalizer": lower}))]);
+    assert_eq!(
+        notes(dir.path(), &[]),
+        ["note: other programs leave out its normalizer (Lowercase): text that it changes gets \
+          other tokens there"]
+    );
+    let output = dir.path().join("out.gguf");
+    let ids = |model: &Path| {
+        succeeds(&["generate", arg(model), "--prompt", "The VEC Type IS", "-n", "8", "--ids"])
+    };
+    assert_eq!(ids(&output), ids(dir.path()));
+    notes(dir.path(), &["--no-tokenizer-json"]);
+    assert_ne!(ids(&output), ids(dir.path()));
+    let plain = directory(&[("tokenizer.json", json!({"normalizer": null}))]);
+    assert_eq!(notes(plain.path(), &[]), [""; 0]);
+}
+
+#[test]
+fn a_vocabulary_can_be_left_out_and_names_are_checked() {
+    let dir = directory(&[]);
+    assert_eq!(notes(dir.path(), &["--no-tokenizer"]), [""; 0]);
+    let output = dir.path().join("out.gguf");
+    let problem = fails(&["generate", arg(&output), "--prompt", "a"]);
+    assert!(problem.contains("the file has no vocabulary"), "{problem}");
+    let quantize = ["quantize", arg(dir.path()), arg(&output), "--type", "q8_0", "--force"];
+    let problem = fails(&[&quantize[..], &["--pre", "tekkken"]].concat());
+    assert!(problem.contains("no pre-tokenizer is called \"tekkken\""), "{problem}");
+}
+
+#[test]
+fn inspect_names_templates_and_sampling() {
+    let list =
+        json!([{"name": "default", "template": "x"}, {"name": "tool\u{1b}", "template": "y"}]);
+    let dir = directory(&[
+        ("tokenizer_config.json", json!({"chat_template": list})),
+        ("generation_config.json", json!({"do_sample": true, "temperature": 0.5, "top_k": 7})),
+    ]);
+    let shown = succeeds(&["inspect", arg(dir.path()), "--no-tensors"]);
+    assert!(shown.contains("chat templates   default, tool\\u{1b}\n"), "{shown}");
+    assert!(shown.contains("sampling         temperature 0.5, top-k 7\n"), "{shown}");
+    notes(dir.path(), &[]);
+    let output = dir.path().join("out.gguf");
+    let shown = succeeds(&["inspect", arg(&output), "--no-tensors"]);
+    assert!(shown.contains("chat templates   default, tool_\n"), "{shown}");
+    assert!(shown.contains("sampling         temperature 0.5, top-k 7\n"), "{shown}");
+    let shown = succeeds(&["inspect", "tests/data/tiny", "--no-tensors"]);
+    assert!(!shown.contains("\nText\n"), "{shown}");
+}
