@@ -1,11 +1,11 @@
 /* C functions of xielu: models trained with the xIELU activation, anywhere.
  *
  * Nothing is allocated: the caller brings all memory, and asks for its sizes first. Objects
- * (xielu_gguf, xielu_mlp, xielu_model, xielu_decoder, xielu_sampler) are structs of the caller's
- * that the library fills; they stay where they were made, need no closing, and are used by one
- * thread at a time. Functions return a status; NULL, misaligned, short and overlapping memory and
- * objects that were never made are refused, and nothing is written then. Lengths (n) count
- * elements, sizes (..._size) bytes. A pointer to no elements may be NULL.
+ * (xielu_gguf, xielu_mlp, xielu_model, xielu_decoder, xielu_sampler, xielu_tokenizer) are structs
+ * of the caller's that the library fills; they stay where they were made, need no closing, and are
+ * used by one thread at a time. Functions return a status; NULL, misaligned, short and overlapping
+ * memory and objects that were never made are refused, and nothing is written then. Lengths (n)
+ * count elements, sizes (..._size) bytes. A pointer to no elements may be NULL.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -69,6 +69,22 @@
  * Keys and values in 8 bits, with a scale for every 32: head_dim is a multiple of 32.
  */
 #define XIELU_KV_Q8_0 3
+
+/**
+ * A prompt: special tokens in the text are recognised, and what the model has before and after
+ * every text is there, once.
+ */
+#define XIELU_TEXT_PROMPT 0
+
+/**
+ * Part of a prompt: special tokens in the text are recognised, and nothing is added.
+ */
+#define XIELU_TEXT_PARSE 1
+
+/**
+ * Text that is only text: "</s>" is four characters.
+ */
+#define XIELU_TEXT_PLAIN 2
 
 /**
  * What a function returns: XIELU_STATUS_OK, or why nothing came of it.
@@ -162,6 +178,10 @@ enum xielu_status
      * A value is NaN, infinite or beyond the range of the KV cache's type.
      */
     XIELU_STATUS_NON_FINITE = 20,
+    /**
+     * Text is not UTF-8, or the vocabulary has no token for a byte of it.
+     */
+    XIELU_STATUS_TEXT = 21,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -437,6 +457,28 @@ typedef struct {
     uint64_t _opaque[6];
 } xielu_sampler;
 
+/**
+ * The vocabulary of a file, ready for use. Opaque; it stays where it was made.
+ */
+typedef struct {
+    uint64_t _opaque[40];
+} xielu_tokenizer;
+
+/**
+ * Text as it comes, token by token. All zeros before the first; the library keeps the bytes of a
+ * character that is not whole in it.
+ */
+typedef struct {
+    /**
+     * How many bytes are held.
+     */
+    uint32_t held;
+    /**
+     * The bytes.
+     */
+    uint8_t bytes[4];
+} xielu_text_stream;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -710,6 +752,92 @@ xielu_status xielu_sampler_sample(xielu_sampler *sampler,
                                   const float *logits,
                                   size_t n,
                                   uint32_t *token);
+
+/**
+ * Says how many bytes of memory the tokenizer of a file takes: about 10 for each token and 18 for
+ * each merge of its vocabulary.
+ */
+xielu_status xielu_tokenizer_memory(const xielu_gguf *gguf, size_t *memory_size);
+
+/**
+ * Indexes the vocabulary inside a file (byte-level BPE: tokenizer.ggml.model is "gpt2"). memory is
+ * as large as xielu_tokenizer_memory says and aligned as a uint32_t; the tokenizer uses it and the
+ * file's bytes as long as it lives. The gguf object is not needed afterwards.
+ */
+xielu_status xielu_tokenizer_init(const xielu_gguf *gguf,
+                                  void *memory,
+                                  size_t memory_size,
+                                  xielu_tokenizer *tokenizer);
+
+/**
+ * Bytes of work that xielu_tokenizer_encode takes for text whose longest word has so many bytes;
+ * text_size itself is always enough. SIZE_MAX is more than this machine can address.
+ */
+size_t xielu_tokenizer_work_size(size_t longest_word);
+
+/**
+ * Cuts text_size bytes of UTF-8 into tokens and writes their ids. *count is how many there are: if
+ * that is more than capacity, the first are written and XIELU_STATUS_SHORT is returned; with
+ * capacity 0 they are counted. No text has more ids than bytes, and two around it. mode is
+ * one of XIELU_TEXT_PROMPT, XIELU_TEXT_PARSE and XIELU_TEXT_PLAIN; work is as large as
+ * xielu_tokenizer_work_size says and aligned as a uint32_t.
+ */
+xielu_status xielu_tokenizer_encode(const xielu_tokenizer *tokenizer,
+                                    const char *text,
+                                    size_t text_size,
+                                    uint32_t mode,
+                                    void *work,
+                                    size_t work_size,
+                                    uint32_t *ids,
+                                    size_t capacity,
+                                    size_t *count);
+
+/**
+ * Writes the bytes of a token, any of the vocabulary: *count is how many there are. If that is
+ * more than capacity, the first are written and XIELU_STATUS_SHORT is returned; with capacity 0
+ * they are counted. A token need not be whole characters: xielu_tokenizer_text puts them together.
+ */
+xielu_status xielu_tokenizer_token(const xielu_tokenizer *tokenizer,
+                                   uint32_t token,
+                                   char *bytes,
+                                   size_t capacity,
+                                   size_t *count);
+
+/**
+ * Writes the text that a token completes, whole characters of UTF-8 without a zero byte at the
+ * end: *length is how many bytes. Special tokens have none. If that is more than text_size, the
+ * first bytes are written, XIELU_STATUS_SHORT is returned and the stream stays as it was. Bytes
+ * that are no UTF-8 become U+FFFD.
+ */
+xielu_status xielu_tokenizer_text(const xielu_tokenizer *tokenizer,
+                                  xielu_text_stream *stream,
+                                  uint32_t token,
+                                  char *text,
+                                  size_t text_size,
+                                  size_t *length);
+
+/**
+ * The end of a stream: writes U+FFFD, 3 bytes, for a character that is not whole, and *length is 3
+ * or 0. The stream can then begin anew.
+ */
+xielu_status xielu_tokenizer_text_end(const xielu_tokenizer *tokenizer,
+                                      xielu_text_stream *stream,
+                                      char *text,
+                                      size_t text_size,
+                                      size_t *length);
+
+/**
+ * Says whether a token ends a text: *end is 1 or 0. A model has several such tokens.
+ */
+xielu_status xielu_tokenizer_is_end(const xielu_tokenizer *tokenizer,
+                                    uint32_t token,
+                                    uint32_t *end);
+
+/**
+ * Finds the token that stands at the beginning of texts. XIELU_STATUS_NOT_FOUND if the vocabulary
+ * has none. XIELU_TEXT_PROMPT adds it where the model was trained with it.
+ */
+xielu_status xielu_tokenizer_bos(const xielu_tokenizer *tokenizer, uint32_t *token);
 
 #ifdef __cplusplus
 }  // extern "C"

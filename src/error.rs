@@ -118,6 +118,8 @@ pub enum Error {
     },
     /// A result is no number: the weights are damaged, or values outgrew their type.
     NonFinite(NonFinite),
+    /// The vocabulary has no token for this byte of a text.
+    NoTokenForByte(u8),
     /// An index reached beyond its range: a mistake inside this library.
     OutOfRange(&'static str),
 }
@@ -254,6 +256,9 @@ impl fmt::Display for Error {
                 write!(f, "token id {id} is beyond the vocabulary of {vocab_size}")
             }
             Error::NonFinite(place) => place.fmt(f),
+            Error::NoTokenForByte(byte) => {
+                write!(f, "the vocabulary has no token for the byte {byte:#04x}")
+            }
             Error::OutOfRange(what) => write!(f, "internal error: {what} out of range"),
         }
     }

@@ -14,6 +14,7 @@
 //! - [`checkpoint`]: GGUF files and Hugging Face directories as named tensors.
 //! - [`Mlp`]: one quantized MLP layer, whole or in tiles.
 //! - [`llama`]: the decoder around it, its KV cache and sampler.
+//! - [`tokenizer::bpe`]: text to token ids and back, with the vocabulary inside a GGUF file.
 //! - [`quant`]: encoders of the block formats, and conversion to GGUF.
 //! - [`selftest()`]: whether this machine computes what it should.
 //! - [`kernels`]: the SIMD kernels under all of it, one table per instruction set.
@@ -45,7 +46,7 @@
 //! | `std` (default) | files that appear whole or not at all, the GGUF writer, conversion |
 //! | `safetensors` | Hugging Face directories, mapped into memory |
 //! | `rayon` | `Rayon`, threads above the kernels |
-//! | `tokenizer` | `tokenizer`: text to token ids and back |
+//! | `tokenizer` | `tokenizer::Tokenizer`: text to token ids and back by the `tokenizers` crate, from every kind of file |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
 //! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |
 //! | `cuda` | `forward_cuda` on device slices, gradients; needs a driver at run time only |
@@ -80,6 +81,11 @@ mod scratch;
 mod selftest;
 #[cfg(feature = "tokenizer")]
 pub mod tokenizer;
+/// Text to token ids and back: what needs no allocator. Feature `tokenizer` has more.
+#[cfg(not(feature = "tokenizer"))]
+pub mod tokenizer {
+    pub mod bpe;
+}
 #[cfg(feature = "train")]
 pub mod train;
 

@@ -18,14 +18,19 @@ use xielu::llama::{Sampler, SamplerOptions};
 use xielu::{Backend, Mlp, RawXielu};
 
 const MODEL: &str = "tests/data/tiny-Q8_0.gguf";
+const PROMPT: &str = "The `Vec<T>` type";
+
 /// Compiles a file of `examples/c`.
 fn example(compiler: &str, name: &str, flags: &[&str], library: &[&str]) -> PathBuf {
     compile(compiler, &Path::new("examples/c").join(name), flags, library)
 }
 
 /// The C examples and their arguments.
-const EXAMPLES: [(&str, &[&str]); 3] =
-    [("activation.c", &[]), ("mlp.c", &[MODEL, "2"]), ("generate.c", &[MODEL, "40", "0.7"])];
+const EXAMPLES: [(&str, &[&str]); 3] = [
+    ("activation.c", &[]),
+    ("mlp.c", &[MODEL, "2"]),
+    ("generate.c", &[MODEL, PROMPT, "40", "0.7"]),
+];
 
 /// Builds the examples with each of `compilers` and compares what they print.
 fn examples_print_what_rust_computes(compilers: &[&str], flags: &[&str]) {
@@ -57,7 +62,7 @@ fn the_shared_library_does_too() {
     for compiler in existing(&["gcc", "clang"]).into_iter().take(1) {
         // The linker takes the shared library where both lie.
         let program = example(compiler, "generate.c", &["-std=c99", "-fPIE"], &library);
-        let out = succeeds(Command::new(&program).args([MODEL, "40", "0.7"]));
+        let out = succeeds(Command::new(&program).args([MODEL, PROMPT, "40", "0.7"]));
         assert_eq!(out, generation());
         let needed = succeeds(Command::new("readelf").arg("-d").arg(&program));
         assert!(needed.contains("libxielu.so"), "{needed}");
@@ -177,9 +182,10 @@ fn mlp() -> String {
     text + "they agree: yes\n"
 }
 
-/// What generate.c prints of 40 tokens at a temperature of 0.7.
+/// What generate.c prints of 40 tokens at a temperature of 0.7: the text, and their ids.
 fn generation() -> String {
-    const PROMPT: [u32; 10] = [443, 372, 56, 539, 30, 54, 32, 66, 459, 313];
+    // The prompt as the `tokenizers` crate cuts it.
+    const IDS: [u32; 9] = [443, 372, 56, 539, 30, 54, 32, 66, 459];
     let bytes = std::fs::read(MODEL).unwrap();
     let gguf = Gguf::parse(&bytes).unwrap();
     let config = gguf.config().unwrap();
@@ -194,7 +200,7 @@ fn generation() -> String {
     let sampling = SamplerOptions { temperature: 0.7, top_k: 40, top_p: 1.0, seed: 1 };
     let mut sampler = Sampler::new(sampling);
     let mut logits = vec![0.0; config.output_vocab_size];
-    decoder.prompt(&PROMPT).unwrap();
+    decoder.prompt(&IDS).unwrap();
     decoder.logits(&mut logits).unwrap();
     let ids: Vec<u32> = (0..40)
         .map(|_| {
@@ -205,7 +211,34 @@ fn generation() -> String {
         .collect();
     let tokens = gguf.get_array("tokenizer.ggml.tokens").and_then(|a| a.strs()).unwrap();
     let vocabulary: Vec<&str> = tokens.collect();
-    let text: String = PROMPT.iter().chain(&ids).map(|&id| vocabulary[id as usize]).collect();
+    let text: String = ids.iter().map(|&id| vocabulary[id as usize]).collect();
+    assert!(text.is_ascii() || text.chars().all(|c| c.is_ascii() || "ĠĊ".contains(c)));
+    let text = text.replace('Ġ', " ").replace('Ċ', "\n");
     let shown: Vec<String> = ids.iter().map(u32::to_string).collect();
-    format!("{}\n{}\n", shown.join(" "), text.replace('Ġ', " ").replace('Ċ', "\n"))
+    format!("{PROMPT}{text}\n{}\n", shown.join(" "))
+}
+
+/// A prompt of every script, one that is no UTF-8, and none.
+#[test]
+fn a_prompt_typed_on_the_command_line_is_what_the_model_sees() {
+    use std::os::unix::ffi::OsStrExt;
+    for compiler in existing(&["gcc", "clang"]).into_iter().take(1) {
+        let program = example(compiler, "generate.c", &["-std=c99"], &[&static_library()]);
+        let run = |prompt: &[u8]| {
+            let mut command = Command::new(&program);
+            let prompt = std::ffi::OsStr::from_bytes(prompt);
+            command.arg(MODEL).arg(prompt).args(["0", "0"]);
+            command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+        };
+        for prompt in ["naïve → 日本語 🙂 e\u{301} end", "</s> is parsed", "x"] {
+            let out = run(prompt.as_bytes());
+            assert!(out.status.success(), "{}", errors(&out));
+            let shown = prompt.replace("</s>", "");
+            assert_eq!(String::from_utf8(out.stdout).unwrap(), format!("{shown}\n\n"));
+        }
+        let out = run(b"caf\xe9");
+        assert!(errors(&out).contains("text is not UTF-8"), "{}", errors(&out));
+        let out = run(b"");
+        assert!(errors(&out).contains("the prompt is empty"), "{}", errors(&out));
+    }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use capi_support::functions;
 
 /// The files of `src/capi` with something for C, in the header's order.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "status",
     "version",
     "text",
@@ -23,6 +23,7 @@ const SOURCES: [&str; 11] = [
     "model",
     "decoder",
     "sampler",
+    "tokenizer",
 ];
 const HEADER: &str = "include/xielu.h";
 
@@ -60,10 +61,11 @@ fn the_header_is_made_from_the_source() {
 #[test]
 fn every_function_is_called_by_a_test() {
     let header = fs::read_to_string(repository().join(HEADER)).unwrap();
-    let tests: String = ["activation", "gradients", "gguf", "mlp", "decoder", "sampler"]
-        .map(|name| repository().join(format!("tests/capi_{name}.rs")))
-        .map(|path| fs::read_to_string(path).unwrap())
-        .concat();
+    let tests: String =
+        ["activation", "gradients", "gguf", "mlp", "decoder", "sampler", "tokenizer"]
+            .map(|name| repository().join(format!("tests/capi_{name}.rs")))
+            .map(|path| fs::read_to_string(path).unwrap())
+            .concat();
     let words: Vec<&str> = tests.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     let functions = functions(&header);
     assert_eq!(functions.len(), header.matches("(").count() - not_functions(&header));

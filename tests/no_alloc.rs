@@ -8,6 +8,7 @@ use xielu::checkpoint::gguf::{Gguf, GgufWriter, SplitGguf, Value};
 use xielu::llama::{
     Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
 };
+use xielu::tokenizer::bpe::{Bpe, Special, Utf8Stream, work_len};
 use xielu::{Backend, Mlp};
 
 struct Counting;
@@ -110,4 +111,26 @@ fn parts_of_a_split_model_allocate_nothing() {
         *Model::load(&SplitGguf::new(&parts).unwrap(), &mut layers).unwrap().config()
     });
     assert_eq!((count, Ok(config)), (0, whole.config()));
+}
+
+#[test]
+fn tokenizing_allocates_nothing() {
+    let bytes = std::fs::read("tests/data/tiny-Q8_0.gguf").unwrap();
+    let text = "naïve → 日本語 🙂 and </s>";
+    let mut memory = vec![0; 1 << 14];
+    let mut work = vec![0; work_len(text.len())];
+    let mut ids = vec![0; 100];
+    let (count, (n, characters)) = allocations(|| {
+        let gguf = Gguf::parse(&bytes).unwrap();
+        let bpe = Bpe::new(&gguf, &mut memory).unwrap();
+        let n = bpe.encode(text, Special::Parse, &mut work, &mut ids).unwrap();
+        let (mut stream, mut characters) = (Utf8Stream::default(), 0);
+        for &id in &ids[..n] {
+            let bytes = bpe.token(id).unwrap();
+            bytes.for_each(|byte| stream.push(byte, &mut |s| characters += s.chars().count()));
+        }
+        (n, characters)
+    });
+    assert!(n > 10);
+    assert_eq!((count, characters), (0, text.chars().count()));
 }

@@ -33,6 +33,7 @@ mod pointer;
 mod sampler;
 mod status;
 mod text;
+mod tokenizer;
 mod version;
 
 pub use activation::*;
@@ -45,4 +46,5 @@ pub use model::*;
 pub use sampler::*;
 pub use status::*;
 pub use text::*;
+pub use tokenizer::*;
 pub use version::*;

@@ -51,10 +51,12 @@ pub enum Status {
     Internal = 19,
     /// A value is NaN, infinite or beyond the range of the KV cache's type.
     NonFinite = 20,
+    /// Text is not UTF-8, or the vocabulary has no token for a byte of it.
+    Text = 21,
 }
 
 impl Status {
-    const ALL: [Status; 21] = [
+    const ALL: [Status; 22] = [
         Status::Ok,
         Status::Null,
         Status::Misaligned,
@@ -76,6 +78,7 @@ impl Status {
         Status::NotFound,
         Status::Internal,
         Status::NonFinite,
+        Status::Text,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -103,6 +106,7 @@ impl Status {
             Status::NonFinite => {
                 c"a value is NaN, infinite or beyond the range of the KV cache's type"
             }
+            Status::Text => c"text is not UTF-8, or the vocabulary has no token for a byte of it",
         }
     }
 }
@@ -130,6 +134,7 @@ impl From<Error> for Status {
             Error::Memory { .. } => Status::Short,
             Error::ContextFull { .. } => Status::ContextFull,
             Error::Token { .. } => Status::Token,
+            Error::NoTokenForByte(_) => Status::Text,
             Error::OutOfRange(_) => Status::Internal,
             Error::NonFinite(_) => Status::NonFinite,
         }

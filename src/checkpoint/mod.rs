@@ -14,7 +14,6 @@ mod open;
 #[cfg(feature = "mmap")]
 mod open_error;
 mod sampling;
-#[cfg(any(feature = "safetensors", feature = "tokenizer"))]
 pub(crate) mod stop_tokens;
 #[cfg(any(feature = "safetensors", feature = "tokenizer"))]
 pub(crate) mod tokenizer_json;

@@ -1,6 +1,7 @@
 //! Text to token ids and back: the `tokenizers` crate, fed from the vocabulary inside a GGUF file
 //! or, with `safetensors`, from a Hugging Face `tokenizer.json`.
 
+pub mod bpe;
 mod door;
 mod error;
 mod gguf;
@@ -19,6 +20,7 @@ use tokenizers::DecoderWrapper;
 
 use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::tokenizer_json::Edges;
+pub use bpe::Special;
 #[cfg(feature = "train")]
 pub(crate) use door::{Built, build, guarded};
 pub use error::TokenizerError;
@@ -27,15 +29,6 @@ pub(crate) use error::one_line;
 use gguf::GgufVocab;
 use growth::Growth;
 pub use stream::TextStream;
-
-/// Whether text may name special tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Special {
-    /// `</s>` in the text is the token: prompts.
-    Parse,
-    /// `</s>` in the text is four characters: text to be measured.
-    Plain,
-}
 
 /// A model's vocabulary.
 pub struct Tokenizer {

@@ -1,4 +1,5 @@
-//! How text is cut into words before byte-level BPE: one recipe per `tokenizer.ggml.pre` name.
+//! How text is cut into words before byte-level BPE: regular expressions for
+//! the `tokenizers` crate. [`super::bpe`] knows the names, and cuts in the same places without them.
 
 use std::format;
 use std::vec::Vec;
@@ -10,17 +11,20 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::normalizer::SplitDelimiterBehavior::Isolated;
 
 use super::TokenizerError;
+use super::bpe::pre::{self, Pre};
+use super::bpe::split::Split as Cut;
 
-/// A family of pre-tokenizers.
-pub struct Recipe {
-    /// The names GGUF files carry.
-    names: &'static [&'static str],
-    /// Regular expressions, applied one after the other.
-    regexes: &'static [&'static str],
-    /// Whether a word that is a token as a whole is taken as it is, without merging.
-    pub ignore_merges: bool,
-    /// Whether texts begin with the beginning-of-text token when the file does not say.
-    pub add_bos: bool,
+/// The regular expressions of a way to cut text, applied one after the other.
+const fn regexes(split: Cut) -> &'static [&'static str] {
+    match split {
+        Cut::Gpt2 => &[GPT2],
+        Cut::NumbersAlone => &[r"\p{N}", GPT2],
+        Cut::Punctuation => &PUNCTUATION,
+        Cut::Llama3 => &[LLAMA_3],
+        Cut::Tekken => &[TEKKEN],
+        Cut::Qwen2 => &[QWEN_2],
+        Cut::Gpt4o => &[GPT_4O],
+    }
 }
 
 /// Llama 3's words.
@@ -31,125 +35,37 @@ const LLAMA_3: &str = concat!(
 /// GPT-2's words.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
-const RECIPES: [Recipe; 8] = [
-    Recipe {
-        names: &[
-            "gpt-2",
-            "gpt2",
-            "olmo",
-            "mpt",
-            "jais",
-            "phi-2",
-            "jina-es",
-            "jina-de",
-            "gigachat",
-            "jina-v2-es",
-            "jina-v2-de",
-            "a.x-4.0",
-            "mellum",
-            "modern-bert",
-            "exaone4",
-            "trillion",
-            "granite-docling",
-        ],
-        regexes: &[GPT2],
-        ignore_merges: false,
-        add_bos: false,
-    },
-    Recipe {
-        names: &[
-            "smollm",
-            "starcoder",
-            "refact",
-            "command-r",
-            "codeshell",
-            "exaone",
-            "minerva-7b",
-            "mellum2",
-        ],
-        regexes: &[r"\p{N}", GPT2],
-        ignore_merges: false,
-        add_bos: false,
-    },
-    Recipe {
-        names: &["default"],
-        regexes: &[
-            r"[\p{P}\$\+<=>\^~\|]+",
-            r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)",
-            r"\p{N}+",
-            r"[0-9][0-9][0-9]",
-        ],
-        ignore_merges: false,
-        add_bos: false,
-    },
-    Recipe {
-        names: &[
-            "llama-bpe",
-            "llama3",
-            "llama-v3",
-            "falcon3",
-            "falcon-h1",
-            "pixtral",
-            "midm-2.0",
-            "lfm2",
-            "jina-v5-nano",
-        ],
-        regexes: &[LLAMA_3],
-        ignore_merges: true,
-        add_bos: true,
-    },
-    Recipe {
-        names: &["dbrx", "smaug-bpe", "glm4", "chatglm-bpe"],
-        regexes: &[LLAMA_3],
-        ignore_merges: false,
-        add_bos: false,
-    },
-    Recipe {
-        names: &["tekken"],
-        regexes: &[concat!(
-            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|",
-            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|",
-            r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-        )],
-        ignore_merges: true,
-        add_bos: true,
-    },
-    Recipe {
-        names: &[
-            "qwen2",
-            "stablelm2",
-            "deepseek-r1-qwen",
-            "kormo",
-            "f2llmv2",
-            "megrez",
-            "hunyuan",
-            "solar-open",
-        ],
-        regexes: &[concat!(
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|",
-            r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-        )],
-        ignore_merges: false,
-        add_bos: false,
-    },
-    Recipe {
-        names: &["gpt-4o", "llama4", "kanana2", "talkie"],
-        regexes: &[concat!(
-            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+",
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|",
-            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*",
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|",
-            r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-        )],
-        ignore_merges: false,
-        add_bos: false,
-    },
+/// Those of files that name none.
+const PUNCTUATION: [&str; 4] = [
+    r"[\p{P}\$\+<=>\^~\|]+",
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)",
+    r"\p{N}+",
+    r"[0-9][0-9][0-9]",
 ];
+/// Tekken's words.
+const TEKKEN: &str = concat!(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|",
+    r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
+/// Qwen 2's words.
+const QWEN_2: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|",
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
+/// GPT-4o's words.
+const GPT_4O: &str = concat!(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|",
+    r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
 
 /// The recipe of a `tokenizer.ggml.pre` name.
-pub fn find(name: &str) -> Result<&'static Recipe, TokenizerError> {
-    RECIPES.iter().find(|r| r.names.contains(&name)).ok_or_else(|| {
-        let known: Vec<_> = RECIPES.iter().flat_map(|r| r.names).copied().collect();
+pub fn find(name: &str) -> Result<Pre, TokenizerError> {
+    pre::find(name).ok_or_else(|| {
+        let known: Vec<_> = pre::ALL.iter().flat_map(|pre| pre.names).copied().collect();
         TokenizerError(format!(
             "unknown pre-tokenizer \"{name}\" (tokenizer.ggml.pre); known are: {}; \
              use the model's Hugging Face directory instead",
@@ -158,11 +74,11 @@ pub fn find(name: &str) -> Result<&'static Recipe, TokenizerError> {
     })
 }
 
-impl Recipe {
+impl Pre {
     /// The pre-tokenizer: words, then their bytes as printable characters.
     pub fn build(&self) -> Result<PreTokenizerWrapper, TokenizerError> {
         let mut steps = Vec::new();
-        for regex in self.regexes {
+        for regex in regexes(self.split) {
             let split = Split::new(SplitPattern::Regex((*regex).into()), Isolated, false)
                 .map_err(|e| TokenizerError::of("pre-tokenizer", &e))?;
             steps.push(split.into());
@@ -207,7 +123,7 @@ mod tests {
     #[test]
     fn no_recipe_loses_text() {
         let text = "é\u{301}\t\r\n  x = \"日本語\" 🙂🙂  1½ ";
-        for name in RECIPES.iter().flat_map(|r| r.names) {
+        for name in pre::ALL.iter().flat_map(|pre| pre.names) {
             assert_eq!(words(name, text).concat(), text, "{name}");
         }
     }

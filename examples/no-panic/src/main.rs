@@ -1,4 +1,5 @@
-//! Loads a GGUF, runs an MLP, decodes tokens and encodes blocks, in a program that cannot panic.
+//! Loads a GGUF, runs an MLP, cuts text into tokens, decodes them and encodes blocks, in a program
+//! that cannot panic.
 //!
 //! The panic handler calls a function that exists nowhere. If the optimiser leaves any path to a
 //! panic (an index, a `unwrap`, an overflow check, a slice copy), that call survives and the
@@ -16,6 +17,7 @@ use xielu::llama::{
     Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
 };
 use xielu::quant::encode_row;
+use xielu::tokenizer::bpe::{Bpe, Special, Utf8Stream, work_len};
 use xielu::{Backend, Error, Mlp};
 
 static MODEL: &[u8] = include_bytes!("../../../models/tiny-Q8_0.gguf");
@@ -43,6 +45,8 @@ fn run(bytes: &[u8]) -> Result<u32, Error> {
     }
     black_box(blocks);
 
+    text(&gguf)?;
+
     let mut layers = [Layer::EMPTY; LAYERS];
     let model = Model::load(&gguf, &mut layers)?;
     let mut cache = [0; 4 * 2 * 64 * 32 * 2];
@@ -62,6 +66,24 @@ fn run(bytes: &[u8]) -> Result<u32, Error> {
     let mut decoder = Decoder::new(&model, backend, options, cache, &mut scratch)?;
     decoder.step(id, &mut logits)?;
     Sampler::new(SamplerOptions::default()).sample(&logits)
+}
+
+/// Text to ids and back.
+fn text(gguf: &Gguf<'_>) -> Result<(), Error> {
+    let mut memory = [0; 8192];
+    let bpe = Bpe::new(gguf, &mut memory)?;
+    let text = black_box("The `Vec<T>` type is </s>");
+    let (mut work, mut ids) = ([0; work_len(25)], [0; 32]);
+    black_box(bpe.encode(text, Special::Plain, &mut work, &mut ids)?);
+    let n = bpe.encode_prompt(text, &mut work, &mut ids)?;
+    let mut stream = Utf8Stream::default();
+    for &id in ids.iter().take(n) {
+        let control = bpe.is_control(id) || bpe.is_end(id);
+        let bytes = bpe.token(id)?.filter(|_| !control);
+        bytes.for_each(|byte| stream.push(byte, &mut |text| _ = black_box(text)));
+    }
+    stream.finish(&mut |text| _ = black_box(text));
+    Ok(())
 }
 
 /// The entry point. It computes and stops: there is no operating system interface to exit with.

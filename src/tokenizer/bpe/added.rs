@@ -1,0 +1,99 @@
+//! Tokens that are matched in a text as they stand: special tokens and those added by hand.
+
+use super::Special;
+use super::hash::Hash;
+use super::vocabulary::{LONGEST_ADDED, Vocabulary};
+
+/// A set of small numbers.
+#[derive(Clone, Copy, Debug)]
+struct Bits([u32; 8]);
+
+impl Bits {
+    fn insert(&mut self, n: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(n >> 5)) {
+            *word |= 1 << (n & 31);
+        }
+    }
+
+    fn has(&self, n: u8) -> bool {
+        self.0.get(usize::from(n >> 5)).is_some_and(|word| word >> (n & 31) & 1 == 1)
+    }
+}
+
+/// What such tokens begin with and how long they are, so that most places of a text are no
+/// question.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Added {
+    first_bytes: Bits,
+    /// Less 1.
+    lengths: Bits,
+    longest: usize,
+}
+
+/// A token in a text, from byte to byte.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub id: u32,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Added {
+    pub(super) fn new(vocabulary: &Vocabulary<'_, '_>) -> Self {
+        let none = Bits([0; 8]);
+        let mut added = Added { first_bytes: none, lengths: none, longest: 0 };
+        for id in (0u32..).take(vocabulary.len()) {
+            let Some(text) = vocabulary.text(id).filter(|_| vocabulary.is_added(id)) else {
+                continue;
+            };
+            let length = text.len().checked_sub(1).and_then(|n| u8::try_from(n).ok());
+            if let (Some(first), Some(length)) = (text.first(), length) {
+                added.first_bytes.insert(*first);
+                added.lengths.insert(length);
+                added.longest = added.longest.max(text.len());
+            }
+        }
+        added
+    }
+
+    /// The first such token of `text`, the longest that begins there. Special tokens count only
+    /// where they are parsed; where not, what they cover holds no other.
+    pub(super) fn first(
+        &self,
+        vocabulary: &Vocabulary<'_, '_>,
+        text: &str,
+        special: Special,
+    ) -> Option<Found> {
+        let mut start = 0;
+        loop {
+            let rest = text.as_bytes().get(start..)?;
+            start += rest.iter().position(|&byte| self.first_bytes.has(byte))?;
+            match self.longest_at(vocabulary, text.as_bytes().get(start..)?) {
+                None => start += 1,
+                Some((id, length)) => {
+                    let end = start + length;
+                    if special == Special::Parse || !vocabulary.is_control(id) {
+                        return Some(Found { id, start, end });
+                    }
+                    start = end;
+                }
+            }
+        }
+    }
+
+    /// The longest such token that `text` begins with, and its length.
+    fn longest_at(&self, vocabulary: &Vocabulary<'_, '_>, text: &[u8]) -> Option<(u32, usize)> {
+        let text = text.get(..text.len().min(self.longest))?;
+        let (mut hash, mut found) = (Hash::new(), None);
+        for (less, &byte) in (0..LONGEST_ADDED).zip(text) {
+            hash = hash.byte(byte);
+            if self.lengths.has(less as u8) {
+                let length = less + 1;
+                let same = |token: &[u8]| Some(token) == text.get(..length);
+                let id = vocabulary.of_text(hash, same);
+                found = id.filter(|&id| vocabulary.is_added(id)).map(|id| (id, length)).or(found);
+            }
+        }
+        found
+    }
+}
