@@ -5,6 +5,7 @@ use core::fmt;
 use crate::checkpoint::Role;
 use crate::checkpoint::gguf::{GgmlType, GgufError, SplitError, ValueType};
 use crate::config::HiddenAct;
+use crate::escape::escaped;
 use crate::finite::NonFinite;
 use crate::kernels::{LengthError, ShapeError};
 
@@ -167,7 +168,7 @@ impl fmt::Display for ElementType {
     }
 }
 
-/// The first 31 bytes of a name found in a file, held without allocation.
+/// The first 31 bytes of a name found in a file, held without allocation; printed, it is [`escaped`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ShortName {
     bytes: [u8; 31],
@@ -195,7 +196,13 @@ impl ShortName {
 
 impl fmt::Debug for ShortName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
+        fmt::Debug::fmt(&escaped(self.as_str()), f)
+    }
+}
+
+impl fmt::Display for ShortName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escaped(self.as_str()).fmt(f)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What can go wrong with text.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::format;
 use std::string::{String, ToString as _};
 use std::vec::Vec;
+
+use crate::escape::Escaping;
 
 /// Why a vocabulary cannot be used or a text not be tokenized: one line of English.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ impl TokenizerError {
 
 impl fmt::Display for TokenizerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Escaping(f).write_str(&self.0)
     }
 }
 

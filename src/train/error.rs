@@ -1,9 +1,11 @@
 //! What can go wrong in training.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
 use std::string::String;
+
+use crate::escape::Escaping;
 
 /// Why training cannot start or go on. Every message names the key, file, tensor or step.
 #[derive(Debug)]
@@ -53,10 +55,11 @@ pub enum TrainError {
 
 impl fmt::Display for TrainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping(f);
         match self {
-            TrainError::Toml(e) => e.fmt(f),
+            TrainError::Toml(e) => write!(f, "{e}"),
             TrainError::Config { key, problem } => write!(f, "key `{key}` {problem}"),
-            TrainError::Model(e) => e.fmt(f),
+            TrainError::Model(e) => write!(f, "{e}"),
             TrainError::Io { path, source } => write!(f, "{}: {source}", path.display()),
             TrainError::Data(problem) => f.write_str(problem),
             TrainError::Checkpoint { path, problem } => {
@@ -66,7 +69,7 @@ impl fmt::Display for TrainError {
                 write!(f, "step {step}: the loss is {loss}, the gradient norm {grad_norm}")
             }
             TrainError::Cancelled => f.write_str("interrupted"),
-            TrainError::Tensor(e) => e.fmt(f),
+            TrainError::Tensor(e) => write!(f, "{e}"),
         }
     }
 }

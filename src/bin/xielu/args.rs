@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use xielu::checkpoint::OpenError;
 use xielu::kernels::{Isa, Kernels};
 use xielu::llama::KvType;
 use xielu::{Backend, Rayon};
 
-use crate::model::FileArgs;
+use crate::model::{FileArgs, ModelFile};
 
 /// What computes, and on how many threads.
 #[derive(Debug, clap::Args)]
@@ -17,7 +18,8 @@ pub struct ComputeArgs {
     #[arg(long, value_name = "NAME", env = "XIELU_ISA", hide_env_values = true)]
     pub isa: Option<Isa>,
     /// Number of threads; all cores when not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, short_alias = 't', value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
 }
 
@@ -53,9 +55,19 @@ impl ComputeArgs {
 #[derive(Debug, clap::Args)]
 pub struct ModelArgs {
     /// GGUF file (any part, if it is split) or Hugging Face directory
-    pub model: PathBuf,
+    #[arg(required_unless_present = "model_option")]
+    model: Option<PathBuf>,
+    /// The model, as other programs take it
+    #[arg(
+        short = 'm',
+        long = "model",
+        value_name = "MODEL",
+        hide = true,
+        conflicts_with = "model"
+    )]
+    model_option: Option<PathBuf>,
     #[command(flatten)]
-    pub file: FileArgs,
+    file: FileArgs,
     /// How cached keys and values are stored
     #[arg(long, value_enum, default_value_t = KvArg::F16)]
     pub kv_type: KvArg,
@@ -78,7 +90,8 @@ impl ModelArgs {
     /// What a command line with nothing but a model says, with another type of cache.
     pub fn plain(model: &Path, kv_type: KvArg) -> Self {
         ModelArgs {
-            model: model.into(),
+            model: Some(model.into()),
+            model_option: None,
             file: FileArgs::default(),
             kv_type,
             tiled_mlp: false,
@@ -87,6 +100,13 @@ impl ModelArgs {
             rough: false,
             compute: ComputeArgs { isa: None, threads: None },
         }
+    }
+
+    /// Opens the model.
+    pub fn open(&self) -> Result<ModelFile, OpenError> {
+        // One of the two arguments is there.
+        let path = self.model.as_ref().or(self.model_option.as_ref());
+        self.file.open(path.map_or(Path::new(""), PathBuf::as_path))
     }
 
     /// As [`ComputeArgs::backend`], with the functions asked for.

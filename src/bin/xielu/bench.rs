@@ -7,7 +7,7 @@ use xielu::llama::Decoder;
 
 use crate::args::ModelArgs;
 use crate::interrupt;
-use crate::session::with_decoder;
+use crate::session::{Need, with_decoder};
 
 /// Measure tokens per second for prompts and for generation.
 ///
@@ -45,12 +45,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             bail!("{flag} is 0; give 1 or more");
         }
     }
-    let file = args.model.file.open(&args.model.model)?;
+    let file = args.model.open()?;
     let view = file.view()?;
     interrupt::catch()?;
     let context = args.prompt.checked_add(args.n).context("--prompt and -n are too large")?;
     let batch = args.batch.min(args.prompt);
-    with_decoder(&view, file.path(), &args.model, context, batch, |decoder, config| {
+    let need = Need { context, batch, advice: "lower --prompt and -n" };
+    with_decoder(&view, file.path(), &args.model, &need, |decoder, config| {
         let isa = args.model.compute.kernels()?.isa();
         let threads = rayon::current_num_threads();
         say!("{}, {isa}, {threads} threads, KV {:?}", file.path().display(), args.model.kv_type);

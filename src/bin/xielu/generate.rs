@@ -1,20 +1,23 @@
 //! `xielu generate`: continue a prompt.
 
-use std::io::{Write as _, stdout};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{IsTerminal as _, Write as _, stdout};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use xielu::Config;
+use xielu::checkpoint::Checkpoint;
 use xielu::llama::{Decoder, Sampler, SamplerOptions};
 use xielu::tokenizer::Tokenizer;
+use xielu::{Config, escaped_lines};
 
 use crate::args::ModelArgs;
 use crate::interrupt;
 use crate::model::ReadsText as _;
-use crate::session::with_decoder;
+use crate::room::default_context;
+use crate::session::{self, Need, with_decoder};
+use crate::text;
 
-/// Context when `--context` is not given and the model was trained for more.
-const DEFAULT_CONTEXT: usize = 4096;
 /// Prompt tokens that go through the layers together.
 const BATCH: usize = 64;
 
@@ -24,29 +27,38 @@ const BATCH: usize = 64;
 Examples:
   xielu generate models/tiny-Q8_0.gguf --prompt 'The `Vec<T>` type is'
   xielu generate ./Apertus-8B --prompt 'Once upon a time' -n 200 --temp 0.8 --top-p 0.9 --seed 7
+  fortune | xielu generate model.gguf --prompt-file - -n -1
   xielu generate model.gguf --prompt-file question.txt --context 2048 --kv-type bf16 --tiled-mlp")]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     prompt: PromptArgs,
-    /// Tokens to generate at most
-    #[arg(short = 'n', long = "tokens", value_name = "N", default_value_t = 64)]
-    n: usize,
+    /// Tokens to generate at most; -1 or `none`: until the text ends or the context is full
+    #[arg(short = 'n', long = "tokens", aliases = ["n-predict", "predict"], value_name = "N",
+          default_value = "64", allow_negative_numbers = true)]
+    n: Limit,
     /// Temperature; 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     temp: f32,
     /// Sample among the K likeliest tokens only; 0 takes all
     #[arg(long, value_name = "K", default_value_t = 40)]
     top_k: usize,
     /// Sample among the likeliest tokens that together have this probability
-    #[arg(long, value_name = "P", default_value_t = 0.95)]
+    #[arg(long, value_name = "P", default_value_t = 0.95, allow_negative_numbers = true)]
     top_p: f32,
-    /// Seed of the sampler: the same seed gives the same text
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// Positions of the KV cache; what the model was trained for, at most 4096, when not given
-    #[arg(long, value_name = "N")]
+    /// Seed of the sampler: the same seed gives the same text; -1 takes another each time
+    #[arg(
+        long,
+        short_alias = 's',
+        value_name = "N",
+        default_value = "0",
+        allow_negative_numbers = true
+    )]
+    seed: Seed,
+    /// Positions of the KV cache; when not given, what the model was trained for, at most 4096,
+    /// and less where that would take much of the memory
+    #[arg(long, short_alias = 'c', alias = "ctx-size", value_name = "N")]
     context: Option<usize>,
     /// Print token ids instead of text
     #[arg(long)]
@@ -54,18 +66,60 @@ pub struct Args {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct PromptArgs {
     /// The text to continue; special tokens in it are recognised
-    #[arg(long, short, value_name = "TEXT")]
+    #[arg(long, short, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
-    /// File with the text to continue
-    #[arg(long, value_name = "FILE")]
+    /// File with the text to continue; `-` is standard input
+    #[arg(long, short_alias = 'f', alias = "file", value_name = "FILE")]
     prompt_file: Option<std::path::PathBuf>,
 }
 
+/// The most tokens to generate; `None` without a limit.
+#[derive(Clone, Copy, Debug)]
+struct Limit(Option<usize>);
+
+impl FromStr for Limit {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "-1" | "none" => Ok(Limit(None)),
+            _ => Ok(Limit(Some(text.parse().map_err(|_| "not a number of tokens")?))),
+        }
+    }
+}
+
+/// The sampler's seed; `None` is one that nobody chose.
+#[derive(Clone, Copy, Debug)]
+struct Seed(Option<u64>);
+
+impl FromStr for Seed {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "-1" => Ok(Seed(None)),
+            _ => Ok(Seed(Some(text.parse().map_err(|_| "not a number from 0 to 2^64 - 1")?))),
+        }
+    }
+}
+
+impl Seed {
+    /// The seed, which is said if nobody chose it.
+    fn get(self) -> u64 {
+        self.0.unwrap_or_else(|| {
+            // The keys of hash maps are the standard library's only random numbers.
+            let seed = RandomState::new().build_hasher().finish();
+            tell!("seed {seed}");
+            seed
+        })
+    }
+}
+
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let file = args.model.file.open(&args.model.model)?;
+    let file = args.model.open()?;
     let view = file.view()?;
     let config = view
         .checkpoint()
@@ -73,19 +127,25 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .with_context(|| format!("cannot run {}", file.path().display()))?;
     let tokenizer = view.tokenizer()?;
     let prompt = prompt_ids(&args.prompt, &tokenizer)?;
-    let context = context(args, &config, prompt.len())?;
     let sampler = sampler(args)?;
+    let context = context(args, view.checkpoint(), &config, prompt.len())?;
+    let need = Need { context, batch: BATCH, advice: "lower --context" };
     interrupt::catch()?;
-    with_decoder(&view, file.path(), &args.model, context, BATCH, |decoder, config| {
+    with_decoder(&view, file.path(), &args.model, &need, |decoder, config| {
         let trained = config.context_length;
         if context > trained {
-            eprintln!("warning: the model was trained for a context of {trained}, not {context}");
+            tell!("warning: the model was trained for a context of {trained}, not {context}");
         }
         let mut stream = tokenizer.stream();
         let mut out = stdout();
+        // A terminal gets no control characters; a file gets the text as it is.
+        let terminal = out.is_terminal();
         let mut write = |text: Option<String>| -> anyhow::Result<()> {
             let Some(text) = text else { return Ok(()) };
-            out.write_all(text.as_bytes())?;
+            match terminal {
+                true => write!(out, "{}", escaped_lines(&text))?,
+                false => out.write_all(text.as_bytes())?,
+            }
             Ok(out.flush()?)
         };
         let mut print = |id: u32| match args.ids {
@@ -96,18 +156,20 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             prompt.iter().try_for_each(|&id| print(id))?;
         }
         let speed = generate(
-            args,
+            args.n.0,
             decoder,
             config.output_vocab_size,
             sampler,
             &tokenizer,
             &prompt,
             &mut print,
-        )?;
+        );
+        // What was printed ends, whatever ended it.
         write(stream.finish()?)?;
         say!("");
+        let speed = speed?;
         let isa = args.model.compute.kernels()?.isa();
-        eprintln!("{speed}; {isa}, {} threads", rayon::current_num_threads());
+        tell!("{speed}; {isa}, {} threads", rayon::current_num_threads());
         interrupt::check()
     })
 }
@@ -115,26 +177,39 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn prompt_ids(args: &PromptArgs, tokenizer: &Tokenizer) -> anyhow::Result<Vec<u32>> {
     let text = match (&args.prompt, &args.prompt_file) {
         (Some(text), _) => text.clone(),
-        (None, Some(file)) => std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read the prompt {}", file.display()))?,
-        (None, None) => bail!("no prompt; give --prompt TEXT"),
+        (None, Some(file)) => text::read(file, "prompt")?,
+        (None, None) => {
+            bail!("no prompt; give --prompt TEXT, or --prompt-file FILE (`-` is standard input)")
+        }
     };
     let ids = tokenizer.encode_prompt(&text)?;
     if ids.is_empty() {
-        bail!("the prompt is empty; give --prompt some text");
+        bail!("the prompt is empty, and this model begins no text by itself; give it some text");
     }
     Ok(ids)
 }
 
 /// Positions of the KV cache; everything asked for must fit.
-fn context(args: &Args, config: &Config, prompt: usize) -> anyhow::Result<usize> {
-    let context = args.context.unwrap_or(config.context_length.min(DEFAULT_CONTEXT));
-    let needed = prompt.saturating_add(args.n);
+fn context(
+    args: &Args,
+    checkpoint: &dyn Checkpoint<'_>,
+    config: &Config,
+    prompt: usize,
+) -> anyhow::Result<usize> {
+    if args.context == Some(0) {
+        bail!("--context is 0; give 1 or more");
+    }
+    // Without a limit there is to be room for something.
+    let n = args.n.0.unwrap_or(1);
+    let needed = prompt.saturating_add(n);
+    let context = args.context.unwrap_or_else(|| {
+        let options = session::options(&args.model, BATCH);
+        default_context(checkpoint, config, &options, args.model.kv_type.into(), needed)
+    });
     if needed > context {
         bail!(
-            "context full: a prompt of {prompt} tokens and {} to generate need {needed} positions \
-             and there are {context}; lower -n, shorten the prompt or raise --context",
-            args.n
+            "context full: a prompt of {prompt} tokens and {n} to generate need {needed} positions \
+             and there are {context}; lower -n, shorten the prompt or raise --context"
         );
     }
     Ok(context)
@@ -151,7 +226,7 @@ fn sampler(args: &Args) -> anyhow::Result<Sampler> {
         temperature: args.temp,
         top_k: args.top_k,
         top_p: args.top_p,
-        seed: args.seed,
+        seed: args.seed.get(),
     }))
 }
 
@@ -175,8 +250,9 @@ impl std::fmt::Display for Speed {
     }
 }
 
+/// Generates at most `limit` tokens; without a limit until the context is full.
 fn generate(
-    args: &Args,
+    limit: Option<usize>,
     decoder: &mut Decoder<'_, '_, '_>,
     vocab_size: usize,
     mut sampler: Sampler,
@@ -194,14 +270,18 @@ fn generate(
     let prompt_time = start.elapsed();
     let start = Instant::now();
     let mut generated = 0;
-    while generated < args.n && !interrupt::requested() {
+    let more = |generated| limit.is_none_or(|limit| generated < limit);
+    while more(generated) && !interrupt::requested() {
         let id = sampler.sample(&logits)?;
         generated += 1;
         if tokenizer.is_end(id) {
             break;
         }
         print(id)?;
-        if generated < args.n {
+        if decoder.position() == decoder.context() {
+            break;
+        }
+        if more(generated) {
             decoder.step(id, &mut logits)?;
         }
     }

@@ -4,8 +4,21 @@
 /// `println!` that returns an error instead of panicking when the reader has gone.
 macro_rules! say {
     ($($arg:tt)*) => {
-        std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($arg)*)))?
+        std::io::Write::write_fmt(
+            &mut crate::terminal::Escaping(std::io::stdout()),
+            format_args!("{}\n", format_args!($($arg)*)),
+        )?
     };
+}
+
+/// `eprintln!` that a standard error which cannot be written to does not stop.
+macro_rules! tell {
+    ($($arg:tt)*) => {{
+        let _ = std::io::Write::write_fmt(
+            &mut crate::terminal::Escaping(std::io::stderr()),
+            format_args!("{}\n", format_args!($($arg)*)),
+        );
+    }};
 }
 
 mod args;
@@ -16,14 +29,19 @@ mod drawing;
 mod generate;
 mod inspect;
 mod interrupt;
+mod machine;
 mod model;
 mod perplexity;
 mod quantize;
 mod report;
+mod room;
 mod selftest;
 mod session;
+mod terminal;
+mod text;
 #[cfg(feature = "train")]
 mod train;
+mod usage;
 #[cfg(not(feature = "train"))]
 mod without_train;
 
@@ -70,7 +88,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return usage::report(&e),
+    };
+    let result = match cli.command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Perplexity(args) => perplexity::run(&args),
@@ -91,11 +113,11 @@ fn main() -> ExitCode {
         // The reader of our output has gone (`xielu ... | head`): nothing to report.
         Err(e) if report::is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) if interrupt::requested() => {
-            eprintln!("{}", report::message(&e));
+            tell!("{}", report::message(&e));
             ExitCode::from(130)
         }
         Err(e) => {
-            eprintln!("error: {}", report::message(&e));
+            tell!("error: {}", report::message(&e));
             ExitCode::FAILURE
         }
     }

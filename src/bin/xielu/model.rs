@@ -22,7 +22,7 @@ impl FileArgs {
         let access = if self.no_mmap { Access::Read } else { Access::Map };
         let file = ModelFile::open_with(path, access)?;
         if let ModelFile::Hf(dir) = &file {
-            dir.notes().for_each(|note| eprintln!("note: {note}"));
+            dir.notes().for_each(|note| tell!("note: {note}"));
         }
         Ok(file)
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use xielu::llama::Decoder;
 use xielu::tokenizer::{Special, Tokenizer};
@@ -10,7 +10,9 @@ use xielu::tokenizer::{Special, Tokenizer};
 use crate::args::ModelArgs;
 use crate::interrupt;
 use crate::model::ReadsText as _;
-use crate::session::with_decoder;
+use crate::room::allocate;
+use crate::session::{Need, with_decoder};
+use crate::text;
 
 /// Measure a model's perplexity on a text.
 ///
@@ -25,7 +27,7 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// The text
+    /// The text; `-` is standard input
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     /// Tokens of a window
@@ -74,15 +76,16 @@ impl Score {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let file = args.model.file.open(&args.model.model)?;
+    let file = args.model.open()?;
     let view = file.view()?;
     let windows = read_windows(&args.text, &view.tokenizer()?, args.window, args.windows)?;
     interrupt::catch()?;
     let batch = args.window / 2;
-    let score = with_decoder(&view, file.path(), &args.model, args.window, batch, |d, config| {
+    let need = Need { context: args.window, batch, advice: "lower --window" };
+    let score = with_decoder(&view, file.path(), &args.model, &need, |d, config| {
         if args.window > config.context_length {
             let trained = config.context_length;
-            eprintln!("warning: the model was trained for a context of {trained}");
+            tell!("warning: the model was trained for a context of {trained}");
         }
         let bar = progress_bar(windows.len())?;
         let mut score = Score::default();
@@ -130,8 +133,7 @@ pub fn read_windows(
         bail!("--window {window} is too small to score anything; give 4 or more");
     }
     let shown = path.display();
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read the text {shown}"))?;
+    let text = text::read(path, "text")?;
     let mut ids: Vec<u32> = tokenizer.bos().into_iter().collect();
     ids.extend(tokenizer.encode(&text, Special::Plain)?);
     let cut = ids.chunks_exact(window).take(limit.unwrap_or(usize::MAX));
@@ -158,7 +160,7 @@ pub fn score_windows(
     first: usize,
     mut scored: impl FnMut(&[f64]),
 ) -> anyhow::Result<()> {
-    let mut logits = Vec::new();
+    let mut logits: Box<[f32]> = Box::default();
     for window in windows {
         interrupt::check()?;
         let written = |&&id: &&u32| (id as usize) < vocab_size;
@@ -177,8 +179,13 @@ pub fn score_windows(
         let batches = window[first..last].chunks(batch);
         for (batch, targets) in batches.zip(window[first + 1..].chunks(batch)) {
             decoder.batch(batch)?;
-            logits.resize(batch.len() * vocab_size, 0.0);
-            decoder.logits(&mut logits)?;
+            let n = batch.len() * vocab_size;
+            if logits.len() < n {
+                let what = format!("the logits of {} tokens take", batch.len());
+                logits = allocate(n, &what, "lower --window")?;
+            }
+            let logits = logits.get_mut(..n).unwrap_or_default();
+            decoder.logits(logits)?;
             let rows = logits.chunks_exact(vocab_size).zip(targets);
             nlls.extend(rows.map(|(row, &target)| negative_log_likelihood(row, target)));
         }

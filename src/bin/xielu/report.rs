@@ -4,7 +4,7 @@ use std::io;
 
 use xielu::checkpoint::hf::HfError;
 use xielu::llama::KvType;
-use xielu::{Error, NonFinite};
+use xielu::{Error, NonFinite, escaped};
 
 /// The error and its causes, without those that the text before already names, and a hint.
 pub fn message(error: &anyhow::Error) -> String {
@@ -20,7 +20,7 @@ pub fn message(error: &anyhow::Error) -> String {
     if let Some(hint) = error.chain().find_map(hint) {
         message = format!("{message}; {hint}");
     }
-    message.replace('\n', " ")
+    escaped(&message.replace('\n', " ")).to_string()
 }
 
 /// Whether the reader of the output has gone (`xielu ... | head`).

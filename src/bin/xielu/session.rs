@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use indicatif::HumanBytes;
 use xielu::kernels::QK;
 use xielu::llama::{Decoder, DecoderOptions, KvCache, Layer, Model};
@@ -10,20 +10,35 @@ use xielu::{Backend, Config};
 
 use crate::args::ModelArgs;
 use crate::model::ModelView;
+use crate::room::{allocate, announce};
 
 /// Hidden values of the MLP held at a time with `--tiled-mlp`: 8 blocks.
 const TILE: usize = 8 * QK;
 
-/// Loads the model of `view` and hands a decoder with room for `context` positions to `work`.
+/// What a command asks of its decoder.
+pub struct Need {
+    /// Positions of the KV cache.
+    pub context: usize,
+    /// Tokens that go through the layers together, at most.
+    pub batch: usize,
+    /// What the user can do if that takes too much memory.
+    pub advice: &'static str,
+}
+
+/// The sizes that `args` and `batch` ask for.
+pub fn options(args: &ModelArgs, batch: usize) -> DecoderOptions {
+    DecoderOptions { batch, mlp_tile: if args.tiled_mlp { TILE } else { usize::MAX } }
+}
+
+/// Loads the model of `view` and hands a decoder to `work`.
 pub fn with_decoder<T>(
     view: &ModelView<'_>,
     path: &Path,
     args: &ModelArgs,
-    context: usize,
-    batch: usize,
+    need: &Need,
     work: impl FnOnce(&mut Decoder<'_, '_, '_>, &Config) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    with_decoder_on(args.backend()?, view, path, args, context, batch, work)
+    with_decoder_on(args.backend()?, view, path, args, need, work)
 }
 
 /// As [`with_decoder`], on the given kernels and threads.
@@ -32,8 +47,7 @@ pub fn with_decoder_on<T>(
     view: &ModelView<'_>,
     path: &Path,
     args: &ModelArgs,
-    context: usize,
-    batch: usize,
+    need: &Need,
     work: impl FnOnce(&mut Decoder<'_, '_, '_>, &Config) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let cannot_run = || format!("cannot run {}", path.display());
@@ -44,18 +58,17 @@ pub fn with_decoder_on<T>(
     let (mut packed_layers, mut packed);
     if args.pack {
         let bytes = model.packed_bytes(&backend.kernels);
-        packed = allocate(bytes, 0u8, "packed weights take", "go without --pack")?;
+        packed = allocate(bytes, "packed weights take", "go without --pack")?;
         packed_layers = vec![Layer::EMPTY; config.num_layers];
         model = model.pack(&backend.kernels, &mut packed_layers, &mut packed)?;
         report_packing(bytes);
     }
-    let mlp_tile = if args.tiled_mlp { TILE } else { usize::MAX };
-    let options = DecoderOptions { batch, mlp_tile };
-    let kv_type = args.kv_type.into();
+    let &Need { context, batch, advice } = need;
+    let (options, kv_type) = (options(args, batch), args.kv_type.into());
+    announce(&config, &options, context, kv_type, advice)?;
     let what = format!("a context of {context} tokens takes");
-    let advice = "lower --context";
-    let mut kv = allocate(KvCache::bytes_needed(&config, context, kv_type), 0u8, &what, advice)?;
-    let mut scratch = allocate(Decoder::scratch_len(&config, &options), 0f32, &what, advice)?;
+    let mut kv = allocate(KvCache::bytes_needed(&config, context, kv_type), &what, advice)?;
+    let mut scratch = allocate(Decoder::scratch_len(&config, &options), &what, advice)?;
     let cache = KvCache::new(&config, context, kv_type, &mut kv)?;
     let mut decoder = Decoder::new(&model, backend, options, cache, &mut scratch)?;
     work(&mut decoder, &config)
@@ -64,22 +77,11 @@ pub fn with_decoder_on<T>(
 /// Says what `--pack` took.
 fn report_packing(bytes: usize) {
     if bytes == 0 {
-        eprintln!(
+        tell!(
             "nothing to pack: that takes quantized matrices with rows a multiple of 32 and columns \
              a multiple of 256, and SIMD kernels"
         );
     } else {
-        eprintln!("packed weights: {} in memory, beside the file", HumanBytes(bytes as u64));
+        tell!("packed weights: {} in memory, beside the file", HumanBytes(bytes as u64));
     }
-}
-
-/// `len` elements, or an error in words instead of an abort.
-fn allocate<T: Clone>(len: usize, zero: T, what: &str, advice: &str) -> anyhow::Result<Vec<T>> {
-    let mut memory = Vec::new();
-    if memory.try_reserve_exact(len).is_err() {
-        let bytes = len.saturating_mul(size_of::<T>());
-        bail!("{what} {bytes} bytes of memory; {advice}");
-    }
-    memory.resize(len, zero);
-    Ok(memory)
 }

@@ -1,12 +1,14 @@
 //! What can go wrong with a Hugging Face directory.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::string::String;
 use std::vec::Vec;
 
 use safetensors::{Dtype, SafeTensorError};
+
+use crate::escape::Escaping;
 
 /// Why a directory is not a usable checkpoint. Every message names the file or tensor.
 #[derive(Debug)]
@@ -191,6 +193,7 @@ pub enum HfError {
 
 impl fmt::Display for HfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping(f);
         match self {
             HfError::Io { path, source } => write!(f, "cannot read {}: {source}", path.display()),
             HfError::Json { path, source } => {

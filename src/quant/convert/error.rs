@@ -1,10 +1,11 @@
 //! What can go wrong in a conversion.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
 use std::string::String;
 
+use crate::escape::Escaping;
 use crate::quant::EncodeError;
 
 /// Why a conversion stopped. Nothing is left at the output path, and what was there before
@@ -49,8 +50,9 @@ pub enum ConvertError {
 
 impl fmt::Display for ConvertError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping(f);
         match self {
-            ConvertError::Source(e) => e.fmt(f),
+            ConvertError::Source(e) => write!(f, "{e}"),
             ConvertError::UnknownTensor(name) => {
                 write!(f, "tensor {name} belongs to no part of a model that is supported")
             }

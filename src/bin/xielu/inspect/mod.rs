@@ -11,12 +11,13 @@ use std::io::{BufWriter, Write, stdout};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use xielu::Config;
 use xielu::checkpoint::AtomicFile;
 use xielu::config::RopeScaling;
+use xielu::{Config, escaped};
 
 use crate::drawing::fixed;
 use crate::model::{FileArgs, ModelFile, ModelView};
+use crate::terminal::Escaping;
 use alphas::LayerAlphas;
 use memory::MemoryArgs;
 
@@ -50,7 +51,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let file = args.file.open(&args.model)?;
     let view = file.view()?;
-    let mut out = BufWriter::new(stdout().lock());
+    let mut out = Escaping(BufWriter::new(stdout().lock()));
     let config = view.checkpoint().config();
     writeln!(out, "{}", file.path().display())?;
     if let ModelView::Gguf(model) = &view {
@@ -60,9 +61,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             1 => String::new(),
             parts => format!(", in {parts} parts"),
         };
-        writeln!(out, "GGUF version {}, architecture {name}{parts}", gguf.version())?;
+        let (version, name) = (gguf.version(), escaped(name));
+        writeln!(out, "GGUF version {version}, architecture {name}{parts}")?;
         if gguf.prefixed_alpha_keys() {
-            eprintln!(
+            tell!(
                 "warning: the alphas stand under keys with an architecture prefix, \
                  which llama.cpp does not read; `xielu quantize` writes the usual keys"
             );
@@ -106,7 +108,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let drawing = svg::draw(&title, &layers)?;
         AtomicFile::write(path, drawing.as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
-        eprintln!("wrote {}", path.display());
+        tell!("wrote {}", path.display());
     }
     Ok(())
 }
@@ -123,6 +125,7 @@ fn print_metadata(
     use xielu::checkpoint::gguf::Value;
     writeln!(out, "\nMetadata")?;
     for (key, value) in gguf.metadata() {
+        let key = escaped(key).to_string();
         match value {
             Value::Array(array) => {
                 let kind = array.element_type();

@@ -2,6 +2,7 @@
 
 use anyhow::anyhow;
 use plotters::prelude::*;
+use xielu::escaped;
 
 use super::alphas::LayerAlphas;
 use crate::drawing::{
@@ -27,7 +28,7 @@ fn draw_into(svg: &mut String, title: &str, layers: &[LayerAlphas]) -> DrawResul
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
-        .caption(title, ("sans-serif", 2 * TEXT))
+        .caption(escaped(title).to_string(), ("sans-serif", 2 * TEXT))
         .margin(32)
         .x_label_area_size(4 * TEXT)
         .y_label_area_size(4 * TEXT)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use xielu::checkpoint::{Checkpoint as _, Role};
+use xielu::escaped;
 
 use crate::model::ModelView;
 
@@ -24,7 +25,7 @@ fn list(view: &ModelView<'_>) -> anyhow::Result<Vec<Listed>> {
             .split()
             .tensors()
             .map(|(_, info)| Listed {
-                name: info.name.into(),
+                name: escaped(info.name).to_string(),
                 kind: info.ggml_type.to_string(),
                 shape: info.dims().iter().rev().copied().collect(),
                 bytes: info.byte_len(),
@@ -35,7 +36,7 @@ fn list(view: &ModelView<'_>) -> anyhow::Result<Vec<Listed>> {
             let stored = Role::all(&config).filter_map(|role| dir.stored(role));
             Ok(stored
                 .map(|tensor| Listed {
-                    name: tensor.name,
+                    name: escaped(&tensor.name).to_string(),
                     kind: tensor.dtype.to_string(),
                     shape: tensor.shape.iter().map(|&dim| dim as u64).collect(),
                     bytes: Some(tensor.bytes as u64),

@@ -149,7 +149,7 @@ fn vocabulary(dir: &HfDir, args: &Args) -> anyhow::Result<Option<Vocabulary>> {
         VocabularyOptions { pre: args.pre.as_deref(), without_json: args.no_tokenizer_json };
     let vocabulary = dir.vocabulary(options).context("cannot convert the tokenizer")?;
     for lost in vocabulary.iter().flat_map(|vocabulary| &vocabulary.lost) {
-        eprintln!("note: {lost}");
+        tell!("note: {lost}");
     }
     Ok(vocabulary)
 }

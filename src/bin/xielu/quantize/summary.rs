@@ -38,7 +38,7 @@ pub fn print(reports: &[TensorReport], verbose: bool) -> anyhow::Result<()> {
         }
     }
     for note in fallbacks(reports) {
-        eprintln!("note: {note}");
+        tell!("note: {note}");
     }
     let mut together = Group::default();
     for ((from, to), group) in &groups {

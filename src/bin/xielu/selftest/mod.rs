@@ -15,7 +15,7 @@ use xielu::{Backend, Serial};
 
 use crate::args::{ComputeArgs, KvArg, ModelArgs};
 use crate::model::{FileArgs, ModelFile};
-use crate::session::with_decoder_on;
+use crate::session::{Need, with_decoder_on};
 
 /// Check the kernels of this machine, and a model if one is given.
 ///
@@ -82,10 +82,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn greedy_run(file: &ModelFile, kernels: Kernels) -> anyhow::Result<String> {
     let path = file.path();
     let view = file.view()?;
+    let need = Need { context: TOKENS, batch: 1, advice: "end other programs" };
     let greedy = |kernels| {
         let args = ModelArgs::plain(path, KvArg::F32);
         let backend = Backend::new(kernels, &Serial);
-        with_decoder_on(backend, &view, path, &args, TOKENS, 1, |decoder, config| {
+        with_decoder_on(backend, &view, path, &args, &need, |decoder, config| {
             let mut logits = vec![0.0; config.output_vocab_size];
             let mut ids = vec![0];
             for position in 0..TOKENS {

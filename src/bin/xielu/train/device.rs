@@ -49,8 +49,8 @@ impl DeviceArgs {
         let known = name.as_deref().and_then(peak_flops);
         let peak_flops = self.peak_tflops.map(|tflops| tflops * 1e12).or(known);
         match (&name, peak_flops) {
-            (Some(name), Some(peak)) => eprintln!("on {name}, {:.0} TFLOP/s at most", peak / 1e12),
-            (Some(name), None) => eprintln!("on {name}; --peak-tflops gives its utilisation"),
+            (Some(name), Some(peak)) => tell!("on {name}, {:.0} TFLOP/s at most", peak / 1e12),
+            (Some(name), None) => tell!("on {name}; --peak-tflops gives its utilisation"),
             (None, _) => {}
         }
         Ok(Machine { device, peak_flops })

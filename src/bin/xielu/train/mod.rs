@@ -76,7 +76,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     interrupt::catch()?;
     warn_of_family(&config)?;
     let dataset = open_data(&config, &dir.data(), dir.checkpoints().exists())?;
-    eprintln!("{} parameters", config.model.parameter_count()?);
+    tell!("{} parameters", config.model.parameter_count()?);
     let resume = format!("xielu train --resume --out {}", out.display());
     let (dir, config, dataset) = (&dir, &config, &dataset);
     Run { dir, config, dataset, machine: &machine, name: "", resume: &resume }.finish()?;
@@ -121,9 +121,9 @@ pub fn open_data(config: &TrainConfig, dir: &Path, goes_on: bool) -> anyhow::Res
         data::prepare(config, dir, progress::data()?)?
     };
     let train = &dataset.train;
-    eprintln!("{} tokens of text, {} sequences an epoch", train.tokens(), train.per_epoch());
+    tell!("{} tokens of text, {} sequences an epoch", train.tokens(), train.per_epoch());
     if let Some(validation) = &dataset.validation {
-        eprintln!("validation: {} windows of {}", validation.windows(), validation.length());
+        tell!("validation: {} windows of {}", validation.windows(), validation.length());
     }
     Ok(dataset)
 }
@@ -132,7 +132,7 @@ pub fn open_data(config: &TrainConfig, dir: &Path, goes_on: bool) -> anyhow::Res
 fn warn_of_family(config: &TrainConfig) -> anyhow::Result<()> {
     let shape = config.model.to_config()?;
     if Family::of(&shape) == Family::XieluLlama {
-        eprintln!(
+        tell!(
             "note: this library alone will read the model; transformers has no class for it \
              (it has one for xielu and relu2 with model.qk_norm = true, and for swiglu)"
         );

@@ -58,7 +58,7 @@ impl Display {
         self.bar.set_position(step.step);
         let due = |every| step.step.is_multiple_of(every) || step.step == self.total;
         if self.every.is_some_and(due) {
-            eprintln!("{}step {}/{}: {text}", self.name, step.step, self.total);
+            tell!("{}step {}/{}: {text}", self.name, step.step, self.total);
         }
         self.bar.set_message(text);
     }
@@ -90,7 +90,7 @@ pub fn data() -> anyhow::Result<OnProgress<'static>> {
         bar.set_position(progress.done);
         bar.set_message(progress.task);
         if bar.is_hidden() && last.elapsed() > Duration::from_secs(10) {
-            eprintln!("{}: {} of {} bytes", progress.task, progress.done, progress.total);
+            tell!("{}: {} of {} bytes", progress.task, progress.done, progress.total);
             last = Instant::now();
         }
         if progress.done >= progress.total {

@@ -15,7 +15,7 @@ use super::{convert_or_explain, summary};
 use crate::args::{ComputeArgs, KvArg, ModelArgs};
 use crate::model::{ModelFile, ModelView, ReadsText as _};
 use crate::perplexity::{read_windows, score_windows};
-use crate::session::with_decoder_on;
+use crate::session::{Need, with_decoder_on};
 
 /// What to measure on.
 #[derive(Debug, clap::Args)]
@@ -141,7 +141,8 @@ impl Measure<'_> {
         let args = ModelArgs::plain(path, KvArg::F16);
         // The batch that `score_windows` uses; one more where a window is odd.
         let batch = window.div_ceil(2);
-        with_decoder_on(self.backend, view, path, &args, window, batch, |decoder, config| {
+        let need = Need { context: window, batch, advice: "lower --window" };
+        with_decoder_on(self.backend, view, path, &args, &need, |decoder, config| {
             before(decoder)?;
             let mut scores = Vec::new();
             score_windows(decoder, config.output_vocab_size, self.windows, window / 2, |nlls| {

@@ -1,0 +1,31 @@
+//! Command lines that cannot be parsed.
+
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+
+/// The exit code of a wrong command line.
+const USAGE: u8 = 2;
+
+/// Prints what is wrong, or the help that was asked for.
+pub fn report(error: &Error) -> ExitCode {
+    if let (ErrorKind::UnknownArgument, Some(option)) = (error.kind(), option(error)) {
+        let similar = match error.get(ContextKind::SuggestedArg) {
+            Some(ContextValue::String(name)) => format!("; a similar one is {name}"),
+            _ => String::new(),
+        };
+        tell!("error: there is no option {option}{similar}; --help lists all");
+        return ExitCode::from(USAGE);
+    }
+    // Nothing can be said where this fails.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// The option that is not known. (A word too many is not an option: clap tells of the usage.)
+fn option(error: &Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidArg)? {
+        ContextValue::String(name) if name.starts_with('-') => Some(name),
+        _ => None,
+    }
+}
