@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(format!("{}", escaped(plain)), plain);
         assert_eq!(format!("{:?}", escaped("x\0")), "\"x\\u{0}\"");
         let mut out = String::new();
-        write!(Escaping(&mut out), "{} {}", 1, "\u{7}\nx").unwrap();
-        assert_eq!(out, "1 \\u{7} x");
+        write!(Escaping(&mut out), "{hostile}").unwrap();
+        assert_eq!(out, "a\\u{1b}[31mb\\u{9b}2J\\u{7f}\\u{d} \\u{9}\\u{202e}c");
     }
 }

@@ -116,7 +116,7 @@ fn names_do_not_control_the_terminal() {
     let dir = tempfile::tempdir().unwrap();
     let is_clean = |text: &str| !text.chars().any(|c| c.is_control() && c != '\n');
     let (name, hostile) = (b"blk.0.attn_norm.weight", b"blk.0.\x1b[2J\x1b]0;\x07.weight");
-    let path = patched(dir.path(), "", name, hostile);
+    let path = patched(dir.path(), "GGUF", name, hostile);
     let out = succeeds(&["inspect", arg(&path), "--metadata"]);
     assert!(is_clean(&out) && out.contains("blk.0.\\u{1b}[2J\\u{1b}]0;\\u{7}"), "{out}");
     let path = patched(dir.path(), "general.architecture", b"apertus", b"\x1b[31m\x07\x08");

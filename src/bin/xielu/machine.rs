@@ -1,6 +1,6 @@
 //! How much memory this process may still take.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Bytes that are free, or can be made so: of the machine, and of the control groups the process
 /// is in (containers). `None` where the system does not say.
@@ -64,12 +64,12 @@ fn control_groups(root: &Path) -> Vec<u64> {
         // group is the top.
         let group = top.join(path.trim_start_matches('/'));
         let groups = group.ancestors().take_while(|group| group.starts_with(&top));
-        free.extend(groups.filter_map(|group| left(files, &group.to_path_buf())));
+        free.extend(groups.filter_map(|group| left(files, group)));
     }
     free
 }
 
-fn left(files: &Files, group: &PathBuf) -> Option<u64> {
+fn left(files: &Files, group: &Path) -> Option<u64> {
     let number = |name| -> Option<u64> {
         std::fs::read_to_string(group.join(name)).ok()?.trim().parse().ok()
     };

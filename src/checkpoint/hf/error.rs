@@ -336,7 +336,7 @@ impl fmt::Display for HfError {
     }
 }
 
-fn cache_root(f: &mut fmt::Formatter<'_>, dir: &Path, snapshots: &[PathBuf]) -> fmt::Result {
+fn cache_root(f: &mut impl fmt::Write, dir: &Path, snapshots: &[PathBuf]) -> fmt::Result {
     write!(f, "{} is an entry of Hugging Face's cache", dir.display())?;
     match snapshots {
         [] => f.write_str(" without a snapshot: download the model again"),
