@@ -1,12 +1,13 @@
 //! Why a model cannot be opened.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
 
 use super::gguf::GgufError;
 #[cfg(feature = "safetensors")]
 use super::hf::HfError;
+use crate::escape::Escaping;
 
 /// Why a model cannot be opened: one sentence that names the file.
 #[derive(Debug)]
@@ -79,6 +80,7 @@ pub enum OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping(f);
         match self {
             OpenError::Io { path, source } => {
                 write!(f, "cannot open the model {}: {source}", path.display())
