@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_context_fits_its_budget() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny-Q8_0.gguf");
-        let file = ModelFile::open(path.as_ref()).unwrap();
+        let file = ModelFile::open(path).unwrap();
         let view = file.view().unwrap();
         let config = view.checkpoint().config().unwrap();
         let options = DecoderOptions::default();
