@@ -15,7 +15,7 @@ use xielu_fuzz::directory;
 
 static DIR: LazyLock<PathBuf> = LazyLock::new(|| directory::path("hf"));
 
-fuzz_target!(init: xielu_fuzz::let_panics_unwind(), |bytes: &[u8]| {
+fuzz_target!(|bytes: &[u8]| {
     if !directory::write(&DIR, bytes) {
         return;
     }

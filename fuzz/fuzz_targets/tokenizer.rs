@@ -17,7 +17,7 @@ static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
 
 const TEXTS: [&str; 4] = ["", "The `Vec<T>` type is", " \n\n\té漢字🙂\u{0}\u{301}", "</s><s> x"];
 
-fuzz_target!(init: xielu_fuzz::let_panics_unwind(), |bytes: &[u8]| {
+fuzz_target!(|bytes: &[u8]| {
     fs::write(DIR.join("tokenizer.json"), bytes).expect("a file in memory");
     let tokenizer = match Tokenizer::from_hf_dir(&DIR) {
         Ok(tokenizer) => tokenizer,
@@ -31,8 +31,9 @@ fuzz_target!(init: xielu_fuzz::let_panics_unwind(), |bytes: &[u8]| {
             let Ok(ids) = tokenizer.encode(text, special) else { continue };
             let mut stream = tokenizer.stream();
             for id in ids.into_iter().chain([0, 1, u32::MAX]) {
-                let _ = stream(id);
+                let _ = stream.push(id);
             }
+            let _ = stream.finish();
         }
     }
 });

@@ -5,12 +5,6 @@ pub mod directory;
 pub mod gguf;
 pub mod json;
 
-/// Panics unwind, as they do in a program: the library catches those of its dependencies where it
-/// hands them a file. libFuzzer still stops at one that leaves the target.
-pub fn let_panics_unwind() {
-    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
-}
-
 /// In one of so many cases libFuzzer changes the bytes itself: what no structure foresees.
 const BYTES_ONE_IN: u32 = 8;
 
