@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 seconds=${1:?usage: fuzz/run.sh SECONDS [TARGET...]}
 shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(gguf hf_dir tokenizer)
+[ ${#targets[@]} -gt 0 ] || targets=(gguf split hf_dir tokenizer)
 
 # What cargo-fuzz passes: coverage for libFuzzer, and the sanitizer. With a target named, the
 # flags do not reach build scripts.

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the targets `hf_dir` and `tokenizer`: small models of every layout.
+"""Writes the seeds of the targets `hf_dir`, `tokenizer` and `split`: small models of every layout.
 
 `python3 fuzz/seeds.py` from anywhere; needs nothing. The seeds of `gguf` come from
 `tests/gguf_fuzz_seeds.rs`.
 """
 import json
+import struct
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -96,7 +97,75 @@ def tokenizer(**more):
     }
 
 
+def gguf(pairs, tensors):
+    """A GGUF file of f32 zeros: `pairs` are (key, type, packed value), `tensors` name to shape."""
+    def text(value):
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    out = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs))
+    for key, number, value in pairs:
+        out += text(key) + struct.pack("<I", number) + value
+    offset = 0
+    for name, shape in tensors.items():
+        dims = shape[::-1]
+        out += text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, 0, offset)
+        size = 4
+        for dim in dims:
+            size *= dim
+        offset += -(-size // 32) * 32
+    return out + bytes(-len(out) % 32 + offset)
+
+
+def split_model():
+    """Two parts of an Apertus, as llama.cpp's tool writes them, each after its length."""
+    u32, f32 = lambda v: (4, struct.pack("<I", v)), lambda v: (6, struct.pack("<f", v))
+    string = lambda v: (8, struct.pack("<Q", len(v)) + v.encode())
+    floats = lambda *v: (9, struct.pack(f"<IQ{len(v)}f", 6, len(v), *v))
+    layer = "blk.0."
+    first = {"token_embd.weight": [VOCAB, HIDDEN], "output_norm.weight": [HIDDEN],
+             "output.weight": [VOCAB, HIDDEN], f"{layer}attn_norm.weight": [HIDDEN],
+             f"{layer}ffn_norm.weight": [HIDDEN]}
+    second = {f"{layer}attn_{part}.weight": [HIDDEN, HIDDEN] for part in ("q", "k", "v", "output")}
+    second |= {f"{layer}attn_{part}_norm.weight": [HIDDEN // HEADS] for part in "qk"}
+    second |= {f"{layer}ffn_up.weight": [FFN, HIDDEN], f"{layer}ffn_down.weight": [HIDDEN, FFN]}
+    model = {
+        "general.architecture": string("apertus"), "apertus.block_count": u32(1),
+        "apertus.context_length": u32(64), "apertus.embedding_length": u32(HIDDEN),
+        "apertus.feed_forward_length": u32(FFN), "apertus.attention.head_count": u32(HEADS),
+        "apertus.attention.head_count_kv": u32(HEADS), "apertus.rope.freq_base": f32(1e4),
+        "apertus.attention.layer_norm_rms_epsilon": f32(1e-5), "xielu.alpha_p": floats(0.2),
+        "xielu.alpha_n": floats(-1.0), "xielu.beta": floats(0.5), "xielu.eps": floats(-1e-6)}
+    out = b""
+    for number, tensors in enumerate((first, second)):
+        pairs = {"split.no": (2, struct.pack("<H", number)),
+                 "split.count": (2, struct.pack("<H", 2)),
+                 "split.tensors.count": (5, struct.pack("<i", len(first) + len(second)))}
+        pairs |= model if number == 0 else {}
+        file = gguf([(key, *value) for key, value in pairs.items()], tensors)
+        out += struct.pack("<I", len(file)) + file
+    (CORPUS / "split").mkdir(parents=True, exist_ok=True)
+    (CORPUS / "split" / "seed-two-parts").write_bytes(out)
+
+
+def float8(shapes):
+    """Projections as 8-bit floats, each with a scale a row."""
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        quantized = "_proj." in name
+        parts = [(name, "F8_E4M3" if quantized else "BF16", 1 if quantized else 2, shape)]
+        if quantized:
+            parts.append((f"{name}_scale", "BF16", 2, [shape[0], 1]))
+        for part, dtype, size, dims in parts:
+            bytes_ = size
+            for dim in dims:
+                bytes_ *= dim
+            header[part] = {"dtype": dtype, "shape": dims, "data_offsets": [end, end + bytes_]}
+            end += bytes_
+    return header
+
+
 def main():
+    split_model()
     generation = {"eos_token_id": [2, 3], "temperature": 0.8, "top_p": 0.9, "do_sample": True}
     settings = {"bos_token": "<s>", "eos_token": {"content": "</s>"}, "add_bos_token": True,
                 "chat_template": [{"name": "default", "template": "{{ messages }}"}]}
@@ -121,13 +190,12 @@ def main():
         "model.safetensors.index.json": {"metadata": {}, "weight_map": {
             name: file for file, part in files.items() for name in part}},
         **{file: safetensors({n: shapes[n] for n in part}) for file, part in files.items()}})
-    fp8 = safetensors(decoder())
     save("hf_dir", "fp8", {
         "config.json": config(quantization_config={
             "quant_method": "compressed-tensors", "format": "float-quantized", "ignore": [
                 "lm_head"], "config_groups": {"group_0": {"targets": ["Linear"], "weights": {
                     "num_bits": 8, "type": "float", "strategy": "channel", "symmetric": True}}}}),
-        "model.safetensors": fp8})
+        "model.safetensors": float8(decoder())})
     save("tokenizer", "byte-level", tokenizer())
     save("tokenizer", "truncation", tokenizer(
         truncation={"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0},

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use xielu::checkpoint::hf::HfDir;
+use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
 use xielu::checkpoint::{Checkpoint, Role};
 use xielu::tokenizer::Tokenizer;
 use xielu_fuzz::directory;
@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
     for role in [Role::TokenEmbd, Role::OutputNorm, Role::Output] {
         let _ = (&dir).tensor(role);
     }
-    let _ = dir.vocabulary(None);
+    let _ = dir.vocabulary(VocabularyOptions::default());
 });
 
 xielu_fuzz::mutator!(json);

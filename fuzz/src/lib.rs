@@ -4,6 +4,7 @@
 pub mod directory;
 pub mod gguf;
 pub mod json;
+pub mod split;
 
 /// In one of so many cases libFuzzer changes the bytes itself: what no structure foresees.
 const BYTES_ONE_IN: u32 = 8;
