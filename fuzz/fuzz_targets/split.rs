@@ -18,7 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
             return;
         }
     };
-    assert_eq!(model.tensors().count(), parts.iter().map(|part| part.tensors().len()).sum());
+    let tensors: usize = parts.iter().map(|part| part.tensors().len()).sum();
+    assert_eq!(model.tensors().count(), tensors);
     for (part, info) in model.tensors() {
         assert_eq!(part.tensor_data(&info).map(|data| data.len() as u64), info.byte_len());
     }
