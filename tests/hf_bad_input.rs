@@ -116,7 +116,7 @@ fn bad_files() {
     let empty = tempfile::tempdir().unwrap();
     assert!(!HfDir::looks_like(empty.path()));
     let (error, text) = open_error(&empty);
-    assert!(matches!(error, HfError::NoConfig(_)) && text.contains("config.json"), "{text}");
+    assert!(matches!(error, HfError::NoConfig { .. }) && text.contains("config.json"), "{text}");
 
     let config = fixture_config().to_string();
     fs::write(empty.path().join("config.json"), &config).unwrap();

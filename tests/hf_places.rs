@@ -82,8 +82,19 @@ fn pipes_devices_and_links() {
 #[test]
 fn directories_of_another_kind() {
     type Fill = fn(&Path);
-    let cases: [(Fill, &[&str]); 7] = [
-        (|_| {}, &["without config.json"]),
+    let cases: [(Fill, &[&str]); 9] = [
+        (|_| {}, &["without config.json", "give a GGUF file"]),
+        (
+            |d| {
+                fs::create_dir(d.join("tiny")).unwrap();
+                fs::write(d.join("tiny/config.json"), "{}").unwrap();
+            },
+            &["without config.json", "tiny"],
+        ),
+        (
+            |d| fs::create_dir_all(d.join("models--swiss-ai--Tiny/snapshots/0123")).unwrap(),
+            &["cache", "models--swiss-ai--Tiny/snapshots/0123"],
+        ),
         (|d| fs::create_dir_all(d.join("snapshots/0123")).unwrap(), &["cache", "snapshots/0123"]),
         (
             |d| {
@@ -111,6 +122,20 @@ fn directories_of_another_kind() {
         assert!(!HfDir::looks_like(dir.path()));
         says(&dir, words);
     }
+}
+
+/// A snapshot in a cache is called by its repository.
+#[test]
+fn the_name_of_a_model() {
+    let cache = tempfile::tempdir().unwrap();
+    let snapshot = cache.path().join("models--swiss-ai--Apertus-Tiny/snapshots/0123abcd");
+    fs::create_dir_all(&snapshot).unwrap();
+    let model = model();
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(model.path().join(file), snapshot.join(file)).unwrap();
+    }
+    assert_eq!(HfDir::open(&snapshot).unwrap().name(), "Apertus-Tiny");
+    assert_eq!(HfDir::open(fixture()).unwrap().name(), "tiny");
 }
 
 #[test]
@@ -261,6 +286,8 @@ fn tensors_that_would_be_left_out() {
     let mut tensors = fixture_tensors();
     tensors.insert(lora.into(), vector());
     says(&directory(&fixture_config(), &tensors), &["adapter (LoRA)", "merge_and_unload"]);
+    let foreign = renamed(|name| name.replace("model.", "transformer.").replace("lm_head", "head"));
+    says(&directory(&fixture_config(), &foreign), &["head.weight", "not named as"]);
     // RoPE's frequencies are computed.
     let mut tensors = fixture_tensors();
     tensors.insert("model.rotary_emb.inv_freq".into(), vector());

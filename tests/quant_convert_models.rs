@@ -188,6 +188,28 @@ fn rows_that_are_no_whole_blocks_become_f16() {
     assert_eq!((down.dtype, down.cols), (DType::F16, 660));
 }
 
+/// As Apertus 1.5: the key is llama.cpp's.
+#[test]
+fn an_output_head_of_fewer_rows_than_the_embedding() {
+    let mut config = fixture_config();
+    config["model_type"] = "apertus1p5_text".into();
+    config["vocab_size"] = 1100.into();
+    config["output_vocab_size"] = 1024.into();
+    let mut tensors = fixture_tensors();
+    tensors.insert("model.embed_tokens.weight".into(), bf16(&[1100, 128]));
+    let (bytes, _) = convert(directory(&config, &tensors).path(), DType::Q8_0);
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let number = |key| gguf.get(key).and_then(|value| value.as_u64());
+    assert_eq!(number("apertus.vocab_size"), Some(1100));
+    assert_eq!(number("apertus.vocab_size_out"), Some(1024));
+    let read = gguf.config().unwrap();
+    assert_eq!((read.vocab_size, read.output_vocab_size), (1100, 1024));
+    assert_eq!(gguf.tensor(Role::Output).unwrap().unwrap().rows, 1024);
+    // Models whose head has all rows have no such key.
+    let (bytes, _) = convert(&fixture(), DType::Q8_0);
+    assert!(Gguf::parse(&bytes).unwrap().get("apertus.vocab_size_out").is_none());
+}
+
 #[test]
 fn tied_models_have_no_output_tensor() {
     let mut config = fixture_config();

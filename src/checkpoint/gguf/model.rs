@@ -287,9 +287,11 @@ impl<'p, 'w> Keys<'p, 'w> {
         rows.ok_or(Error::TensorRank { role, dims: embedding.dims().len() })
     }
 
-    /// Rows of the output head: llama.cpp's key for Apertus 1.5, or as many as the embedding has.
+    /// Rows of the output head: llama.cpp's key for Apertus 1.5, or as many as the embedding has,
+    /// which 0 says too.
     fn output_vocab_size(self, vocab_size: usize) -> Result<usize, Error> {
-        Ok(self.optional_size("vocab_size_out")?.unwrap_or(vocab_size))
+        let rows = self.optional_size("vocab_size_out")?.filter(|&rows| rows > 0);
+        Ok(rows.unwrap_or(vocab_size))
     }
 
     fn head_dim(self, hidden_size: usize, num_heads: usize) -> Result<usize, Error> {

@@ -53,8 +53,13 @@ pub enum HfError {
     /// A download that has not ended.
     Unfinished(PathBuf),
     /// The directory has no `config.json`.
-    NoConfig(PathBuf),
-    /// The directory is an entry of Hugging Face's cache; the models are its snapshots.
+    NoConfig {
+        /// The directory.
+        dir: PathBuf,
+        /// A directory in it that has one.
+        inside: Option<PathBuf>,
+    },
+    /// The directory is a part of Hugging Face's cache; the models are its snapshots.
     CacheRoot {
         /// The directory.
         dir: PathBuf,
@@ -155,6 +160,8 @@ pub enum HfError {
     },
     /// A tensor that the configuration calls for is absent.
     MissingTensor(String),
+    /// No tensor has a name of the known layouts; the first of them.
+    ForeignNames(String),
     /// A tensor has another shape than the configuration gives it.
     Shape {
         /// The tensor.
@@ -232,12 +239,13 @@ impl fmt::Display for HfError {
                 "{} is a download that has not ended: start it again and let it finish",
                 path.display()
             ),
-            HfError::NoConfig(dir) => write!(
-                f,
-                "{} is a directory without config.json; \
-                 give a GGUF file or a Hugging Face model directory",
-                dir.display()
-            ),
+            HfError::NoConfig { dir, inside } => {
+                write!(f, "{} is a directory without config.json; give ", dir.display())?;
+                match inside {
+                    Some(inside) => write!(f, "one that has it, as {}", inside.display()),
+                    None => f.write_str("a GGUF file or a Hugging Face model directory"),
+                }
+            }
             HfError::CacheRoot { dir, snapshots } => cache_root(f, dir, snapshots),
             HfError::HoldsGguf { dir, file, count } => {
                 let (dir, file) = (dir.display(), file.display());
@@ -318,6 +326,11 @@ impl fmt::Display for HfError {
                 write!(f, "the index promises tensor {name} in {shard}, which does not hold it")
             }
             HfError::MissingTensor(name) => write!(f, "the checkpoint has no tensor {name}"),
+            HfError::ForeignNames(name) => write!(
+                f,
+                "the tensors, such as {name}, are not named as Hugging Face's Apertus, Llama or \
+                 Qwen3: convert the checkpoint with the script that belongs to it"
+            ),
             HfError::Shape { name, expected, found } => {
                 write!(f, "tensor {name} has shape {found:?}, config.json asks for {expected:?}")
             }
@@ -337,7 +350,7 @@ impl fmt::Display for HfError {
 }
 
 fn cache_root(f: &mut impl fmt::Write, dir: &Path, snapshots: &[PathBuf]) -> fmt::Result {
-    write!(f, "{} is an entry of Hugging Face's cache", dir.display())?;
+    write!(f, "{} is a part of Hugging Face's cache", dir.display())?;
     match snapshots {
         [] => f.write_str(" without a snapshot: download the model again"),
         [one] => write!(f, "; give its snapshot {}", one.display()),

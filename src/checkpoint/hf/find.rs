@@ -34,8 +34,9 @@ pub(super) fn refuse_without_config(dir: &Path) -> Result<(), HfError> {
         let base = json["base_model_name_or_path"].as_str().map(ToOwned::to_owned);
         return Err(HfError::Adapter { dir: dir.to_owned(), base });
     }
-    if is_there(&dir.join("snapshots")) {
-        return Err(HfError::CacheRoot { dir: dir.to_owned(), snapshots: snapshots(dir) });
+    let snapshots = snapshots(dir);
+    if !snapshots.is_empty() || is_there(&dir.join("snapshots")) {
+        return Err(HfError::CacheRoot { dir: dir.to_owned(), snapshots });
     }
     let ggufs = names_ending(dir, ".gguf");
     if let Some(first) = ggufs.first() {
@@ -45,15 +46,43 @@ pub(super) fn refuse_without_config(dir: &Path) -> Result<(), HfError> {
     if let Some(file) = unfinished(dir) {
         return Err(HfError::Unfinished(file));
     }
-    Err(HfError::NoConfig(dir.to_owned()))
+    let mut inner = names(dir).into_iter().map(|name| dir.join(name));
+    let inside = inner.find(|path| path.join("config.json").is_file());
+    Err(HfError::NoConfig { dir: dir.to_owned(), inside })
 }
 
-/// The snapshots of a cache entry: the one that `refs/main` names first.
+/// The name of a model in `dir`; of a snapshot in a cache, its repository's.
+pub(super) fn model_name(dir: &Path) -> String {
+    let path = std::path::absolute(dir).unwrap_or_default();
+    let name = |path: &Path| path.file_name().and_then(|name| Some(name.to_str()?.to_string()));
+    let repository = path.parent().filter(|parent| parent.ends_with("snapshots"));
+    let repository = repository.and_then(Path::parent).and_then(name);
+    let repository = repository.and_then(|name| {
+        let name = name.strip_prefix("models--")?;
+        Some(name.rsplit("--").next().unwrap_or(name).to_string())
+    });
+    repository.or_else(|| name(&path)).unwrap_or_else(|| "model".into())
+}
+
+/// The snapshots in a cache, in one model's entry of it, or in the folder of snapshots of that;
+/// of each entry the one that `refs/main` names first.
 fn snapshots(dir: &Path) -> Vec<PathBuf> {
-    let main = fs::read_to_string(dir.join("refs/main")).unwrap_or_default();
-    let mut found: Vec<PathBuf> = names(&dir.join("snapshots"))
+    let entries = if dir.ends_with("snapshots") {
+        dir.parent().into_iter().map(Path::to_owned).collect()
+    } else {
+        let models = names(dir).into_iter().filter(|name| name.starts_with("models--"));
+        let mut entries = vec![dir.to_owned()];
+        entries.extend(models.map(|name| dir.join(name)));
+        entries
+    };
+    entries.iter().flat_map(|entry| snapshots_of(entry)).collect()
+}
+
+fn snapshots_of(entry: &Path) -> Vec<PathBuf> {
+    let main = fs::read_to_string(entry.join("refs/main")).unwrap_or_default();
+    let mut found: Vec<PathBuf> = names(&entry.join("snapshots"))
         .into_iter()
-        .map(|name| dir.join("snapshots").join(name))
+        .map(|name| entry.join("snapshots").join(name))
         .filter(|path| path.is_dir())
         .collect();
     found.sort_by_key(|path| path.file_name().is_none_or(|name| name != main.trim()));
@@ -90,7 +119,8 @@ pub(super) fn no_weights(dir: &Path) -> HfError {
     }
     let pickled = |name: &String| name.starts_with("pytorch_model") || name.starts_with("model");
     let find = |end, fits: fn(&String) -> bool| names_ending(dir, end).into_iter().find(fits);
-    if let Some(name) = find(".bin", pickled).or_else(|| find(".pth", |_| true)) {
+    let pickle = [".pth", ".pt", ".ckpt"].into_iter().find_map(|end| find(end, |_| true));
+    if let Some(name) = find(".bin", pickled).or(pickle) {
         return HfError::Pickled(dir.join(name));
     }
     if find(".safetensors", |name| name.starts_with("adapter")).is_some() {

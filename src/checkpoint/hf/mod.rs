@@ -127,6 +127,11 @@ impl HfDir {
         &self.path
     }
 
+    /// The model's name: the directory's, or the repository's where that is a snapshot in a cache.
+    pub fn name(&self) -> String {
+        find::model_name(&self.path)
+    }
+
     /// The tokenizer's file, which may not exist.
     pub fn tokenizer_path(&self) -> PathBuf {
         self.path.join("tokenizer.json")

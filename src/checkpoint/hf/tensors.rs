@@ -45,10 +45,20 @@ pub(super) fn refuse_other_kinds(dir: &Path, shards: &Shards) -> Result<(), HfEr
 /// The prefix under which the embedding lies, and the output head's name there.
 pub(super) fn find_names(shards: &Shards) -> Result<(&'static str, &'static str), HfError> {
     let has = |prefix: &str| shards.get(&format!("{prefix}embed_tokens.weight")).is_some();
-    PREFIXES
-        .into_iter()
-        .find(|(prefix, _)| has(prefix))
-        .ok_or_else(|| HfError::MissingTensor("model.embed_tokens.weight".into()))
+    if let Some(names) = PREFIXES.into_iter().find(|(prefix, _)| has(prefix)) {
+        return Ok(names);
+    }
+    let known = |name: &&str| {
+        let layers =
+            |prefix: &str| name.strip_prefix(prefix).is_some_and(|n| n.starts_with("layers."));
+        PREFIXES.into_iter().any(|(prefix, head)| layers(prefix) || *name == head)
+    };
+    match shards.names().next() {
+        Some(first) if !shards.names().any(|name| known(&name)) => {
+            Err(HfError::ForeignNames(first.into()))
+        }
+        _ => Err(HfError::MissingTensor("model.embed_tokens.weight".into())),
+    }
 }
 
 /// Whether there is an output head that differs from the embedding: then they are not tied,

@@ -107,14 +107,12 @@ pub fn convert_hf<'o>(
     let tensors = source::hf_tensors(dir, &config)?;
     let alphas = source::alphas(dir, &config)?;
     let parameters = tensors.iter().map(|t| (t.rows * t.cols) as u64).sum();
-    let path = std::path::absolute(dir.path()).unwrap_or_default();
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("model");
     let mut writer = GgufWriter::new();
     let written = hf_metadata::write_model(
         &mut writer,
         &config,
         &alphas,
-        &hf_metadata::title(name),
+        &hf_metadata::title(&dir.name()),
         parameters,
         types.file_type(),
     );

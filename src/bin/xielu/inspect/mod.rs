@@ -152,7 +152,7 @@ fn print_config(out: &mut impl Write, c: &Config) -> anyhow::Result<()> {
     row("heads", format!("{} / {} kv x {}", c.num_heads, c.num_kv_heads, c.head_dim))?;
     row("vocabulary", c.vocab_size.to_string())?;
     if c.output_vocab_size != c.vocab_size {
-        row("output vocabulary", c.output_vocab_size.to_string())?;
+        row("output rows", c.output_vocab_size.to_string())?;
     }
     row("context", c.context_length.to_string())?;
     row("RoPE", format!("theta {}{}", c.rope.theta, scaling(c)))?;
