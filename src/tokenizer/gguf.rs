@@ -35,7 +35,7 @@ pub struct GgufVocab {
     /// `ggml.token_type`, by id; may be empty.
     pub token_types: Vec<i64>,
     /// `ggml.merges`, most frequent first: two tokens and a space between.
-    pub merges: Vec<String>,
+    pub merges: Option<Vec<String>>,
     /// `ggml.bos_token_id`.
     pub bos: Option<u32>,
     /// `ggml.add_bos_token`.
@@ -71,6 +71,14 @@ impl GgufVocab {
             ends.extend(keys.id(key)?);
         }
         ends.extend(list.iter().flatten());
+        let token_types = keys.numbers("tokenizer.ggml.token_type")?.unwrap_or_default();
+        if !token_types.is_empty() && token_types.len() < tokens.len() {
+            return Err(TokenizerError(format!(
+                "the file's tokenizer.ggml.token_type has {} entries for {} tokens",
+                token_types.len(),
+                tokens.len()
+            )));
+        }
         let rows = if tokens.is_empty() { u32::MAX as usize } else { tokens.len() };
         // What names no token is said to be none by other programs too.
         let in_rows = |id: &u32| (*id as usize) < rows;
@@ -78,8 +86,8 @@ impl GgufVocab {
             model: keys.text("tokenizer.ggml.model")?.unwrap_or("unnamed").into(),
             pre: keys.text("tokenizer.ggml.pre")?.unwrap_or("default").into(),
             tokens,
-            token_types: keys.numbers("tokenizer.ggml.token_type")?.unwrap_or_default(),
-            merges: keys.texts("tokenizer.ggml.merges")?.unwrap_or_default(),
+            token_types,
+            merges: keys.texts("tokenizer.ggml.merges")?,
             bos: keys.id("tokenizer.ggml.bos_token_id")?.filter(in_rows),
             add_bos: keys.flag("tokenizer.ggml.add_bos_token")?,
             eos: keys.id(stop_tokens::KEYS[0])?.filter(in_rows),
@@ -183,12 +191,21 @@ impl GgufVocab {
         for (id, token) in self.tokens.iter().enumerate() {
             let id = u32::try_from(id)
                 .map_err(|_| TokenizerError("its vocabulary has too many tokens".into()))?;
+            // Other programs call rows without a text so.
+            let token = if token.is_empty() { format!("[EMPTY_{id}]") } else { token.clone() };
             if ids.insert(token.clone(), id).is_some() {
                 let problem = format!("its vocabulary has the token {token:?} twice");
                 return Err(TokenizerError(problem));
             }
         }
-        let merges = self.merges.iter().map(|merge| {
+        let Some(merges) = &self.merges else {
+            return Err(TokenizerError(
+                "the file has no merges (tokenizer.ggml.merges), without which its vocabulary \
+                 makes single bytes of every text"
+                    .into(),
+            ));
+        };
+        let merges = merges.iter().map(|merge| {
             // The first token may itself begin with a space in no byte-level vocabulary.
             let (left, right) = merge.split_once(' ').ok_or_else(|| {
                 TokenizerError(format!("its vocabulary has the merge {merge:?} of one part"))
@@ -294,7 +311,7 @@ mod tests {
             pre: "gpt-2".into(),
             tokens: tokens.map(String::from).to_vec(),
             token_types: vec![3, 1, 1, 1, 1, 4],
-            merges: vec!["a b".into()],
+            merges: Some(vec!["a b".into()]),
             bos: Some(0),
             ..GgufVocab::default()
         }
@@ -306,6 +323,14 @@ mod tests {
         let ids = |text| tokenizer.encode_fast(text, false).unwrap().get_ids().to_vec();
         assert_eq!(ids("ab ba</s>a<tool>"), [3, 4, 2, 1, 0, 1, 5]);
         assert_eq!(tokenizer.decode(&[3, 4, 0, 5], true).unwrap(), "ab <tool>");
+    }
+
+    #[test]
+    fn rows_without_a_text_are_no_contradiction() {
+        let mut vocab = small();
+        vocab.tokens.extend(["".into(), "".into()]);
+        let tokenizer = vocab.tokenizer().unwrap();
+        assert_eq!(tokenizer.token_to_id("[EMPTY_7]"), Some(7));
     }
 
     #[test]
@@ -353,8 +378,9 @@ mod tests {
         fails(|v| v.model = "llama".into(), "only \"gpt2\"");
         fails(|v| v.pre = "nonsense".into(), "known are");
         fails(|v| v.tokens[2] = "a".into(), "twice");
-        fails(|v| v.merges.push("ab".into()), "one part");
-        fails(|v| v.merges.push("ab zz".into()), "inconsistent");
+        fails(|v| v.merges = Some(vec!["ab".into()]), "one part");
+        fails(|v| v.merges = Some(vec!["ab zz".into()]), "inconsistent");
+        fails(|v| v.merges = None, "no merges");
         fails(
             |v| v.json = Some("{".into()),
             "tokenizer.huggingface.json cannot be used: it is not",

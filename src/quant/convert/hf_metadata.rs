@@ -130,7 +130,7 @@ pub(super) fn write_vocabulary(writer: &mut GgufWriter, vocabulary: &Vocabulary)
     writer.strings("tokenizer.ggml.tokens", &vocabulary.tokens)?;
     let kinds: Vec<i32> = vocabulary.kinds.iter().map(|&kind| kind as i32).collect();
     writer.i32s("tokenizer.ggml.token_type", &kinds)?;
-    if !vocabulary.merges.is_empty() {
+    if vocabulary.model == "gpt2" {
         writer.strings("tokenizer.ggml.merges", &vocabulary.merges)?;
     }
     write_special(writer, vocabulary)?;
