@@ -155,7 +155,7 @@ enum xielu_status
      */
     XIELU_STATUS_LAYER = 14,
     /**
-     * The tile of the MLP cuts a block.
+     * The tile of the MLP cuts a block: it is no multiple of what xielu_model_tile says.
      */
     XIELU_STATUS_TILE = 15,
     /**
@@ -384,7 +384,8 @@ typedef struct {
      */
     size_t batch;
     /**
-     * Hidden values of the MLP held at a time, a multiple of 32; 0 is all.
+     * Hidden values of the MLP held at a time, a multiple of what xielu_model_tile says (32, or 256
+     * where weights are K-quants); 0 is all.
      */
     size_t mlp_tile;
     /**
@@ -659,7 +660,7 @@ xielu_status xielu_mlp_init_gated(const xielu_matrix *gate,
 
 /**
  * Bytes of scratch that xielu_mlp_run takes for so many tokens with tiles of so many hidden values
- * (a multiple of 32; 0 holds the hidden vector whole), whatever the weight types. SIZE_MAX is more
+ * (a multiple of 32, or of 256 where down is of K-quants; 0 holds the hidden vector whole), whatever the weight types. SIZE_MAX is more
  * than this machine can address.
  */
 size_t xielu_mlp_scratch_size(size_t hidden_size,
@@ -691,6 +692,12 @@ xielu_status xielu_model_load(const xielu_gguf *gguf,
                               xielu_model *model);
 
 /**
+ * Says what the mlp_tile of a decoder's options is a multiple of: 32, or 256 where a layer's down
+ * projection is of K-quants (Q4_K, Q5_K, Q6_K).
+ */
+xielu_status xielu_model_tile(const xielu_model *model, size_t *multiple);
+
+/**
  * Says how much memory a decoder takes.
  */
 xielu_status xielu_decoder_memory(const xielu_config *config,
@@ -698,7 +705,8 @@ xielu_status xielu_decoder_memory(const xielu_config *config,
                                   xielu_memory *memory);
 
 /**
- * Makes a decoder at position 0. It uses the model, the cache and the scratch, whose sizes are
+ * Makes a decoder at position 0. XIELU_STATUS_TILE if the tile is no multiple of what
+ * xielu_model_tile says: xielu_decoder_memory, which does not know the weights, cannot tell. It uses the model, the cache and the scratch, whose sizes are
  * those of xielu_decoder_memory, as long as it lives; what they hold does not matter.
  */
 xielu_status xielu_decoder_init(const xielu_model *model,

@@ -92,8 +92,13 @@ pub enum Error {
     },
     /// The operands of a product do not fit together.
     Product(ShapeError),
-    /// An MLP tile is 0 or cuts a quantized block.
-    Tile(usize),
+    /// An MLP tile is 0 or cuts a block of the weights.
+    Tile {
+        /// The tile.
+        tile: usize,
+        /// What it must be a multiple of; the MLP's whole width does too.
+        multiple: usize,
+    },
     /// The caller's memory is too small; both counts are in elements.
     Memory {
         /// Which memory.
@@ -250,8 +255,12 @@ impl fmt::Display for Error {
                 write!(f, "{what} is [{fr}, {fc}], expected [{r}, {c}]")
             }
             Error::Product(e) => e.fmt(f),
-            Error::Tile(tile) => {
-                write!(f, "an MLP tile of {tile} is not a positive multiple of 32")
+            Error::Tile { tile, multiple } => {
+                write!(
+                    f,
+                    "an MLP tile of {tile} is not a positive multiple of {multiple}, as the blocks \
+                     of these weights need"
+                )
             }
             Error::Memory { what, needed, found } => {
                 write!(f, "{what} needs {needed} elements, {found} were given")

@@ -62,7 +62,7 @@ fn the_header_is_made_from_the_source() {
 fn every_function_is_called_by_a_test() {
     let header = fs::read_to_string(repository().join(HEADER)).unwrap();
     let tests: String =
-        ["activation", "gradients", "gguf", "mlp", "decoder", "sampler", "tokenizer"]
+        ["activation", "gradients", "gguf", "mlp", "decoder", "sampler", "tokenizer", "tile"]
             .map(|name| repository().join(format!("tests/capi_{name}.rs")))
             .map(|path| fs::read_to_string(path).unwrap())
             .concat();

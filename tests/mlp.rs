@@ -86,12 +86,12 @@ fn tiles_that_cut_a_block_or_do_nothing_are_errors() {
     let mlp = Mlp::load(&&toy, &toy.config, 0).unwrap();
     let x = [1.0; HIDDEN];
     for tile in [0, 1, 31, 33, 95] {
-        assert_eq!(run(&mlp, tile, &x), Err(Error::Tile(tile)));
+        assert_eq!(run(&mlp, tile, &x), Err(Error::Tile { tile, multiple: 32 }));
     }
     let wide = self::toy(HiddenAct::Xielu, DType::Q4_K);
     let mlp = Mlp::load(&&wide, &wide.config, 0).unwrap();
     for tile in [32, 255, 384] {
-        assert_eq!(run(&mlp, tile, &[1.0; WIDE.0]), Err(Error::Tile(tile)));
+        assert_eq!(run(&mlp, tile, &[1.0; WIDE.0]), Err(Error::Tile { tile, multiple: 256 }));
     }
     let float = self::toy(HiddenAct::Xielu, DType::F32);
     let mlp = Mlp::load(&&float, &float.config, 0).unwrap();

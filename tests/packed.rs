@@ -93,5 +93,5 @@ fn too_little_memory_and_tiles_that_cut_are_errors() {
     let backend = Backend::new(kernels, &Serial);
     mlp.forward_tiled(&backend, 256, &x, &mut y, &mut scratch).unwrap();
     let error = mlp.forward_tiled(&backend, 32, &x, &mut y, &mut scratch).unwrap_err();
-    assert!(matches!(error, Error::Tile(32)), "{error}");
+    assert!(matches!(error, Error::Tile { tile: 32, multiple: 256 }), "{error}");
 }

@@ -198,10 +198,15 @@ impl<'w> Matrix<'w> {
         Some(Matrix { blocks, rows: rows.end - rows.start, ..*self })
     }
 
+    /// Columns can be cut at multiples of this: a block of the format, or of packed weights.
+    pub const fn column_unit(&self) -> usize {
+        if self.packed { INPUT_BLOCK } else { self.dtype().block_len() }
+    }
+
     /// Some of the columns; `None` if the range is not inside or cuts a block or a tile.
     pub fn columns(&self, cols: Range<usize>) -> Option<Matrix<'w>> {
         let block_len = self.dtype().block_len();
-        let unit = if self.packed { INPUT_BLOCK } else { block_len };
+        let unit = self.column_unit();
         let inside = cols.start <= cols.end && cols.end <= self.cols;
         let whole = cols.start.is_multiple_of(unit) && cols.end.is_multiple_of(unit);
         if !(inside && whole) {

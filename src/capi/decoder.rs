@@ -29,7 +29,8 @@ pub struct xielu_decoder_options {
     pub context: usize,
     /// Tokens of a prompt that go through the layers together; 0 is 1.
     pub batch: usize,
-    /// Hidden values of the MLP held at a time, a multiple of 32; 0 is all.
+    /// Hidden values of the MLP held at a time, a multiple of what xielu_model_tile says (32, or 256
+    /// where weights are K-quants); 0 is all.
     pub mlp_tile: usize,
     /// One of XIELU_KV_F16, XIELU_KV_BF16, XIELU_KV_F32 and XIELU_KV_Q8_0.
     pub kv_type: u32,
@@ -127,7 +128,8 @@ pub unsafe extern "C" fn xielu_decoder_memory(
     })
 }
 
-/// Makes a decoder at position 0. It uses the model, the cache and the scratch, whose sizes are
+/// Makes a decoder at position 0. XIELU_STATUS_TILE if the tile is no multiple of what
+/// xielu_model_tile says: xielu_decoder_memory, which does not know the weights, cannot tell. It uses the model, the cache and the scratch, whose sizes are
 /// those of xielu_decoder_memory, as long as it lives; what they hold does not matter.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xielu_decoder_init(

@@ -139,7 +139,7 @@ pub unsafe extern "C" fn xielu_mlp_init_gated(
 }
 
 /// Bytes of scratch that xielu_mlp_run takes for so many tokens with tiles of so many hidden values
-/// (a multiple of 32; 0 holds the hidden vector whole), whatever the weight types. SIZE_MAX is more
+/// (a multiple of 32, or of 256 where down is of K-quants; 0 holds the hidden vector whole), whatever the weight types. SIZE_MAX is more
 /// than this machine can address.
 #[unsafe(no_mangle)]
 pub extern "C" fn xielu_mlp_scratch_size(

@@ -61,3 +61,21 @@ pub unsafe extern "C" fn xielu_model_load(
         Ok(())
     })
 }
+
+/// Says what the mlp_tile of a decoder's options is a multiple of: 32, or 256 where a layer's down
+/// projection is of K-quants (Q4_K, Q5_K, Q6_K).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn xielu_model_tile(
+    model: *const xielu_model,
+    multiple: *mut usize,
+) -> Status {
+    call(|| {
+        // SAFETY: the module's contract.
+        let loaded = unsafe { object::get(model) }?;
+        let out = Out::new(multiple, 1)?;
+        separate(&[out.region()], &[object::region(model)?, loaded.bytes, loaded.layers])?;
+        // SAFETY: the module's contract, and it is separate from the model.
+        unsafe { out.write(loaded.model.tile_multiple().max(crate::kernels::QK)) };
+        Ok(())
+    })
+}

@@ -39,7 +39,7 @@ pub enum Status {
     Parameter = 13,
     /// The model has no such layer.
     Layer = 14,
-    /// The tile of the MLP cuts a block.
+    /// The tile of the MLP cuts a block: it is no multiple of what xielu_model_tile says.
     Tile = 15,
     /// The KV cache has no room for so many tokens.
     ContextFull = 16,
@@ -98,7 +98,9 @@ impl Status {
             Status::Config => c"the model's shape is unusable",
             Status::Parameter => c"a scalar of an activation has an unusable value",
             Status::Layer => c"the model has no such layer",
-            Status::Tile => c"the MLP tile is not a multiple of 32",
+            Status::Tile => {
+                c"the MLP tile is not a multiple of 32, or of 256 where the weights are K-quants"
+            }
             Status::ContextFull => c"the KV cache is full",
             Status::Token => c"a token id is beyond the vocabulary",
             Status::NotFound => c"the file has nothing of that name or number",
@@ -130,7 +132,7 @@ impl From<Error> for Status {
             Error::Parameter { .. } => Status::Parameter,
             Error::NoSuchLayer(_) => Status::Layer,
             Error::Length(_) | Error::Shape { .. } | Error::Product(_) => Status::Length,
-            Error::Tile(_) => Status::Tile,
+            Error::Tile { .. } => Status::Tile,
             Error::Memory { .. } => Status::Short,
             Error::ContextFull { .. } => Status::ContextFull,
             Error::Token { .. } => Status::Token,

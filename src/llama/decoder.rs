@@ -14,7 +14,8 @@ use crate::{Config, Error};
 pub struct DecoderOptions {
     /// Tokens of a prompt that go through the layers together; at least 1.
     pub batch: usize,
-    /// Hidden values of the MLP held at a time, a multiple of 32; `usize::MAX` holds all.
+    /// Hidden values of the MLP held at a time, a multiple of [`Model::tile_multiple`] (32, or 256
+    /// where weights are K-quants or packed); `usize::MAX` holds all.
     pub mlp_tile: usize,
 }
 
@@ -54,7 +55,7 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     ///
     /// # Errors
     /// If `scratch` is shorter than [`Decoder::scratch_len`], `cache` was made for another
-    /// shape, or the batch is 0.
+    /// shape, the batch is 0, or the tile cuts a block of the weights.
     pub fn new(
         model: &'m Model<'m, 'w>,
         backend: Backend<'m>,
@@ -68,6 +69,9 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         }
         if !cache.fits(config) {
             return Err(Error::Config("the KV cache was made for another model"));
+        }
+        for layer in model.layers {
+            layer.mlp().checked_tile(options.mlp_tile)?;
         }
         let buffers = Buffers::carve(scratch, config, &options, 0)?;
         rope::inverse_frequencies(&config.rope, model.rope_freqs.as_ref(), buffers.inv_freq)?;

@@ -138,6 +138,13 @@ impl<'m, 'w> Model<'m, 'w> {
         Ok(Model { layers, output, ..*self })
     }
 
+    /// What [`DecoderOptions::mlp_tile`](super::DecoderOptions::mlp_tile) is a multiple of, unless
+    /// it holds the MLP whole.
+    pub fn tile_multiple(&self) -> usize {
+        // Each is 1 or a power of 2.
+        self.layers.iter().map(|layer| layer.mlp.tile_multiple()).fold(1, usize::max)
+    }
+
     /// The model's shape.
     pub const fn config(&self) -> &Config {
         &self.config

@@ -134,6 +134,22 @@ impl<'w> Mlp<'w> {
         }
     }
 
+    /// Tiles of [`Mlp::forward_tiled`] are multiples of this: the block of the down projection, 32 or
+    /// 256 if it is quantized or packed.
+    pub const fn tile_multiple(&self) -> usize {
+        self.down.column_unit()
+    }
+
+    /// `tile`, at most the whole width.
+    pub(crate) fn checked_tile(&self, tile: usize) -> Result<usize, Error> {
+        let (ffn, multiple) = (self.intermediate_size(), self.tile_multiple());
+        let tile = tile.min(ffn);
+        if tile == 0 || (tile < ffn && !tile.is_multiple_of(multiple)) {
+            return Err(Error::Tile { tile, multiple });
+        }
+        Ok(tile)
+    }
+
     /// Elements of scratch that `tokens` tokens take with tiles of `tile` hidden values, for any
     /// weight types: inputs as blocks, and one tile as f32 or as blocks.
     pub const fn scratch_len(hidden: usize, tile: usize, tokens: usize) -> usize {
@@ -158,7 +174,7 @@ impl<'w> Mlp<'w> {
     }
 
     /// As [`Mlp::forward`], holding `tile` hidden values per token at a time. `tile` is a
-    /// multiple of 32 (if `down` is quantized) or at least the ffn width.
+    /// multiple of [`Mlp::tile_multiple`] or at least the ffn width.
     ///
     /// # Errors
     /// As [`Mlp::forward`], and if `tile` is 0 or cuts a block.
@@ -172,10 +188,8 @@ impl<'w> Mlp<'w> {
     ) -> Result<(), Error> {
         let hidden = self.hidden_size();
         let ffn = self.intermediate_size();
-        let tile = tile.min(ffn);
-        if tile == 0 || (tile < ffn && !tile.is_multiple_of(self.down.dtype().block_len())) {
-            return Err(Error::Tile(tile));
-        }
+        let tile = self.checked_tile(tile)?;
+        let cut = Error::Tile { tile, multiple: self.tile_multiple() };
         let mut out = tokens_of("mlp output", out, hidden)?;
         let tokens = out.tokens();
         if x.len() != tokens * hidden {
@@ -194,13 +208,13 @@ impl<'w> Mlp<'w> {
         let mut start = 0;
         while start < ffn {
             let range = start..(start + tile).min(ffn);
-            let down = self.down.columns(range.clone()).ok_or(Error::Tile(tile))?;
+            let down = self.down.columns(range.clone()).ok_or(cut)?;
             let h = if quantized {
                 let blocks = blocks.get_mut(..tokens * InputBlock::per_row(range.len()));
-                self.quantized_tile(backend, range.clone(), x, blocks.ok_or(Error::Tile(tile))?)?
+                self.quantized_tile(backend, range.clone(), x, blocks.ok_or(cut)?)?
             } else {
                 let values = values.get_mut(..tokens * range.len());
-                self.float_tile(backend, range.clone(), x, values.ok_or(Error::Tile(tile))?)?
+                self.float_tile(backend, range.clone(), x, values.ok_or(cut)?)?
             };
             backend.matmul(&down, h, out.reborrow(), start > 0)?;
             start = range.end;

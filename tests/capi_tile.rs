@@ -1,0 +1,113 @@
+//! A tile that cuts the blocks of a model's weights is refused when the decoder is made, not at its
+//! first token.
+#![cfg(feature = "capi")]
+
+mod capi_support;
+
+use capi_support::{Memory, config_of, model_bytes, open, zeroed};
+use xielu::capi::*;
+use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, Value};
+use xielu::kernels::DType;
+
+/// Width of the MLP: whole K-quant blocks.
+const FFN: u64 = 512;
+
+/// The bundled model with a narrower MLP, whose down projections are of `dtype`, all zeros, from
+/// layer `from` on.
+fn model(dtype: DType, from: usize) -> Vec<u8> {
+    let bytes = model_bytes();
+    let whole = Gguf::parse(&bytes).unwrap();
+    let mut writer = GgufWriter::new();
+    for (key, value) in whole.metadata() {
+        let width = key == "apertus.feed_forward_length";
+        writer.pair(key, if width { Value::U32(FFN as u32) } else { value }).unwrap();
+    }
+    let mut data = Vec::new();
+    for tensor in whole.tensors() {
+        let old = whole.tensor_data(&tensor).unwrap();
+        let (dims, ggml_type, new) = match tensor.dims() {
+            &[cols, _] if tensor.name.contains("ffn_up") => {
+                let row = old.len() / tensor.dims()[1] as usize;
+                (vec![cols, FFN], tensor.ggml_type, old[..row * FFN as usize].to_vec())
+            }
+            &[_, rows] if tensor.name.contains("ffn_down") => {
+                let layer: usize = tensor.name.split('.').nth(1).unwrap().parse().unwrap();
+                let dtype = if layer >= from { dtype } else { DType::Q8_0 };
+                let size = rows as usize * dtype.row_bytes(FFN as usize).unwrap();
+                (vec![FFN, rows], ggml_type(dtype), vec![0; size])
+            }
+            dims => (dims.to_vec(), tensor.ggml_type, old.to_vec()),
+        };
+        writer.tensor(tensor.name, &dims, ggml_type).unwrap();
+        data.push(new);
+    }
+    let mut file = writer.begin(Vec::new()).unwrap();
+    data.iter().for_each(|bytes| file.write(bytes).unwrap());
+    file.finish().unwrap()
+}
+
+fn ggml_type(dtype: DType) -> GgmlType {
+    GgmlType::from_dtype(dtype).unwrap()
+}
+
+/// What making a decoder with this tile says, and its first prompt where there is a decoder.
+fn tried(gguf: &xielu_gguf, tile: usize) -> (Status, Option<Status>, usize) {
+    let config = config_of(gguf);
+    let options = xielu_decoder_options { context: 8, mlp_tile: tile, ..zeroed() };
+    let mut size: xielu_memory = zeroed();
+    let (mut model, mut decoder) = (Box::new(zeroed()), Box::new(zeroed()));
+    let mut multiple = 0;
+    // SAFETY: all are live and as large as was said.
+    unsafe {
+        assert_eq!(xielu_decoder_memory(&config, &options, &mut size), Status::Ok);
+        let [mut layers, mut kv, mut scratch] =
+            [size.layers_size, size.kv_cache_size, size.scratch_size].map(Memory::new);
+        assert_eq!(xielu_model_load(gguf, layers.at(), layers.size, &mut *model), Status::Ok);
+        assert_eq!(xielu_model_tile(&*model, &mut multiple), Status::Ok);
+        let (kv, kv_size, scratch, scratch_size) = (kv.at(), kv.size, scratch.at(), scratch.size);
+        let made = xielu_decoder_init(
+            &*model,
+            &options,
+            kv,
+            kv_size,
+            scratch,
+            scratch_size,
+            &mut *decoder,
+        );
+        let prompt = (made == Status::Ok)
+            .then(|| xielu_decoder_prompt(&mut *decoder, [1u32, 2, 3].as_ptr(), 3));
+        (made, prompt, multiple)
+    }
+}
+
+#[test]
+fn what_is_not_refused_runs() {
+    for (dtype, from, multiple) in [
+        (DType::Q8_0, 0, 32),
+        (DType::Q4_0, 0, 32),
+        (DType::F16, 0, 32),
+        (DType::Q4_K, 0, 256),
+        (DType::Q5_K, 0, 256),
+        (DType::Q6_K, 3, 256), // the last layer alone, as mixtures have it
+    ] {
+        let bytes = model(dtype, from);
+        let gguf = open(&bytes);
+        for tile in [32, 64, 96, 160, 224, 256, 288, 480, 512, 544, 0] {
+            let fits = tile == 0 || tile >= 512 || tile % multiple == 0;
+            let expected = if fits { (Status::Ok, Some(Status::Ok)) } else { (Status::Tile, None) };
+            let (made, prompt, told) = tried(&gguf, tile);
+            assert_eq!(((made, prompt), told), (expected, multiple), "{dtype:?} {tile}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_model_has_no_tile() {
+    let mut multiple = 7;
+    // SAFETY: what is not NULL is live.
+    unsafe {
+        assert_eq!(xielu_model_tile(std::ptr::null(), &mut multiple), Status::Null);
+        assert_eq!(xielu_model_tile(&zeroed(), &mut multiple), Status::Uninitialized);
+    }
+    assert_eq!(multiple, 7);
+}
