@@ -217,6 +217,8 @@ fn what_is_wrong_with_the_files_is_named() {
     };
     assert_eq!(message(a), says(b));
     assert_eq!(message(b), says(b));
+    fs::write(b, "<!DOCTYPE html>\n<html>").unwrap();
+    assert!(message(a).ends_with("download the file that the page is about"), "{}", message(a));
     fs::remove_file(b).unwrap();
     fs::create_dir(b).unwrap();
     assert!(message(a).contains("-00002-of-00003.gguf"), "{}", message(a));

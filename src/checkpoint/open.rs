@@ -227,6 +227,11 @@ fn parse<'w>(path: &Path, bytes: &'w [u8]) -> Result<Gguf<'w>, OpenError> {
     if bytes.starts_with(LFS_POINTER) {
         return Err(OpenError::LfsPointer(path.to_owned()));
     }
+    let begins =
+        |with: &[u8]| bytes.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    if begins(b"<!doctype html") || begins(b"<html") {
+        return Err(OpenError::WebPage(path.to_owned()));
+    }
     Gguf::parse(bytes).map_err(|source| OpenError::Gguf { path: path.to_owned(), source })
 }
 

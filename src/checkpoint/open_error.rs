@@ -22,6 +22,8 @@ pub enum OpenError {
     },
     /// The file is the small text that Git LFS has in the place of a large one.
     LfsPointer(PathBuf),
+    /// The file is the page that a website shows instead of the file.
+    WebPage(PathBuf),
     /// The file is one of a Hugging Face directory's.
     OneFileOfDirectory(PathBuf),
     /// A directory, which this build does not read.
@@ -88,6 +90,11 @@ impl fmt::Display for OpenError {
             OpenError::LfsPointer(path) => write!(
                 f,
                 "{} is a Git LFS pointer, not the file; run `git lfs pull`",
+                path.display()
+            ),
+            OpenError::WebPage(path) => write!(
+                f,
+                "{} is a web page, not the file; download the file that the page is about",
                 path.display()
             ),
             OpenError::OneFileOfDirectory(path) => write!(

@@ -251,7 +251,7 @@ impl<'w> Keys<'_, 'w> {
         let Some(array) = self.array(key)? else { return Ok(None) };
         let texts: Option<Vec<String>> =
             array.iter().map(|value| value.as_str().map(String::from)).collect();
-        texts.map(Some).ok_or_else(|| wrong(key, "a list of texts"))
+        texts.map(Some).ok_or_else(|| wrong(key, "a list of texts in UTF-8"))
     }
 
     /// Integers of any type.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use xielu::checkpoint::gguf::{GgufError, GgufErrorKind};
 use xielu::checkpoint::hf::HfError;
 use xielu::llama::KvType;
 use xielu::{Error, NonFinite, escaped};
@@ -52,8 +53,14 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
             _ => None,
         };
     }
-    if cause.is::<xielu::checkpoint::gguf::GgufError>() {
-        return Some("give a GGUF file or a Hugging Face model directory");
+    if let Some(error) = cause.downcast_ref::<GgufError>() {
+        return Some(match error.kind {
+            GgufErrorKind::BadMagic => "give a GGUF file or a Hugging Face model directory",
+            GgufErrorKind::BigEndian | GgufErrorKind::UnsupportedVersion(_) => {
+                "convert the model again, with a current converter and for little-endian machines"
+            }
+            _ => "the file may be damaged or incomplete: download or convert it again",
+        });
     }
     match cause.downcast_ref::<HfError>()? {
         HfError::MissingTensor(_) | HfError::NoWeights(_) | HfError::Safetensors { .. } => {

@@ -1,7 +1,7 @@
 //! The metadata of a Llama-like model, read as this library's configuration.
 
 use super::metadata::Metadata;
-use super::{Gguf, SplitGguf, TensorInfo, Value, neutral, typed};
+use super::{Gguf, SplitGguf, TensorInfo, Value, ValueType, neutral, typed};
 use crate::checkpoint::{LayerRole, Role};
 use crate::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
 use crate::{Config, Error, Key, RawXielu, ShortName};
@@ -127,22 +127,28 @@ impl<'p, 'w> Keys<'p, 'w> {
         self.pairs().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
+    /// How many layers there are; `None` if the file does not say.
+    fn layers(self) -> Result<Option<usize>, Error> {
+        let value = self.gguf.metadata.value_at(self.gguf.found.block_count);
+        value.map(|value| typed::size(self.key("block_count"), value)).transpose()
+    }
+
     fn optional_size(self, name: &'static str) -> Result<Option<usize>, Error> {
-        self.find(name).map(|value| typed::size(self.key(name), value)).transpose()
+        let Some(value) = self.find(name) else { return Ok(None) };
+        let (key, wanted) = (self.key(name), "an unsigned integer");
+        let value = typed::single(key, value, self.layers()?, ValueType::is_integer, wanted)?;
+        typed::size(key, value).map(Some)
     }
 
     fn size(self, name: &'static str) -> Result<usize, Error> {
         self.optional_size(name)?.ok_or(Error::MissingKey(self.key(name)))
     }
 
-    /// A size that may be given for each layer.
-    fn layers_size(self, name: &'static str, layers: usize) -> Result<Option<usize>, Error> {
-        let read = |value| typed::layers_size(self.key(name), value, layers);
-        self.find(name).map(read).transpose()
-    }
-
     fn optional_f32(self, name: &'static str) -> Result<Option<f32>, Error> {
-        self.find(name).map(|value| typed::number(self.key(name), value)).transpose()
+        let Some(value) = self.find(name) else { return Ok(None) };
+        let key = self.key(name);
+        let value = typed::single(key, value, self.layers()?, ValueType::is_number, "a number")?;
+        typed::number(key, value).map(Some)
     }
 
     fn optional_str(self, name: &'static str) -> Result<Option<&'w str>, Error> {
@@ -151,10 +157,7 @@ impl<'p, 'w> Keys<'p, 'w> {
 
     /// The activation's scalars of one layer.
     pub(super) fn raw_xielu(self, layer: usize) -> Result<RawXielu, Error> {
-        let name = "block_count";
-        let layers = self.gguf.metadata.value_at(self.gguf.found.block_count);
-        let layers = layers.ok_or(Error::MissingKey(self.key(name)))?;
-        let layers = typed::size(self.key(name), layers)?;
+        let layers = self.layers()?.ok_or(Error::MissingKey(self.key("block_count")))?;
         if layer >= layers {
             return Err(Error::NoSuchLayer(layer));
         }
@@ -175,25 +178,22 @@ impl<'p, 'w> Keys<'p, 'w> {
 
     pub(super) fn config(self) -> Result<Config, Error> {
         self.refuse_what_is_not_computed()?;
-        let num_layers = self.size("block_count")?;
-        let of_layers = |name| self.layers_size(name, num_layers);
-        let missing = |name| Error::MissingKey(self.key(name));
-        let num_heads = "attention.head_count";
-        let num_heads = of_layers(num_heads)?.ok_or(missing(num_heads))?;
+        let num_heads = self.size("attention.head_count")?;
         let hidden_size = self.size("embedding_length")?;
         let vocab_size = self.vocab_size()?;
-        let (ffn, rms_norm_eps) = ("feed_forward_length", "attention.layer_norm_rms_epsilon");
+        let rms_norm_eps = "attention.layer_norm_rms_epsilon";
+        let missing = Error::MissingKey(self.key(rms_norm_eps));
         let config = Config {
             vocab_size,
             output_vocab_size: self.output_vocab_size(vocab_size)?,
             hidden_size,
-            intermediate_size: of_layers(ffn)?.ok_or(missing(ffn))?,
-            num_layers,
+            intermediate_size: self.size("feed_forward_length")?,
+            num_layers: self.layers()?.ok_or(Error::MissingKey(self.key("block_count")))?,
             num_heads,
-            num_kv_heads: of_layers("attention.head_count_kv")?.unwrap_or(num_heads),
+            num_kv_heads: self.optional_size("attention.head_count_kv")?.unwrap_or(num_heads),
             head_dim: self.head_dim(hidden_size, num_heads)?,
             context_length: self.size("context_length")?,
-            rms_norm_eps: self.optional_f32(rms_norm_eps)?.ok_or(missing(rms_norm_eps))?,
+            rms_norm_eps: self.optional_f32(rms_norm_eps)?.ok_or(missing)?,
             rope: self.rope()?,
             hidden_act: self.hidden_act()?,
             qk_norm: self.qk_norm(),

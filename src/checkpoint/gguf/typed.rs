@@ -1,6 +1,6 @@
 //! Metadata values by what is asked of them: an error that names the key where they do not say it.
 
-use super::{Gguf, Value};
+use super::{Gguf, Value, ValueType};
 use crate::{Error, Key};
 
 impl<'w> Gguf<'w> {
@@ -51,7 +51,7 @@ impl<'w> Gguf<'w> {
         key: &'static str,
     ) -> Result<Option<impl Iterator<Item = &'w str> + Clone + use<'w>>, Error> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        let array = value.as_array().filter(|array| array.element_type() == super::ValueType::Str);
+        let array = value.as_array().filter(|array| array.element_type() == ValueType::Str);
         let array = array.ok_or(wrong_type(key.into(), &value, "an array of strings"))?;
         array.strs().map(Some).ok_or(bad(key, "holds a string that is not UTF-8"))
     }
@@ -132,19 +132,24 @@ pub(super) fn layer_number(
     finite.ok_or(bad(key, "has a value that is not finite"))
 }
 
-/// A size given once or for each layer: this decoder's layers are alike.
-pub(super) fn layers_size(key: Key, value: Value<'_>, layers: usize) -> Result<usize, Error> {
-    let Some(array) = value.as_array() else {
-        return size(key, value);
-    };
-    if array.len() != layers && array.len() != 1 {
+/// A number given once, or for each of `layers` layers: this decoder's layers are alike.
+pub(super) fn single<'w>(
+    key: Key,
+    value: Value<'w>,
+    layers: Option<usize>,
+    fits: fn(ValueType) -> bool,
+    wanted: &'static str,
+) -> Result<Value<'w>, Error> {
+    let Some(array) = value.as_array() else { return Ok(value) };
+    if !fits(array.element_type()) {
+        return Err(wrong_type(key, &value, wanted));
+    }
+    if layers != Some(array.len()) && array.len() != 1 {
         return Err(bad(key, "has neither one value nor one per layer"));
     }
-    let first = array.get(0).filter(|first| first.value_type().is_integer());
-    let first =
-        first.ok_or(wrong_type(key, &value, "an unsigned integer or one for each layer"))?;
+    let first = array.get(0).ok_or(bad(key, "is empty"))?;
     if array.iter().any(|other| other != first) {
         return Err(bad(key, "differs between layers, and this decoder's layers have one shape"));
     }
-    size(key, first)
+    Ok(first)
 }
