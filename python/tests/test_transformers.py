@@ -59,6 +59,7 @@ def test_loaded_constants_are_used_by_a_patched_layer(patched):
     x = torch.linspace(-2, 2, 33)
     for call in (layer, torch.compile(layer, fullgraph=True)):
         torch.testing.assert_close(call(x), layer._xielu_python(x))
+    assert layer._beta_scalar == 0.25
 
 
 def test_the_hook_finds_us():

@@ -23,32 +23,43 @@ _originals: dict[type, dict] = {}
 _ABSENT = object()
 
 
-# Of each layer: its buffers and their versions when their numbers were read, and the numbers.
+# Of each layer, its buffers and their versions when their numbers were read.
 _read: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_ROUNDED = torch.float32, torch.bfloat16, torch.float16
 
 
 def _number(made: float, buffer: Tensor) -> float:
+    """What was loaded into the buffer; a constant that was only rounded stays what it was."""
     loaded = buffer.item()
-    # A constant that was only rounded to the buffer's type stays what it was.
-    return made if torch.tensor(made, dtype=buffer.dtype, device="cpu").item() == loaded else loaded
+    rounded = (torch.tensor(made, dtype=t, device="cpu").item() for t in (buffer.dtype, *_ROUNDED))
+    return made if loaded in rounded else loaded
 
 
-# Not traced: a graph keeps the numbers, and asks no device for them.
-@torch.compiler.assume_constant_result
+def _numbers(beta: Tensor, eps: Tensor, *made: float) -> tuple[float, ...]:
+    try:
+        return tuple(map(_number, made, (beta, eps)))
+    except RuntimeError:
+        # Fake tensors and those of the meta device have no values.
+        return made
+
+
 def _constants(layer) -> tuple[float, float]:
-    """beta and eps as loaded; a device is waited for only when they may have changed."""
+    """beta and eps as loaded; a device is waited for only when they may have changed.
+
+    The compiler takes those of the last call, or of the layer's making: it reads no tensor.
+    """
     buffers = layer.beta, layer.eps
+    made = layer._beta_scalar, layer._eps_scalar
+    if torch.compiler.is_compiling():
+        return made
     versions = [None if b.is_inference() else b._version for b in buffers]
-    old, seen, numbers = _read.get(layer, ((), None, None))
+    old, seen = _read.get(layer, ((), None))
     if seen != versions or any(a is not b for a, b in zip(old, buffers)):
-        made = layer._beta_scalar, layer._eps_scalar
-        try:
-            numbers = tuple(map(_number, made, buffers))
-        except RuntimeError:
-            # Fake tensors and those of the meta device have no values.
-            return made
-        _read[layer] = buffers, versions, numbers
-    return numbers
+        made = _numbers(*buffers, *made)
+        # Where the class itself and graphs look for them.
+        layer._beta_scalar, layer._eps_scalar = made
+        _read[layer] = buffers, versions
+    return made
 
 
 def _computing(original, devices: tuple[str, ...]):
