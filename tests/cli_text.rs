@@ -89,3 +89,31 @@ fn inspect_names_templates_and_sampling() {
     let shown = succeeds(&["inspect", "tests/data/tiny", "--no-tensors"]);
     assert!(!shown.contains("\nText\n"), "{shown}");
 }
+
+#[test]
+fn generating_is_greedy_unless_asked_to_follow_the_model() {
+    let card = json!({"do_sample": true, "temperature": 1.5, "top_k": 0, "min_p": 0.1});
+    let dir = directory(&[("generation_config.json", card)]);
+    notes(dir.path(), &[]);
+    let output = dir.path().join("out.gguf");
+    let run = |model: &Path, more: &[&str]| {
+        let prompt = ["--prompt", "The `Vec<T>` type is", "-n", "12", "--ids"];
+        let output =
+            xielu(&[&["generate", arg(model)], &prompt[..], more].concat()).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stdout), text(&output.stderr))
+    };
+    for model in [dir.path(), &output] {
+        let (greedy, _) = run(model, &[]);
+        let (same, _) = run(model, &["--model-sampling", "--temp", "0"]);
+        assert_eq!(greedy, same);
+        let (theirs, says) = run(model, &["--model-sampling", "--seed", "4"]);
+        let by_hand = ["--temp", "1.5", "--top-k", "0", "--top-p", "1", "--seed", "4"];
+        assert_eq!(theirs, run(model, &by_hand).0);
+        assert_ne!(theirs, greedy);
+        assert!(says.contains("recommend min-p 0.1 too"), "{says}");
+    }
+    let silent = ["generate", "tests/data/tiny", "--prompt", "a", "--model-sampling"];
+    let problem = fails(&silent);
+    assert!(problem.contains("recommend no sampling"), "{problem}");
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use xielu::checkpoint::Checkpoint;
-use xielu::llama::{Decoder, Sampler, SamplerOptions};
+use xielu::llama::{Decoder, Sampler};
 use xielu::tokenizer::Tokenizer;
 use xielu::{Config, escaped_lines};
 
@@ -15,6 +15,7 @@ use crate::args::ModelArgs;
 use crate::interrupt;
 use crate::model::ReadsText as _;
 use crate::room::default_context;
+use crate::sampling::SamplingArgs;
 use crate::session::{self, Need, with_decoder};
 use crate::text;
 
@@ -27,6 +28,7 @@ const BATCH: usize = 64;
 Examples:
   xielu generate models/tiny-Q8_0.gguf --prompt 'The `Vec<T>` type is'
   xielu generate ./Apertus-8B --prompt 'Once upon a time' -n 200 --temp 0.8 --top-p 0.9 --seed 7
+  xielu generate ./Apertus-8B-Instruct --prompt-file chat.txt --model-sampling
   fortune | xielu generate model.gguf --prompt-file - -n -1
   xielu generate model.gguf --prompt-file question.txt --context 2048 --kv-type bf16 --tiled-mlp")]
 pub struct Args {
@@ -38,15 +40,8 @@ pub struct Args {
     #[arg(short = 'n', long = "tokens", aliases = ["n-predict", "predict"], value_name = "N",
           default_value = "64", allow_negative_numbers = true)]
     n: Limit,
-    /// Temperature; 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
-    temp: f32,
-    /// Sample among the K likeliest tokens only; 0 takes all
-    #[arg(long, value_name = "K", default_value_t = 40)]
-    top_k: usize,
-    /// Sample among the likeliest tokens that together have this probability
-    #[arg(long, value_name = "P", default_value_t = 0.95, allow_negative_numbers = true)]
-    top_p: f32,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     /// Seed of the sampler: the same seed gives the same text; -1 takes another each time
     #[arg(
         long,
@@ -127,7 +122,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .with_context(|| format!("cannot run {}", file.path().display()))?;
     let tokenizer = view.tokenizer()?;
     let prompt = prompt_ids(&args.prompt, &tokenizer)?;
-    let sampler = sampler(args)?;
+    let sampler = Sampler::new(args.sampling.options(&view, args.seed.get())?);
     let context = context(args, view.checkpoint(), &config, prompt.len())?;
     let need = Need { context, batch: BATCH, advice: "lower --context" };
     interrupt::catch()?;
@@ -213,21 +208,6 @@ fn context(
         );
     }
     Ok(context)
-}
-
-fn sampler(args: &Args) -> anyhow::Result<Sampler> {
-    if !(args.temp >= 0.0 && args.temp.is_finite()) {
-        bail!("--temp {} is not a temperature; give 0 or more", args.temp);
-    }
-    if !(args.top_p > 0.0 && args.top_p <= 1.0) {
-        bail!("--top-p {} is not a probability above 0", args.top_p);
-    }
-    Ok(Sampler::new(SamplerOptions {
-        temperature: args.temp,
-        top_k: args.top_k,
-        top_p: args.top_p,
-        seed: args.seed.get(),
-    }))
 }
 
 /// What took how long.

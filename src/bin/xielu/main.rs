@@ -35,6 +35,7 @@ mod perplexity;
 mod quantize;
 mod report;
 mod room;
+mod sampling;
 mod selftest;
 mod session;
 mod terminal;

@@ -6,6 +6,7 @@ use xielu::checkpoint::Sampling;
 use xielu::checkpoint::gguf::Gguf;
 
 use crate::model::ModelView;
+use crate::sampling::sampling;
 
 /// Prints what there is; a model for plain text may have nothing.
 pub fn print(out: &mut impl Write, view: &ModelView<'_>) -> anyhow::Result<()> {
@@ -42,14 +43,6 @@ fn names(gguf: &Gguf<'_>) -> Vec<String> {
     let default = gguf.get_str("tokenizer.chat_template").map(|_| "default".to_owned());
     let others = gguf.get_array("tokenizer.chat_templates").and_then(|names| names.strs());
     default.into_iter().chain(others.into_iter().flatten().map(str::to_owned)).collect()
-}
-
-/// How the model's authors sample.
-pub fn sampling(view: &ModelView<'_>) -> anyhow::Result<Sampling> {
-    Ok(match view {
-        ModelView::Hf(dir) => dir.sampling()?,
-        ModelView::Gguf(gguf) => Sampling::from_gguf(gguf.first())?,
-    })
 }
 
 fn shown(sampling: &Sampling) -> String {
