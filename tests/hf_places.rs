@@ -286,6 +286,10 @@ fn tensors_that_would_be_left_out() {
     let mut tensors = fixture_tensors();
     tensors.insert(lora.into(), vector());
     says(&directory(&fixture_config(), &tensors), &["adapter (LoRA)", "merge_and_unload"]);
+    let mut fused = fixture_tensors();
+    let q = fused.remove("model.layers.0.self_attn.q_proj.weight").unwrap();
+    fused.insert("model.layers.0.self_attn.qkv_proj.weight".into(), q);
+    says(&directory(&fixture_config(), &fused), &["qkv_proj.weight", "no part of this model"]);
     let foreign = renamed(|name| name.replace("model.", "transformer.").replace("lm_head", "head"));
     says(&directory(&fixture_config(), &foreign), &["head.weight", "not named as"]);
     // RoPE's frequencies are computed.

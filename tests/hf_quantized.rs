@@ -173,7 +173,7 @@ fn model_with(up: &(Dtype, Vec<usize>, Vec<u8>)) -> (Value, Tensors) {
 fn fp8_that_cannot_be_widened() {
     type Change = fn(&mut Tensors);
     let scale = "model.layers.0.mlp.up_proj.weight_scale";
-    let cases: [(Change, &str); 8] = [
+    let cases: [(Change, &str); 9] = [
         (|t| drop(t.remove("model.layers.0.mlp.up_proj.weight_scale")), "no scales"),
         (
             |t| t.get_mut("model.layers.0.mlp.up_proj.weight_scale").unwrap().1 = vec![1, 48],
@@ -183,13 +183,14 @@ fn fp8_that_cannot_be_widened() {
         (|t| change_scale(t, (Dtype::I8, vec![1], vec![1])), "I8"),
         (|t| change_scale(t, (Dtype::BF16, vec![1], vec![0xc0, 0x7f])), "NaN or infinite"),
         (|t| t.get_mut(UP_NAME).unwrap().0 = Dtype::F8_E5M2, "F8_E5M2"),
+        (|t| t.get_mut(UP_NAME).unwrap().0 = Dtype::I8, "I8"),
         (
             |t| drop(t.insert("model.norm.weight".into(), (Dtype::F8_E4M3, vec![64], vec![0; 64]))),
             "F8_E4M3",
         ),
         (
             |t| {
-                let zeros = (Dtype::BF16, vec![48, 1], vec![0; 96]);
+                let zeros = (Dtype::BF16, vec![48, 1], vec![1; 96]);
                 t.insert("model.layers.0.mlp.up_proj.weight_zero_point".into(), zeros);
             },
             "weight_zero_point",

@@ -10,7 +10,7 @@ use std::{format, vec};
 use serde_json::Value;
 
 use super::HfError;
-use super::file::read_json_within;
+use super::file::{read_json_within, read_within};
 
 pub(super) const SINGLE: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
@@ -79,7 +79,8 @@ fn snapshots(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn snapshots_of(entry: &Path) -> Vec<PathBuf> {
-    let main = fs::read_to_string(entry.join("refs/main")).unwrap_or_default();
+    let main = read_within(&entry.join("refs/main"), 1 << 12).unwrap_or_default();
+    let main = String::from_utf8_lossy(&main);
     let mut found: Vec<PathBuf> = names(&entry.join("snapshots"))
         .into_iter()
         .map(|name| entry.join("snapshots").join(name))

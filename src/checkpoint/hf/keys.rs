@@ -64,11 +64,12 @@ impl<'a> Keys<'a> {
             (None, Some(default)) => return Ok(default as f32),
             (Some(value), _) => value,
         };
-        let fits = |x: &f64| *x == 0.0 || (*x as f32).is_normal();
-        number(value)
-            .filter(fits)
-            .map(|x| x as f32)
-            .ok_or_else(|| unsupported(key, shown(value), "numbers that f32 holds"))
+        let x = number(value).ok_or_else(|| unsupported(key, shown(value), "numbers"))?;
+        if x == 0.0 || (x as f32).is_normal() {
+            Ok(x as f32)
+        } else {
+            Err(unsupported(key, shown(value), "numbers within f32's range"))
+        }
     }
 
     /// As [`Keys::f32`], without a default.

@@ -110,8 +110,9 @@ impl HfDir {
         let notes = json.notes()?;
         let mut dir =
             HfDir { path, names, shards, config, alphas: vec![], special, fp8, widened, notes };
-        dir.check_tensors()?;
+        // A tensor of another name explains one that is missing.
         dir.refuse_unused()?;
+        dir.check_tensors()?;
         dir.alphas = dir.read_alphas()?;
         dir.prepare_widening()?;
         Ok(dir)

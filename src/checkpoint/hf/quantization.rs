@@ -184,10 +184,18 @@ fn refuse_unless(fits: bool, name: impl FnOnce() -> String) -> Result<(), HfErro
     if fits { Ok(()) } else { Err(HfError::Quantized(name())) }
 }
 
-/// Two numbers, neither of them 0.
+/// Two numbers, neither of them 0: a list, or as older files have it, `"128x128"`.
 fn pair(value: Option<&Value>) -> Option<[usize; 2]> {
-    let [rows, cols] = value?.as_array()?.as_slice() else { return None };
-    let sides = [whole(rows)?, whole(cols)?];
+    let sides = match value? {
+        Value::String(text) => {
+            let (rows, cols) = text.split_once('x')?;
+            [rows.parse().ok()?, cols.parse().ok()?]
+        }
+        list => {
+            let [rows, cols] = list.as_array()?.as_slice() else { return None };
+            [whole(rows)?, whole(cols)?]
+        }
+    };
     sides.iter().all(|&n| n > 0).then_some(sides)
 }
 

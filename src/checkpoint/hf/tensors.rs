@@ -19,9 +19,11 @@ use crate::checkpoint::Role;
 use crate::kernels::{Blocks, DType};
 
 /// Tensors beside those in FP8 that say how activations would be quantized, which they are not.
-const OF_ACTIVATIONS: [&str; 7] = [
+const OF_ACTIVATIONS: [&str; 9] = [
     "input_scale",
+    "input_zero_point",
     "output_scale",
+    "output_zero_point",
     "activation_scale",
     "q_scale",
     "k_scale",
@@ -147,8 +149,15 @@ impl HfDir {
             return true;
         }
         let scaled = name.strip_suffix("_scale").or_else(|| name.strip_suffix("_scale_inv"));
-        let is_fp8 = |entry: &Entry| entry.dtype == Dtype::F8_E4M3;
-        if scaled.and_then(|weight| self.shards.get(weight)).is_some_and(is_fp8) {
+        // Of FP8, or of a type that is refused for itself.
+        let is_scaled = |entry: &Entry| dtype(name, entry).is_err();
+        if scaled.and_then(|weight| self.shards.get(weight)).is_some_and(is_scaled) {
+            return true;
+        }
+        // Of symmetric weights.
+        let zero_point = name.ends_with(".weight_zero_point");
+        let zeros = |entry| self.shards.data(entry).is_some_and(|d| d.iter().all(|&b| b == 0));
+        if zero_point && self.shards.get(name).is_some_and(zeros) {
             return true;
         }
         let last = name.rsplit('.').next().unwrap_or_default();
