@@ -3,12 +3,12 @@
     python benches/host_time.py [--values 64] [--dtype float32] [--rounds 50]
 
 64 values take a kernel well under a microsecond: what is printed is dispatch, checks and autograd.
-The least of the rounds counts, because a round can only be disturbed upwards; their median tells
-by how much it was.
+It is the process's CPU time on one thread, so other programs on the machine count for little.
 """
 
 import argparse
 import statistics
+import time
 import timeit
 
 import torch
@@ -44,7 +44,7 @@ def main() -> None:
     print(f"torch {torch.__version__}, xielu {xielu.version()}, kernels: {xielu.available()}")
     print(f"{'microseconds a call, ' + str(options.values) + ' x ' + options.dtype:<40} least  median")
     for name, call in calls(options.values, getattr(torch, options.dtype)).items():
-        timer = timeit.Timer(call)
+        timer = timeit.Timer(call, timer=time.process_time)
         count, took = timer.autorange()
         count = max(1, int(count * 0.02 / took))
         times = [t / count * 1e6 for t in timer.repeat(options.rounds, count)]
