@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use xielu::Backend;
-use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::gguf::Gguf;
-use xielu::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
+use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
+use xielu::checkpoint::{Checkpoint, ModelFile, ModelView};
 use xielu::kernels::DType;
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model, argmax};
-use xielu::quant::convert::{Progress, Types, convert_gguf, convert_hf};
+use xielu::quant::convert::{Output, Progress, Types, convert_gguf, convert_hf};
 use xielu::tokenizer::Tokenizer;
 
 /// What transformers makes of one directory; see `make.py`.
@@ -80,11 +80,18 @@ impl Way<'_> {
         }
     }
 
-    fn check_file(&mut self, file: &Path) -> Result<(), Box<dyn Error>> {
-        let bytes = fs::read(file)?;
-        let gguf = Gguf::parse(&bytes)?;
-        self.check(&Tokenizer::from_gguf(&gguf)?, &gguf);
-        self.same("templates", templates(&gguf), self.case.templates.clone());
+    /// As [`Way::check`], of the model at `path`, opened as the command line opens it.
+    fn open(&mut self, path: &Path) -> Result<(), Box<dyn Error>> {
+        let file = ModelFile::open(path)?;
+        let view = file.view()?;
+        let (tokenizer, templates) = match &view {
+            ModelView::Hf(dir) => (Tokenizer::from_hf_dir(path)?, dir_templates(dir)?),
+            ModelView::Gguf(gguf) => {
+                (Tokenizer::from_gguf(gguf.first())?, gguf_templates(gguf.first()))
+            }
+        };
+        self.check(&tokenizer, view.checkpoint());
+        self.same("templates", templates, self.case.templates.clone());
         Ok(())
     }
 }
@@ -131,8 +138,12 @@ fn greedy<'w>(
     }
 }
 
-/// The chat templates of a GGUF file by name.
-fn templates(gguf: &Gguf<'_>) -> BTreeMap<String, String> {
+fn dir_templates(dir: &HfDir) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
+    let vocabulary = dir.vocabulary(VocabularyOptions::default())?.ok_or("no vocabulary")?;
+    Ok(vocabulary.chat_templates.into_iter().map(|t| (t.name, t.text)).collect())
+}
+
+fn gguf_templates(gguf: &Gguf<'_>) -> BTreeMap<String, String> {
     let named = gguf.metadata().filter_map(|(key, value)| {
         let name = match key.strip_prefix("tokenizer.chat_template")? {
             "" => "default",
@@ -144,11 +155,22 @@ fn templates(gguf: &Gguf<'_>) -> BTreeMap<String, String> {
 }
 
 /// Converts `dir` to `file`. Returns what programs that read only llama.cpp's keys do otherwise.
-fn convert(dir: &HfDir, file: &Path, without_json: bool) -> Result<Vocabulary, Box<dyn Error>> {
+fn convert(dir: &HfDir, file: &Path, without_json: bool) -> Result<Vec<String>, Box<dyn Error>> {
     let options = VocabularyOptions { without_json, ..Default::default() };
     let vocabulary = dir.vocabulary(options)?.ok_or("no vocabulary")?;
     convert_hf(dir, file, &Types::uniform(DType::F32), Some(&vocabulary), go_on)?;
-    Ok(vocabulary)
+    Ok(vocabulary.lost)
+}
+
+/// Writes `file` again in parts; returns the last.
+fn divide(file: &Path, dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let bytes = fs::read(file)?;
+    let path = &dir.join("part.gguf");
+    let output = Output { path, max_part: Some(20_000), replace: false };
+    let written = convert_gguf(&Gguf::parse(&bytes)?, output, &Types::uniform(DType::F32), go_on)?;
+    let parts = written.iter().map(|tensor| tensor.part + 1).max().unwrap_or(0);
+    assert!(parts > 1, "one part is no split");
+    Ok(dir.join(format!("part-{parts:05}-of-{parts:05}.gguf")))
 }
 
 fn go_on(_: Progress<'_>) -> ControlFlow<()> {
@@ -160,28 +182,21 @@ fn problems(case: &Case) -> Result<Vec<String>, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let dir = folder.path();
     assemble(case, dir);
-    let hf = HfDir::open(dir)?;
     let mut way = Way { case, way: "directory", problems: Vec::new() };
-    way.check(&Tokenizer::from_hf_dir(dir)?, &&hf);
+    way.open(dir)?;
 
+    let hf = HfDir::open(dir)?;
     let file = dir.join("model.gguf");
-    let vocabulary = convert(&hf, &file, false)?;
-    let named = vocabulary.chat_templates.into_iter().map(|t| (t.name, t.text)).collect();
-    way.same("templates", named, case.templates.clone());
+    let lost = convert(&hf, &file, false)?;
     way.way = "GGUF";
-    way.check_file(&file)?;
-
-    let again = dir.join("again.gguf");
-    let bytes = fs::read(&file)?;
-    convert_gguf(&Gguf::parse(&bytes)?, &again, &Types::uniform(DType::F32), go_on)?;
-    way.way = "GGUF of the GGUF";
-    way.check_file(&again)?;
-
+    way.open(&file)?;
+    way.way = "parts of the GGUF";
+    way.open(&divide(&file, dir)?)?;
     // Whatever is not said to be lost to other programs is there for them.
-    if vocabulary.lost.is_empty() {
+    if lost.is_empty() {
         convert(&hf, &file, true)?;
         way.way = "GGUF of llama.cpp's keys";
-        way.check_file(&file)?;
+        way.open(&file)?;
     }
     Ok(way.problems)
 }

@@ -22,6 +22,8 @@ const NORMAL: i64 = 1;
 const CONTROL: i64 = 3;
 /// `tokenizer.ggml.token_type` of tokens added by hand, matched before BPE.
 const USER_DEFINED: i64 = 4;
+/// `tokenizer.ggml.token_type` of rows that no text leads to.
+const UNUSED: i64 = 5;
 
 /// The keys `tokenizer.*` of a GGUF file.
 #[derive(Debug, Default)]
@@ -191,6 +193,11 @@ impl GgufVocab {
         for (id, token) in self.tokens.iter().enumerate() {
             let id = u32::try_from(id)
                 .map_err(|_| TokenizerError("its vocabulary has too many tokens".into()))?;
+            let kind = self.token_types.get(id as usize);
+            if kind == Some(&UNUSED) && *token == format!("[PAD{id}]") {
+                // So converters name a row of the embedding that is no token.
+                continue;
+            }
             // Other programs call rows without a text so.
             let token = if token.is_empty() { format!("[EMPTY_{id}]") } else { token.clone() };
             if ids.insert(token.clone(), id).is_some() {
@@ -331,6 +338,14 @@ mod tests {
         vocab.tokens.extend(["".into(), "".into()]);
         let tokenizer = vocab.tokenizer().unwrap();
         assert_eq!(tokenizer.token_to_id("[EMPTY_7]"), Some(7));
+    }
+
+    #[test]
+    fn rows_without_a_token_print_nothing() {
+        let mut vocab = small();
+        vocab.tokens.push("[PAD6]".into());
+        vocab.token_types.push(UNUSED);
+        assert_eq!(vocab.tokenizer().unwrap().decode(&[1, 6, 2], true).unwrap(), "ab");
     }
 
     #[test]

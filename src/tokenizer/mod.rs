@@ -40,13 +40,17 @@ pub struct Tokenizer {
     ends: Vec<u32>,
     /// Ids become bytes one by one: no token changes the text of those before it.
     decodes_by_bytes: bool,
+    /// Tokens that name a byte become text together, or all of them none.
+    byte_fallback: bool,
 }
 
 impl Tokenizer {
     fn new(built: door::Built, ends: Vec<u32>) -> Self {
         let door::Built { inner, growth, edges } = built;
-        let decodes_by_bytes = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
-        Tokenizer { inner, growth, edges, ends, decodes_by_bytes }
+        let decoder = inner.get_decoder();
+        let decodes_by_bytes = matches!(decoder, Some(DecoderWrapper::ByteLevel(_)));
+        let byte_fallback = decoder.is_some_and(falls_back_to_bytes);
+        Tokenizer { inner, growth, edges, ends, decodes_by_bytes, byte_fallback }
     }
 
     /// From a GGUF file: the whole `tokenizer.json` where it holds that
@@ -106,7 +110,9 @@ impl Tokenizer {
     pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let Edges { prefix, suffix } = &self.edges;
         let text = self.encode(text, Special::Parse)?;
-        let mut ids = if text.starts_with(prefix) { Vec::new() } else { prefix.clone() };
+        // The first token is enough: BOS alone, of several, is not put before a text twice.
+        let begun = !text.is_empty() && text.first() == prefix.first();
+        let mut ids = if begun { Vec::new() } else { prefix.clone() };
         ids.extend(&text);
         if !text.ends_with(suffix) {
             ids.extend(suffix);
@@ -122,8 +128,25 @@ impl Tokenizer {
         door::guarded("a token has no text", || self.inner.decode(ids, true))
     }
 
+    /// Whether `id` names a byte, as `<0x0A>` does, and its text depends on its neighbours.
+    fn is_lone_byte(&self, id: u32) -> bool {
+        let names_byte = |token: String| {
+            let digits = token.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
+            digits.is_some_and(|d| d.len() == 2 && u8::from_str_radix(d, 16).is_ok())
+        };
+        self.byte_fallback && self.inner.id_to_token(id).is_some_and(names_byte)
+    }
+
     /// A decoder that takes one id at a time and returns text as soon as it is whole characters.
     pub fn stream(&self) -> TextStream<'_> {
         TextStream::new(self)
+    }
+}
+
+fn falls_back_to_bytes(decoder: &DecoderWrapper) -> bool {
+    match decoder {
+        DecoderWrapper::ByteFallback(_) => true,
+        DecoderWrapper::Sequence(steps) => steps.get_decoders().iter().any(falls_back_to_bytes),
+        _ => false,
     }
 }

@@ -29,6 +29,9 @@ impl<'t> TextStream<'t> {
     /// If the tokens have no text.
     pub fn push(&mut self, id: u32) -> Result<Option<String>, TokenizerError> {
         self.ids.push(id);
+        if self.tokenizer.is_lone_byte(id) {
+            return Ok(None);
+        }
         let text = self.tokenizer.decode(&self.ids)?;
         if text.ends_with(UNKNOWN) {
             return Ok(None);

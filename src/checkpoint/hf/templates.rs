@@ -24,8 +24,8 @@ pub struct ChatTemplate {
 /// The template that is used when none is named.
 const DEFAULT: &str = "default";
 
-/// All templates of `dir`, the default first. Those in files count before those in the settings,
-/// as in transformers.
+/// All templates of `dir`, the default first. As in transformers, those of the settings count only
+/// where there are no files.
 pub(super) fn read_all(dir: &Path, settings: &Value) -> Result<Vec<ChatTemplate>, HfError> {
     let mut all = Vec::new();
     let mut add = |name: &str, text: String| {
@@ -33,10 +33,11 @@ pub(super) fn read_all(dir: &Path, settings: &Value) -> Result<Vec<ChatTemplate>
             all.push(ChatTemplate { name: name.into(), text });
         }
     };
-    if let Some(text) = text_file(&dir.join("chat_template.jinja"))? {
-        add(DEFAULT, text);
-    }
-    for (name, text) in further(&dir.join("additional_chat_templates"))? {
+    let default = text_file(&dir.join("chat_template.jinja"))?;
+    let files = default.into_iter().map(|text| (DEFAULT.into(), text));
+    let files: Vec<_> = files.chain(further(&dir.join("additional_chat_templates"))?).collect();
+    let settings = if files.is_empty() { settings } else { &Value::Null };
+    for (name, text) in files {
         add(&name, text);
     }
     match settings {

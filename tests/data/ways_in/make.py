@@ -12,7 +12,7 @@ Of every case cases.json has
   files      name in the directory -> file below files/, where equal files lie once; tokenizer.json
              without its indentation
   prompts    [text, ids]: what the tokenizer makes of a text. One rule is ours: where the text
-             itself begins with BOS, no second one is put before it
+             itself begins with BOS nothing is put before it, and no EOS after one
   stops      all ids that end a generation: those of generation_config.json, config.json (also of
              its text_config) and the tokenizer's EOS
   templates  chat templates by name, "default" where there is one
@@ -35,10 +35,15 @@ MARGIN = 1e-3
 
 
 def prompt_ids(tokenizer, text):
-    ids, bare = tokenizer(text).input_ids, tokenizer(text, add_special_tokens=False).input_ids
-    first = tokenizer("a").input_ids[0]
-    added = first != tokenizer("a", add_special_tokens=False).input_ids[0]
-    return ids[1:] if added and bare[:1] == [first] else ids
+    encode = lambda text: tokenizer(text).input_ids
+    bare = lambda text: tokenizer(text, add_special_tokens=False).input_ids
+    around, a, ids = encode("a"), bare("a"), bare(text)
+    start = next(i for i in range(len(around)) if around[i:i + len(a)] == a)
+    prefix, suffix = around[:start], around[start + len(a):]
+    assert encode(text) == prefix + ids + suffix
+    begun = prefix and ids[:1] == prefix[:1]
+    ended = suffix and ids[-len(suffix):] == suffix
+    return ([] if begun else prefix) + ids + ([] if ended else suffix)
 
 
 def listed(ids):

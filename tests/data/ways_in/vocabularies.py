@@ -62,7 +62,7 @@ def bos_template(last=""):
 
 def trained(pre=None, special=SPECIAL, size=SIZE, normalizer=None, post="bos"):
     """A byte-level BPE trained on the bundled text."""
-    tokenizer = Tokenizer(models.BPE())
+    tokenizer = Tokenizer(models.BPE(ignore_merges=pre is None))
     tokenizer.pre_tokenizer = pre or split(TEKKEN)
     tokenizer.decoder = decoders.ByteLevel()
     if normalizer is not None:
@@ -205,9 +205,10 @@ APERTUS2 = (
 
 
 def both_templates(folder):
-    """chat_template.jinja goes before the key."""
+    """chat_template.jinja stands in the place of the key, whatever names that has."""
     save(folder, trained(), chat_template=TEMPLATE)
-    settings(folder, chat_template="{{ 'the other one' }}")
+    settings(folder, chat_template=[dict(name="default", template="{{ 'the other one' }}"),
+                                    dict(name="rag", template="{{ 'a third' }}")])
 
 
 def three_templates(folder):
@@ -262,8 +263,11 @@ def post(processor, bos="<s>", **keys):
     return make
 
 
-def pre(tokenizer):
-    return lambda folder: save(folder, trained(tokenizer))
+def pre(tokenizer, ignore_merges=False):
+    def make(folder):
+        save(folder, trained(tokenizer))
+        edit(folder / "tokenizer.json", lambda j: j["model"].update(ignore_merges=ignore_merges))
+    return make
 
 
 WORD = [AddedToken("cat", single_word=True, special=False, normalized=False)]
@@ -292,6 +296,9 @@ CASES = [
      post(processors.Sequence([processors.ByteLevel(trim_offsets=False), bos_template()])), []),
     ("bos_setting_null", "add_bos_token null beside a template with BOS",
      post(bos_template(), add_bos_token=None), []),
+    ("prefix_two", "a template that puts two tokens before texts", post(
+        processors.TemplateProcessing(single="<s> <|system_start|> $A", pair="<s> $A $B",
+                                      special_tokens=[("<s>", 1), ("<|system_start|>", 4)])), []),
     ("eos_added", "a template that ends texts", post(bos_template(" </s>")), []),
     ("older_settings", "tokenizer_config.json of transformers 4", older_settings, []),
     ("token_objects", "special tokens as objects", token_objects, []),
@@ -324,7 +331,7 @@ CASES = [
      ["a<|turn_end|>b <|extra|>"]),
     ("fewer_tokens", "fewer tokens than rows", lambda folder: save(folder, trained(size=340)), []),
     ("gpt2_words", "GPT-2's words", pre(byte_level()), []),
-    ("llama3_words", "Llama 3's words", pre(split(LLAMA3)), []),
+    ("llama3_words", "Llama 3's words", pre(split(LLAMA3), True), []),
     ("digit_words", "digits alone, GPT-2's words", pre(pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), byte_level()])), []),
     ("own_words", "words by a pattern of its own", pre(split(r"\w+|\s+|[^\w\s]")), []),
