@@ -4,51 +4,10 @@
 
 mod capi_support;
 
-use capi_support::{Memory, config_of, model_bytes, open, zeroed};
+use capi_support::narrow::narrow;
+use capi_support::{Memory, config_of, open, zeroed};
 use xielu::capi::*;
-use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, Value};
 use xielu::kernels::DType;
-
-/// Width of the MLP: whole K-quant blocks.
-const FFN: u64 = 512;
-
-/// The bundled model with a narrower MLP, whose down projections are of `dtype`, all zeros, from
-/// layer `from` on.
-fn model(dtype: DType, from: usize) -> Vec<u8> {
-    let bytes = model_bytes();
-    let whole = Gguf::parse(&bytes).unwrap();
-    let mut writer = GgufWriter::new();
-    for (key, value) in whole.metadata() {
-        let width = key == "apertus.feed_forward_length";
-        writer.pair(key, if width { Value::U32(FFN as u32) } else { value }).unwrap();
-    }
-    let mut data = Vec::new();
-    for tensor in whole.tensors() {
-        let old = whole.tensor_data(&tensor).unwrap();
-        let (dims, ggml_type, new) = match tensor.dims() {
-            &[cols, _] if tensor.name.contains("ffn_up") => {
-                let row = old.len() / tensor.dims()[1] as usize;
-                (vec![cols, FFN], tensor.ggml_type, old[..row * FFN as usize].to_vec())
-            }
-            &[_, rows] if tensor.name.contains("ffn_down") => {
-                let layer: usize = tensor.name.split('.').nth(1).unwrap().parse().unwrap();
-                let dtype = if layer >= from { dtype } else { DType::Q8_0 };
-                let size = rows as usize * dtype.row_bytes(FFN as usize).unwrap();
-                (vec![FFN, rows], ggml_type(dtype), vec![0; size])
-            }
-            dims => (dims.to_vec(), tensor.ggml_type, old.to_vec()),
-        };
-        writer.tensor(tensor.name, &dims, ggml_type).unwrap();
-        data.push(new);
-    }
-    let mut file = writer.begin(Vec::new()).unwrap();
-    data.iter().for_each(|bytes| file.write(bytes).unwrap());
-    file.finish().unwrap()
-}
-
-fn ggml_type(dtype: DType) -> GgmlType {
-    GgmlType::from_dtype(dtype).unwrap()
-}
 
 /// What making a decoder with this tile says, and its first prompt where there is a decoder.
 fn tried(gguf: &xielu_gguf, tile: usize) -> (Status, Option<Status>, usize) {
@@ -90,7 +49,7 @@ fn what_is_not_refused_runs() {
         (DType::Q5_K, 0, 256),
         (DType::Q6_K, 3, 256), // the last layer alone, as mixtures have it
     ] {
-        let bytes = model(dtype, from);
+        let bytes = narrow(dtype, from);
         let gguf = open(&bytes);
         for tile in [32, 64, 96, 160, 224, 256, 288, 480, 512, 544, 0] {
             let fits = tile == 0 || tile >= 512 || tile % multiple == 0;

@@ -111,9 +111,11 @@ unsafe fn freeze(
     call(|| {
         let out = Out::new(out, 1)?;
         // SAFETY: the module's contract.
-        let raw = unsafe { read(raw) }?.checked()?;
+        let frozen = freeze(unsafe { read(raw) }?.checked()?);
+        // Finite scalars may have a sum that is not.
+        frozen.checked()?;
         // SAFETY: the module's contract; nothing is borrowed.
-        unsafe { out.write(freeze(raw)) };
+        unsafe { out.write(frozen) };
         Ok(())
     })
 }

@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "linux")]
 pub mod compiled;
+#[cfg(feature = "std")]
+pub mod narrow;
 
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
