@@ -68,6 +68,10 @@ fn a_vocabulary_can_be_left_out_and_names_are_checked() {
     let quantize = ["quantize", arg(dir.path()), arg(&output), "--type", "q8_0", "--force"];
     let problem = fails(&[&quantize[..], &["--pre", "tekkken"]].concat());
     assert!(problem.contains("no pre-tokenizer is called \"tekkken\""), "{problem}");
+    let again = dir.path().join("again.gguf");
+    let quantize = ["quantize", arg(&output), arg(&again), "--type", "q8_0", "--pre", "tekken"];
+    let problem = fails(&quantize);
+    assert!(problem.contains("a GGUF file keeps the vocabulary"), "{problem}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The tokenizer of a GGUF file: a whole `tokenizer.json`, or a byte-level BPE vocabulary.
 
 use std::borrow::ToOwned as _;
+use std::collections::HashSet;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -117,9 +118,9 @@ impl GgufVocab {
 
     /// Those that keys name; where they need not be all, those known by their texts too.
     fn all_ends(&self, json: Option<&TokenizerJson>) -> Vec<u32> {
-        let mut ends = Vec::new();
+        let (mut ends, mut seen) = (Vec::new(), HashSet::new());
         let mut add = |id: u32| {
-            if !ends.contains(&id) {
+            if seen.insert(id) {
                 ends.push(id);
             }
         };

@@ -16,6 +16,8 @@ use super::door::guarded;
 const ALWAYS: usize = 4 << 20;
 const RATIO: usize = 8;
 
+const FAILS: &str = "the tokenizer's normalizer fails";
+
 /// The steps of a normalizer.
 pub(crate) struct Growth {
     steps: Vec<Step>,
@@ -58,6 +60,13 @@ impl Growth {
     /// Refuses a text that the normalizer would make too long.
     pub(crate) fn check(&self, text: &str) -> Result<(), TokenizerError> {
         self.check_within(text, ALWAYS)
+    }
+
+    /// The error of a step that fails on `text`.
+    pub(super) fn fails(&self, text: &str) -> Result<(), TokenizerError> {
+        let mut text = NormalizedString::from(text);
+        let mut steps = self.steps.iter();
+        steps.try_for_each(|step| guarded(FAILS, || step.normalizer.normalize(&mut text)))
     }
 
     fn check_within(&self, text: &str, always: usize) -> Result<(), TokenizerError> {
@@ -110,7 +119,7 @@ impl Step {
             let (head, tail) = rest.split_at(end.filter(|&at| at > 0).unwrap_or(rest.len()));
             rest = tail;
             let mut piece = NormalizedString::from(head);
-            guarded("its normalizer fails", || self.normalizer.normalize(&mut piece))?;
+            guarded(FAILS, || self.normalizer.normalize(&mut piece))?;
             out.push_str(piece.get());
             if out.len() > bound {
                 return Ok(None);

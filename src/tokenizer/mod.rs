@@ -16,7 +16,7 @@ mod tests;
 use std::string::String;
 use std::vec::Vec;
 
-use tokenizers::DecoderWrapper;
+use tokenizers::{DecoderWrapper, PreTokenizedString, PreTokenizer as _};
 
 use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::tokenizer_json::Edges;
@@ -87,9 +87,9 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, special: Special) -> Result<Vec<u32>, TokenizerError> {
         self.growth.check(text)?;
         let encode = |tokenizer: &tokenizers::Tokenizer| {
-            door::guarded("the text cannot be tokenized", || {
-                tokenizer.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec())
-            })
+            let encode = || tokenizer.encode_fast(text, false);
+            let encoding = door::guarded("the text cannot be tokenized", encode);
+            encoding.map(|ids| ids.get_ids().to_vec()).map_err(|e| self.blame(text, e))
         };
         match special {
             Special::Parse => encode(&self.inner),
@@ -99,6 +99,18 @@ impl Tokenizer {
                 encode(&plain)
             }
         }
+    }
+
+    /// The error of the part that fails on `text`, if one fails alone.
+    fn blame(&self, text: &str, whole: TokenizerError) -> TokenizerError {
+        let mut pieces = PreTokenizedString::from(text);
+        let cut = || match self.inner.get_pre_tokenizer() {
+            Some(pre_tokenizer) => pre_tokenizer.pre_tokenize(&mut pieces),
+            None => Ok(()),
+        };
+        let part = self.growth.fails(text);
+        let part = part.and_then(|()| door::guarded("the tokenizer's pre_tokenizer fails", cut));
+        part.err().unwrap_or(whole)
     }
 
     /// The ids of a prompt: its special tokens are recognised, and what the tokenizer puts before
@@ -125,7 +137,7 @@ impl Tokenizer {
     /// # Errors
     /// What the `tokenizers` crate reports.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
-        door::guarded("a token has no text", || self.inner.decode(ids, true))
+        door::guarded("the tokenizer's decoder fails", || self.inner.decode(ids, true))
     }
 
     /// Whether `id` names a byte, as `<0x0A>` does, and its text depends on its neighbours.

@@ -103,13 +103,39 @@ fn a_stream_gives_what_decoding_all_ids_gives() {
 
 /// The same vocabulary under a decoder that sees whole texts.
 fn unusual() -> Option<Tokenizer> {
+    Some(changed(|json| {
+        json["decoder"] = serde_json::json!({"type": "Sequence", "decoders": [
+            json["decoder"].clone(),
+            {"type": "Strip", "content": "a", "start": 1, "stop": 0},
+        ]});
+    }))
+}
+
+/// The fixture's tokenizer with a part of its file changed.
+fn changed(change: impl FnOnce(&mut serde_json::Value)) -> Tokenizer {
     let text = std::fs::read(path("tests/data/tiny/tokenizer.json")).unwrap();
     let mut json: serde_json::Value = serde_json::from_slice(&text).unwrap();
-    json["decoder"] = serde_json::json!({"type": "Sequence", "decoders": [
-        json["decoder"].clone(),
-        {"type": "Strip", "content": "a", "start": 1, "stop": 0},
-    ]});
+    change(&mut json);
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("tokenizer.json"), json.to_string()).unwrap();
-    Some(Tokenizer::from_hf_dir(dir.path()).unwrap())
+    Tokenizer::from_hf_dir(dir.path()).unwrap()
+}
+
+#[test]
+fn what_the_library_panics_at_is_an_error_that_names_the_part() {
+    use serde_json::json;
+    // A map whose offsets point nowhere.
+    let junk = changed(|json| {
+        let map = std::format!("QAAAAP//{}//8A", "/".repeat(80));
+        json["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": map});
+    });
+    let problem = junk.encode("ab", Special::Plain).unwrap_err().to_string();
+    assert!(problem.starts_with("the tokenizer's normalizer fails: "), "{problem}");
+    let strip = changed(|json| {
+        json["decoder"] = json!({"type": "Strip", "content": "a", "start": 0, "stop": 3});
+    });
+    let ids = strip.encode("a", Special::Plain).unwrap();
+    let problem = strip.decode(&ids).unwrap_err().to_string();
+    assert!(problem.starts_with("the tokenizer's decoder fails: "), "{problem}");
+    assert_eq!(problem.lines().count(), 1, "{problem}");
 }

@@ -2,6 +2,7 @@
 //! generation and how to sample one.
 
 use std::borrow::ToOwned as _;
+use std::collections::HashSet;
 use std::path::Path;
 use std::string::String;
 use std::vec::Vec;
@@ -18,7 +19,7 @@ use crate::checkpoint::stop_tokens::ends_by_text;
 use crate::checkpoint::tokenizer_json::TokenizerJson;
 
 /// Bytes of a tokenizer or a file of settings. The largest in use have 40 million.
-const MAX_BYTES: u64 = 512 << 20;
+const MAX_BYTES: u64 = 128 << 20;
 
 /// What a directory says about text.
 #[derive(Debug)]
@@ -58,12 +59,8 @@ impl TextFiles {
 
 /// Leaves out what stands before.
 fn keep_first(ids: &mut Vec<u32>) {
-    let mut seen = Vec::new();
-    ids.retain(|id| {
-        let new = !seen.contains(id);
-        seen.push(*id);
-        new
-    });
+    let mut seen = HashSet::new();
+    ids.retain(|id| seen.insert(*id));
 }
 
 /// The contents of a file; `None` if there is none. Devices and pipes may never end.

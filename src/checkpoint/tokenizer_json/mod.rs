@@ -30,6 +30,9 @@ pub(crate) use names::is_known_pre;
 #[cfg(feature = "safetensors")]
 pub(crate) use vocabulary::Kept;
 
+/// Bytes of a file. The largest in use have 40 million; read as data each takes up to 16.
+const MAX_BYTES: usize = 128 << 20;
+
 /// A checked `tokenizer.json`.
 #[derive(Debug)]
 pub(crate) struct TokenizerJson {
@@ -51,6 +54,9 @@ impl TokenizerJson {
     /// # Errors
     /// One sentence that names the part which breaks a rule.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+        if text.len() > MAX_BYTES {
+            return Err(format!("it has {} bytes, at most {MAX_BYTES} are read", text.len()));
+        }
         let json = serde_json::from_slice(text).map_err(|e| format!("it is not JSON: {e}"))?;
         let Value::Object(mut json) = json else {
             return Err("it is not a JSON object".into());

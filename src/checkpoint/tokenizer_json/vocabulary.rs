@@ -1,5 +1,6 @@
 //! What of a tokenizer a GGUF vocabulary can hold, and what it cannot.
 
+use std::collections::HashSet;
 use std::format;
 use std::string::{String, ToString as _};
 use std::vec;
@@ -96,7 +97,17 @@ impl TokenizerJson {
                  other programs know the added one only"
             ));
         }
-        let unused = |id| (format!("[PAD{id}]"), TokenKind::Unused);
+        let texts = slots.iter().flatten().map(|(text, _)| text);
+        let taken: HashSet<String> =
+            texts.filter(|text| text.starts_with("[PAD")).cloned().collect();
+        let unused = |id| {
+            let mut name = format!("[PAD{id}]");
+            // No two rows have the same text.
+            while taken.contains(&name) {
+                name.push(']');
+            }
+            (name, TokenKind::Unused)
+        };
         let slots = slots.into_iter().enumerate();
         (kept.tokens, kept.kinds) =
             slots.map(|(id, slot)| slot.unwrap_or_else(|| unused(id))).unzip();

@@ -97,8 +97,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     args.compute.start_threads()?;
     interrupt::catch()?;
     let vocabulary = match &view {
-        ModelView::Hf(dir) if !args.no_tokenizer => vocabulary(dir, args)?,
-        _ => None,
+        ModelView::Hf(_) if args.no_tokenizer => None,
+        ModelView::Hf(dir) => vocabulary(dir, args)?,
+        ModelView::Gguf(_) if args.pre.is_some() || args.no_tokenizer || args.no_tokenizer_json => {
+            bail!(
+                "--pre, --no-tokenizer and --no-tokenizer-json are for Hugging Face directories; \
+                 a GGUF file keeps the vocabulary that it has"
+            );
+        }
+        ModelView::Gguf(_) => None,
     };
     let reports = convert_or_explain(&view, output, &types, vocabulary.as_ref())?;
     summary::print(&reports, args.verbose)?;
