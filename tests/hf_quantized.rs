@@ -251,6 +251,13 @@ fn other_formats_are_named() {
         (json!({"quant_method": "hqq"}), "HQQ"),
         (json!({"quant_method": "something-new"}), "something-new"),
         (json!({"group_size": 64, "bits": 4}), "MLX, 4 bits"),
+        (json!({"modules_to_not_convert": []}), "a format that is not named"),
+        (
+            json!({"quant_method": "compressed-tensors", "format": "float-quantized",
+                   "config_groups": {"group_0": {"weights": {
+                       "num_bits": 8, "type": "float", "symmetric": false}}}}),
+            "asymmetric",
+        ),
     ];
     let tensors = fixture_tensors();
     for (quantization, named) in &by_config {

@@ -4,13 +4,14 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, Value};
 use xielu::checkpoint::{LayerRole, Role};
 use xielu::config::{Config, HiddenAct, Rope, RopeScaling, RopeStyle};
 use xielu::kernels::DType;
-use xielu::quant::convert::{Types, convert_gguf};
+use xielu::quant::convert::{Progress, Types, convert_gguf};
 
 /// Counts the bytes in use and their peak.
 struct Counting;
@@ -86,17 +87,57 @@ fn model(vocab: usize) -> Vec<u8> {
     data.finish().unwrap()
 }
 
-/// Bytes allocated at the most, beyond those in use before, while converting.
-fn peak_of(source: &[u8]) -> usize {
+/// The same shape as a directory, with the embedding in FP8 and a scale for each row.
+#[cfg(feature = "safetensors")]
+fn fp8_directory(vocab: usize) -> tempfile::TempDir {
+    use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
+    let config = serde_json::json!({
+        "model_type": "llama", "vocab_size": vocab, "hidden_size": 256, "intermediate_size": 512,
+        "num_hidden_layers": 1, "num_attention_heads": 4, "tie_word_embeddings": true,
+        "quantization_config": {"quant_method": "compressed-tensors", "format": "float-quantized"},
+    });
+    let layer = |name: &str| format!("model.layers.0.{name}.weight");
+    let mut tensors = vec![
+        ("model.embed_tokens.weight".to_string(), Dtype::F8_E4M3, vec![vocab, 256]),
+        ("model.embed_tokens.weight_scale".to_string(), Dtype::BF16, vec![vocab, 1]),
+        ("model.norm.weight".to_string(), Dtype::BF16, vec![256]),
+    ];
+    for norm in ["input_layernorm", "post_attention_layernorm"] {
+        tensors.push((layer(norm), Dtype::BF16, vec![256]));
+    }
+    for name in ["q", "k", "v", "o"].map(|x| format!("self_attn.{x}_proj")) {
+        tensors.push((layer(&name), Dtype::BF16, vec![256, 256]));
+    }
+    for (name, rows, cols) in [("gate", 512, 256), ("up", 512, 256), ("down", 256, 512)] {
+        tensors.push((layer(&format!("mlp.{name}_proj")), Dtype::BF16, vec![rows, cols]));
+    }
+    let bytes = |dtype, shape: &[usize]| -> Vec<u8> {
+        let count: usize = shape.iter().product();
+        match dtype {
+            Dtype::BF16 => (0..count).flat_map(|_| 0x3c00u16.to_le_bytes()).collect(),
+            _ => (0..count).map(|i| (i % 126) as u8).collect(),
+        }
+    };
+    let data: Vec<Vec<u8>> = tensors.iter().map(|(_, dtype, shape)| bytes(*dtype, shape)).collect();
+    let views = tensors.iter().zip(&data).map(|((name, dtype, shape), data)| {
+        (name.as_str(), TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    serialize_to_file(views, None, &dir.path().join("model.safetensors")).unwrap();
+    dir
+}
+
+/// Bytes allocated at the most, beyond those in use before, while `convert` writes a file of at
+/// least `size` bytes.
+fn peak_of(size: usize, convert: impl FnOnce(&Path)) -> usize {
     let dir = tempfile::tempdir().unwrap();
     let output = dir.path().join("out.gguf");
-    let gguf = Gguf::parse(source).unwrap();
     let before = USED.load(Relaxed);
     PEAK.store(before, Relaxed);
-    let types = Types::uniform(DType::Q8_0);
-    convert_gguf(&gguf, &output, &types, |_| ControlFlow::Continue(())).unwrap();
+    convert(&output);
     let peak = PEAK.load(Relaxed) - before;
-    assert!(fs::metadata(output).unwrap().len() as usize > source.len() / 2);
+    assert!(fs::metadata(output).unwrap().len() as usize > size);
     peak
 }
 
@@ -113,9 +154,28 @@ fn on_threads(work: impl FnOnce() -> usize + Send) -> (usize, usize) {
 
 #[test]
 fn memory_is_a_few_rows_per_thread() {
+    let types = Types::uniform(DType::Q8_0);
+    let go_on = |_: Progress<'_>| ControlFlow::Continue(());
     let source = model(1 << 14);
     assert!(source.len() > 8 << 20);
-    let (threads, peak) = on_threads(|| peak_of(&source));
+    let gguf = Gguf::parse(&source).unwrap();
+    let (threads, peak) = on_threads(|| {
+        peak_of(4 << 20, |output| drop(convert_gguf(&gguf, output, &types, go_on).unwrap()))
+    });
     println!("{peak} bytes with {threads} threads for a model of {} bytes", source.len());
     assert!(peak < threads << 20, "{peak} with {threads} threads");
+    #[cfg(feature = "safetensors")]
+    {
+        // In the same test: the counters are the program's. FP8 is widened as it is read.
+        let folder = fp8_directory(1 << 14);
+        let dir = xielu::checkpoint::hf::HfDir::open(folder.path()).unwrap();
+        assert!(dir.widened_bytes() == 8 << 20);
+        let (threads, peak) = on_threads(|| {
+            peak_of(4 << 20, |output| {
+                drop(xielu::quant::convert::convert_hf(&dir, output, &types, None, go_on).unwrap());
+            })
+        });
+        println!("{peak} bytes with {threads} threads for FP8");
+        assert!(peak < threads << 20, "{peak} with {threads} threads");
+    }
 }

@@ -69,11 +69,13 @@ fn dense(error: HfError) -> Result<Option<Fp8>, HfError> {
 /// Reads one table; `method` is what it is called where it does not say.
 fn of(table: Keys<'_>, method: Option<&str>, json: &ConfigJson) -> Result<Fp8, HfError> {
     let text = |key| table.get(key).and_then(Value::as_str);
-    let method = text("quant_method").or(method).unwrap_or(match table.has("quant_algo") {
-        true => "modelopt",
+    let unnamed = || match ["quant_algo", "bits"].map(|key| table.has(key)) {
+        [true, _] => "modelopt",
         // MLX names none.
-        false => "mlx",
-    });
+        [_, true] => "mlx",
+        _ => "a format that is not named",
+    };
+    let method = text("quant_method").or(method).unwrap_or_else(unnamed);
     let bits = table.get("bits").or(table.get("w_bit")).and_then(whole);
     let model_dtype = || -> Result<_, HfError> {
         use crate::kernels::DType;
@@ -150,16 +152,17 @@ fn compressed_tensors(table: Keys<'_>) -> Result<Fp8, HfError> {
         }
         let bits = weights["num_bits"].as_u64().unwrap_or(0);
         let inputs = group["input_activations"]["num_bits"].as_u64().unwrap_or(16);
-        let eight_float = bits == 8 && weights["type"] == "float";
+        let kind = weights["type"].as_str().unwrap_or("int");
+        let symmetric = weights["symmetric"] != false;
         let group_format = group["format"].as_str().unwrap_or(format);
-        let fits = eight_float && is_plain_float(group_format) && weights["symmetric"] != false;
+        let fits = bits == 8 && kind == "float" && symmetric && is_plain_float(group_format);
         refuse_unless(fits, || {
             let what = if group_format.starts_with("nvfp4") { "NVFP4" } else { group_format };
-            format!("compressed-tensors {what} (W{bits}A{inputs})")
+            let asymmetric = if symmetric { "" } else { ", asymmetric" };
+            format!("compressed-tensors {what} (W{bits}A{inputs}, {kind}{asymmetric})")
         })?;
-        block = pair(weights.get("block_structure"))
-            .or(weights["group_size"].as_u64().and_then(|n| Some([1, usize::try_from(n).ok()?])))
-            .or(block);
+        let group = weights.get("group_size").and_then(whole).filter(|&n| n > 0);
+        block = pair(weights.get("block_structure")).or(group.map(|n| [1, n])).or(block);
     }
     if format == DENSE && groups.is_none_or(Keys::is_empty) {
         return Err(HfError::Quantized(DENSE.into()));
