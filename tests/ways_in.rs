@@ -19,6 +19,7 @@ use xielu::kernels::DType;
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model, argmax};
 use xielu::quant::convert::{Output, Progress, Types, convert_gguf, convert_hf};
 use xielu::tokenizer::Tokenizer;
+use xielu::tokenizer::bpe::{Bpe, Utf8Stream, work_len};
 
 /// What transformers makes of one directory; see `make.py`.
 #[derive(Deserialize)]
@@ -92,6 +93,32 @@ impl Way<'_> {
         };
         self.check(&tokenizer, view.checkpoint());
         self.same("templates", templates, self.case.templates.clone());
+        Ok(())
+    }
+}
+
+impl Way<'_> {
+    /// What the tokenizer without an allocator makes of the file at `path`.
+    fn check_bpe(&mut self, path: &Path) -> Result<(), Box<dyn Error>> {
+        let (case, bytes) = (self.case, fs::read(path)?);
+        let gguf = Gguf::parse(&bytes)?;
+        let mut memory = vec![0; Bpe::memory_len(&gguf)?];
+        let bpe = Bpe::new(&gguf, &mut memory)?;
+        for (text, theirs) in &case.prompts {
+            let (mut work, mut ids) = (vec![0; work_len(text.len())], vec![0; text.len() + 2]);
+            let n = bpe.encode_prompt(text, &mut work, &mut ids)?;
+            self.same(&format!("prompt {text:?}"), &ids[..n], theirs);
+        }
+        let stops = (0..gguf.config()?.vocab_size as u32).filter(|&id| bpe.is_end(id));
+        self.same("stop ids", &stops.collect(), &case.stops);
+        for (text, ids, said) in &case.greedy {
+            let (mut stream, mut ours) = (Utf8Stream::default(), String::new());
+            for &id in ids.iter().filter(|&&id| !bpe.is_control(id)) {
+                bpe.token(id)?.for_each(|byte| stream.push(byte, &mut |text| ours += text));
+            }
+            stream.finish(&mut |text| ours += text);
+            self.same(&format!("text after {text:?}"), &ours, said);
+        }
         Ok(())
     }
 }
@@ -197,6 +224,8 @@ fn problems(case: &Case) -> Result<Vec<String>, Box<dyn Error>> {
         convert(&hf, &file, true)?;
         way.way = "GGUF of llama.cpp's keys";
         way.open(&file)?;
+        way.way = "without an allocator";
+        way.check_bpe(&file)?;
     }
     Ok(way.problems)
 }

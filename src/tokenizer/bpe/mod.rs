@@ -148,7 +148,7 @@ impl<'w, 's> Bpe<'w, 's> {
         self.vocabulary.is_end(id)
     }
 
-    /// Whether `id` is a token that is no text, such as `</s>`.
+    /// Whether `id` is a token that is no text, such as `</s>`, or a row without a token.
     pub fn is_control(&self, id: u32) -> bool {
         self.vocabulary.is_control(id)
     }

@@ -13,6 +13,8 @@ const TYPE_NORMAL: i64 = 1;
 const TYPE_CONTROL: i64 = 3;
 /// Of tokens added by hand.
 const TYPE_USER_DEFINED: i64 = 4;
+/// Of rows that no text leads to.
+const TYPE_UNUSED: i64 = 5;
 
 /// What a token is, in the lowest bits of its entry.
 const KIND: u32 = 0b11;
@@ -20,6 +22,8 @@ const KIND: u32 = 0b11;
 const CONTROL: u32 = 1;
 /// A token added by hand, matched before merging.
 const USER_DEFINED: u32 = 2;
+/// A row of the embedding that is no token.
+const NONE: u32 = 3;
 /// Whether it ends a text.
 const END: u32 = 0b100;
 /// Above them: where it begins in the file's array.
@@ -34,6 +38,17 @@ pub(super) struct Vocabulary<'w, 's> {
     bytes: &'w [u8],
     entries: &'s [u32],
     table: Table<'s>,
+}
+
+/// Whether tokens of a kind are matched as they stand.
+const fn is_added(kind: u32) -> bool {
+    matches!(kind, CONTROL | USER_DEFINED)
+}
+
+/// Whether `text` is what converters call a row of the embedding that is no token: `[PAD352]`.
+fn is_placeholder(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"[PAD").and_then(|rest| rest.strip_suffix(b"]"));
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
 }
 
 impl<'w, 's> Vocabulary<'w, 's> {
@@ -57,9 +72,10 @@ impl<'w, 's> Vocabulary<'w, 's> {
             let kind = match kind.flatten() {
                 Some(TYPE_CONTROL) => CONTROL,
                 Some(TYPE_USER_DEFINED) => USER_DEFINED,
+                Some(TYPE_UNUSED) if is_placeholder(text) => NONE,
                 _ => 0,
             };
-            if kind != 0 && text.len() > LONGEST_ADDED {
+            if is_added(kind) && text.len() > LONGEST_ADDED {
                 return Err(bad(TOKENS, "has a special token of more than 256 bytes"));
             }
             let start = u32::try_from(offset).ok().filter(|o| o.leading_zeros() >= OFFSET_SHIFT);
@@ -99,14 +115,14 @@ impl<'w, 's> Vocabulary<'w, 's> {
         text_by(self.bytes, self.entries, id)
     }
 
-    /// Whether it is no text: `</s>`.
+    /// Whether it is no text: `</s>`, or a row without a token.
     pub(super) fn is_control(&self, id: u32) -> bool {
-        self.entry(id).is_some_and(|entry| entry & KIND == CONTROL)
+        self.entry(id).is_some_and(|entry| matches!(entry & KIND, CONTROL | NONE))
     }
 
     /// Whether it is matched as it stands.
     pub(super) fn is_added(&self, id: u32) -> bool {
-        self.entry(id).is_some_and(|entry| entry & KIND != 0)
+        self.entry(id).is_some_and(|entry| is_added(entry & KIND))
     }
 
     /// Whether it ends a text.
