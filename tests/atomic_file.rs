@@ -75,3 +75,57 @@ fn a_full_disk_is_reported_and_a_device_is_not_replaced() {
     assert_eq!(file.commit().unwrap_err().kind(), ErrorKind::StorageFull);
     assert!(fs::metadata("/dev/full").unwrap().file_type().is_char_device());
 }
+
+#[test]
+fn one_writer_at_a_time_and_nothing_is_left_of_a_killed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, left] = ["model.gguf", ".model.gguf.tmp"].map(|n| folder.path().join(n));
+    // A process that was killed leaves this, and no process holds it.
+    fs::write(&left, "half").unwrap();
+    let mut first = AtomicFile::create(&path).unwrap();
+    first.write_all(b"first").unwrap();
+    let busy = AtomicFile::create(&path).unwrap_err();
+    assert_eq!(busy.kind(), std::io::ErrorKind::ResourceBusy);
+    assert!(busy.to_string().contains("another process is writing it"), "{busy}");
+    AtomicFile::write(folder.path().join("other"), b"").unwrap();
+    first.commit().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"first");
+    assert_eq!(entries(folder.path()), 2);
+    AtomicFile::write(&path, b"second").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"second");
+}
+
+/// A link under the temporary name is removed, not followed.
+#[cfg(unix)]
+#[test]
+fn a_planted_link_is_not_written_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, link, victim] =
+        ["model.gguf", ".model.gguf.tmp", "victim"].map(|n| folder.path().join(n));
+    fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, &link).unwrap();
+    AtomicFile::write(&path, b"new").unwrap();
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+    assert_eq!(entries(folder.path()), 2);
+}
+
+/// Many at once: each fails or writes all of its bytes, and the file is always one of theirs.
+#[test]
+fn racing_writers_leave_one_whole_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    let written: usize = std::thread::scope(|scope| {
+        let threads = [1u8, 2, 3, 4].map(|id| {
+            let path = &path;
+            scope.spawn(move || {
+                (0..200).filter(|_| AtomicFile::write(path, &[id; 5000]).is_ok()).count()
+            })
+        });
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert!(written > 0);
+    let bytes = fs::read(&path).unwrap();
+    assert!(bytes.len() == 5000 && bytes.iter().all(|b| *b == bytes[0]));
+    assert_eq!(entries(folder.path()), 1);
+}

@@ -132,6 +132,27 @@ fn names_do_not_control_the_terminal() {
     assert!(is_clean(&error) && error.contains("no\\u{1b}[2Jwhere"), "{error}");
 }
 
+/// What a terminal shows has no control characters; a pipe gets the text as it is.
+#[cfg(target_os = "linux")]
+#[test]
+fn generated_text_does_not_control_the_terminal() {
+    let prompt = "a\u{1b}[2Jb\u{9b}1mc";
+    let raw = succeeds(&["generate", MODEL, "-p", prompt, "-n", "0"]);
+    assert_eq!(raw, format!("{prompt}\n"));
+    // util-linux's `script` runs a command on a terminal of its own.
+    let bin = env!("CARGO_BIN_EXE_xielu");
+    let run = format!("'{bin}' generate '{MODEL}' -p \"$XIELU_TEST_PROMPT\" -n 0 2>/dev/null");
+    let mut command = std::process::Command::new("script");
+    command.args(["-qec", &run, "/dev/null"]).env("XIELU_TEST_PROMPT", prompt);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    let Ok(output) = command.output() else {
+        eprintln!("skipped: there is no `script` here");
+        return;
+    };
+    let shown = text(&output.stdout);
+    assert_eq!(shown.trim_end(), "a\\u{1b}[2Jb\\u{9b}1mc", "{shown:?}");
+}
+
 /// A model of 2 MB whose keys and values take a quarter of a megabyte for each position.
 fn wide_cache(path: &Path) {
     const LAYERS: u32 = 16;

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use cli_support::{MODEL, TEXT, arg, fails, in_repository, succeeds, xielu};
+use xielu::checkpoint::AtomicFile;
 use xielu::checkpoint::gguf::Gguf;
 
 /// Names in a folder.
@@ -173,4 +174,35 @@ fn an_interrupted_generation_stops() {
     assert_eq!(result.status.code(), Some(130), "{error}");
     assert_eq!(error.lines().last(), Some("interrupted"), "{error}");
     assert!(error.contains("generated "), "{error}");
+}
+
+/// One process writes a file; the next one that is killed leaves nothing for ever; a model may be
+/// replaced by itself.
+#[test]
+fn two_at_once_and_into_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out.gguf");
+    let quantize = ["quantize", "tests/data/tiny-bf16.gguf", arg(&output), "--type", "q8_0"];
+    let other = AtomicFile::create(&output).unwrap();
+    let error = fails(&quantize);
+    assert!(error.contains("another process is writing it"), "{error}");
+    assert!(error.contains("out.gguf"), "{error}");
+    drop(other);
+    fs::write(dir.path().join(".out.gguf.tmp"), "half").unwrap();
+    succeeds(&quantize);
+    assert_eq!(files(dir.path()), ["out.gguf"]);
+    let itself = ["quantize", arg(&output), arg(&output), "--type", "q4_0"];
+    assert!(fails(&itself).contains("--force"));
+    succeeds(&[&itself[..], &["--force"]].concat());
+    assert!(tensors(&output).iter().any(|(_, kind, _)| kind == "Q4_0"));
+    assert_eq!(files(dir.path()), ["out.gguf"]);
+    // Under another name of the same file too.
+    #[cfg(unix)]
+    {
+        let link = dir.path().join("link.gguf");
+        std::os::unix::fs::symlink(&output, &link).unwrap();
+        succeeds(&["quantize", arg(&output), arg(&link), "--type", "q8_0", "--force"]);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(tensors(&output).iter().all(|(_, kind, _)| kind != "Q4_0"));
+    }
 }

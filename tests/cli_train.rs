@@ -143,12 +143,19 @@ fn a_killed_run_goes_on_to_the_same_bits() {
         };
         let mut child = xielu(&args).stderr(Stdio::null()).spawn().unwrap();
         wait_for(&mut child, &killed, lines);
+        // A second process is told who is at work.
+        let error = fails(&["train", "--resume", "--out", arg(&killed)]);
+        assert!(error.contains(&format!("in use by process {}", child.id())), "{error}");
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    // What a killed process has left half-written goes with the next start.
+    let left = killed.join("checkpoints/.step-0000000099.safetensors.tmp");
+    fs::write(&left, "half").unwrap();
     // The text is not needed any more.
     fs::remove_file(&texts[0]).unwrap();
     succeeds(&["train", "--resume", "--out", arg(&killed)]);
+    assert!(!left.exists());
     assert_eq!(losses(&log(&whole)), losses(&log(&killed)));
     let weights = |run: &Path| fs::read(run.join("model/model.safetensors")).unwrap();
     assert!(weights(&whole) == weights(&killed));

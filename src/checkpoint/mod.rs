@@ -8,6 +8,8 @@ pub mod gguf;
 #[cfg(feature = "safetensors")]
 pub mod hf;
 mod layout;
+#[cfg(feature = "std")]
+pub(crate) mod lock;
 mod names;
 #[cfg(feature = "mmap")]
 mod open;

@@ -38,6 +38,13 @@ pub enum TrainError {
         /// What is wrong.
         problem: String,
     },
+    /// Another process works in the directory of the run.
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+        /// The process, if it is known.
+        process: Option<u32>,
+    },
     /// Loss or gradients are NaN or infinite; the weights are those before this step.
     NotFinite {
         /// The step, from 0.
@@ -64,6 +71,14 @@ impl fmt::Display for TrainError {
             TrainError::Data(problem) => f.write_str(problem),
             TrainError::Checkpoint { path, problem } => {
                 write!(f, "checkpoint {}: {problem}", path.display())
+            }
+            TrainError::InUse { dir, process } => {
+                write!(f, "{} is in use by ", dir.display())?;
+                match process {
+                    Some(id) => write!(f, "process {id}")?,
+                    None => write!(f, "another process")?,
+                }
+                write!(f, "; wait until it has ended, or stop it")
             }
             TrainError::NotFinite { step, loss, grad_norm } => {
                 write!(f, "step {step}: the loss is {loss}, the gradient norm {grad_norm}")

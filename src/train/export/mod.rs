@@ -4,7 +4,8 @@ mod config_json;
 
 use std::collections::{BTreeMap, HashMap};
 use std::format;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString};
 use std::vec;
@@ -18,6 +19,7 @@ pub use config_json::Family;
 
 use super::TrainError;
 use super::data::{TextTokenizer, write_whole};
+use crate::checkpoint::lock;
 use crate::{Config, RawXielu};
 
 /// Bytes of one safetensors file, at most (unless one tensor has more).
@@ -34,7 +36,7 @@ pub struct Weights {
 
 /// Writes a model in `dtype` (F32 or BF16) as the directory `output`: `config.json`,
 /// `model.safetensors` (several files above 5 GB), `generation_config.json` and the tokenizer's
-/// files. The directory appears whole or not at all.
+/// files. The directory appears whole or not at all, under a temporary name beside it until then.
 ///
 /// # Errors
 /// If `output` exists and is not an empty directory, and those of the file system.
@@ -64,13 +66,8 @@ fn export_sharded(
     }
     let parent = output.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent).map_err(io)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".").suffix(".tmp");
-    // Permissions of any new directory, in place of the private ones of temporary ones.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    let temporary = builder.tempdir_in(parent).map_err(io)?;
-    let dir = temporary.path();
+    let temporary = Temporary::create(&output).map_err(io)?;
+    let dir = temporary.path.as_path();
     write_json(&dir.join("config.json"), &config_json::of(&weights.config, tokenizer, dtype))?;
     let generation = config_json::special_ids(tokenizer);
     write_json(&dir.join("generation_config.json"), &generation.into())?;
@@ -79,7 +76,39 @@ fn export_sharded(
     if exists {
         fs::remove_dir(&output).map_err(io)?;
     }
-    fs::rename(temporary.keep(), &output).map_err(io)
+    temporary.rename(&output).map_err(io)
+}
+
+/// A directory under a temporary name, held while it is filled; removed if it gets no other.
+struct Temporary {
+    path: PathBuf,
+    _held: Option<File>,
+}
+
+impl Temporary {
+    /// Beside `output`.
+    fn create(output: &Path) -> io::Result<Self> {
+        let path = lock::temporary_name(output)?;
+        let held = lock::create_dir(&path)?;
+        Ok(Temporary { path, _held: held })
+    }
+
+    /// Gives it its name, when all that is in it is on the disk.
+    fn rename(mut self, output: &Path) -> io::Result<()> {
+        lock::sync_folder(&self.path);
+        fs::rename(&self.path, output)?;
+        self.path = PathBuf::new();
+        lock::sync_folder(output.parent().unwrap_or(Path::new("/")));
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
 }
 
 fn write_json(path: &Path, json: &serde_json::Value) -> Result<(), TrainError> {
@@ -133,8 +162,9 @@ fn write_shard(
     let stored: Vec<(String, Tensor)> = stored.collect::<candle_core::Result<_>>()?;
     // What transformers asks for: which framework's layout it is.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    serialize_to_file(stored, Some(metadata), &path)
-        .map_err(|e| TrainError::Io { path, source: std::io::Error::other(e) })
+    let written = serialize_to_file(stored, Some(metadata), &path).map_err(io::Error::other);
+    let synced = written.and_then(|()| File::options().write(true).open(&path)?.sync_all());
+    synced.map_err(|source| TrainError::Io { path, source })
 }
 
 /// The constants that checkpoints store beside the alphas.

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use xielu::checkpoint::AtomicFile;
-use xielu::train::TrainConfig;
 use xielu::train::config::Activation;
 use xielu::train::data;
+use xielu::train::{RunLock, TrainConfig};
 
 use crate::interrupt;
 use crate::train::device::{DeviceArgs, Machine};
@@ -89,7 +89,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     base.run.threads = args.threads.map_or(base.run.threads, usize::from);
     let machine = args.device.open()?;
     let dir = RunDir(args.out.clone());
-    begin(&dir, &base)?;
+    let _lock = begin(&dir, &base)?;
     start_threads(&base)?;
     interrupt::catch()?;
     open_data(&base, &dir.data(), false)?;
@@ -111,22 +111,27 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the directory, or finds it with the same configuration.
-fn begin(dir: &RunDir, config: &TrainConfig) -> anyhow::Result<()> {
+/// Makes the directory, or finds it with the same configuration, and holds it.
+fn begin(dir: &RunDir, config: &TrainConfig) -> anyhow::Result<RunLock> {
     let shown = dir.0.display();
     data::find(&config.data.train)?;
     let toml = config.to_toml()?;
     match std::fs::read_to_string(dir.config()) {
-        Ok(found) if found == toml => return Ok(()),
+        Ok(found) if found == toml => return Ok(RunLock::take(&dir.0)?),
         Ok(_) => bail!("{shown} has a comparison with another configuration; give another --out"),
         Err(_) => {}
     }
-    if std::fs::read_dir(&dir.0).is_ok_and(|mut entries| entries.next().is_some()) {
+    let is_empty = std::fs::read_dir(&dir.0).map_or(true, |entries| {
+        entries.flatten().all(|entry| RunLock::is_lock(&entry.file_name()))
+    });
+    if !is_empty {
         bail!("{shown} is not empty and has no comparison; give another --out");
     }
     let cannot = || format!("cannot write to {shown}");
     std::fs::create_dir_all(&dir.0).with_context(cannot)?;
-    AtomicFile::write(dir.config(), toml.as_bytes()).with_context(cannot)
+    let lock = RunLock::take(&dir.0)?;
+    AtomicFile::write(dir.config(), toml.as_bytes()).with_context(cannot)?;
+    Ok(lock)
 }
 
 /// Trains one model, unless that is done.
@@ -144,9 +149,10 @@ fn train(
     config.run.seed = seed;
     if !run_dir.model().exists() {
         let toml = config.to_toml()?;
-        std::fs::create_dir_all(&run_dir.0)
-            .and_then(|()| AtomicFile::write(run_dir.config(), toml.as_bytes()))
-            .with_context(|| format!("cannot write to {}", run_dir.0.display()))?;
+        let cannot = || format!("cannot write to {}", run_dir.0.display());
+        std::fs::create_dir_all(&run_dir.0).with_context(cannot)?;
+        let _lock = RunLock::take(&run_dir.0)?;
+        AtomicFile::write(run_dir.config(), toml.as_bytes()).with_context(cannot)?;
         let dataset = data::open(&config, &dir.data())?;
         let (name, resume) = (format!("{name}: "), "the same command");
         let (dir, config, dataset, name) = (&run_dir, &config, &dataset, name.as_str());

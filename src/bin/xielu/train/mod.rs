@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use xielu::checkpoint::AtomicFile;
-use xielu::train::TrainConfig;
 use xielu::train::data;
 use xielu::train::export::Family;
+use xielu::train::{RunLock, TrainConfig};
 
 use crate::interrupt;
 pub use config::ConfigArgs;
@@ -29,7 +29,7 @@ use run::{Run, RunDir};
 /// model as a Hugging Face directory (model/).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Ctrl-C saves a checkpoint; --resume goes on from the newest one, to the same bits.
+One process at a time works in DIR. Ctrl-C saves a checkpoint; --resume goes on from the newest one, to the same bits.
 
 Examples:
   xielu train --list
@@ -60,15 +60,19 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let Some(out) = &args.out else { return config::list() };
     let dir = RunDir(out.clone());
     let machine = args.device.open()?;
+    let lock;
     let mut config = if args.resume {
         if !args.config.is_empty() {
             bail!("--resume goes on with the run as it began: give it --out and --threads only");
         }
+        // A directory without a run gets no lock.
+        run::read_config(&dir)?;
+        lock = RunLock::take(&dir.0)?;
         run::read_config(&dir)?
     } else {
         let config = args.config.read()?;
         let config = with_threads(config, args.threads);
-        begin(&dir, &config)?;
+        lock = begin(&dir, &config)?;
         config
     };
     config = with_threads(config, args.threads);
@@ -80,6 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let resume = format!("xielu train --resume --out {}", out.display());
     let (dir, config, dataset) = (&dir, &config, &dataset);
     Run { dir, config, dataset, machine: &machine, name: "", resume: &resume }.finish()?;
+    drop(lock);
     report(dir)
 }
 
@@ -94,23 +99,35 @@ pub fn start_threads(config: &TrainConfig) -> anyhow::Result<()> {
     pool.build_global().context("the threads cannot be started")
 }
 
-/// Makes the directory of a new run.
-fn begin(dir: &RunDir, config: &TrainConfig) -> anyhow::Result<()> {
-    let shown = dir.0.display();
-    let cannot = || format!("cannot write to {shown}");
+/// Makes the directory of a new run, and holds it.
+fn begin(dir: &RunDir, config: &TrainConfig) -> anyhow::Result<RunLock> {
+    let cannot = || format!("cannot write to {}", dir.0.display());
     if dir.0.exists() {
-        let mut entries = std::fs::read_dir(&dir.0).with_context(cannot)?;
-        if entries.next().is_some() {
+        check_empty(dir)?;
+    }
+    // What cannot be read is said before anything is written.
+    data::find(&config.data.train)?;
+    std::fs::create_dir_all(&dir.0).with_context(cannot)?;
+    let lock = RunLock::take(&dir.0)?;
+    // Another run may have begun, and even ended, since.
+    check_empty(dir)?;
+    AtomicFile::write(dir.config(), config.to_toml()?.as_bytes()).with_context(cannot)?;
+    Ok(lock)
+}
+
+/// Fails if something is in the directory besides the lock.
+fn check_empty(dir: &RunDir) -> anyhow::Result<()> {
+    let shown = dir.0.display();
+    let entries = std::fs::read_dir(&dir.0).with_context(|| format!("cannot read {shown}"))?;
+    for entry in entries {
+        if !RunLock::is_lock(&entry?.file_name()) {
             bail!(
                 "{shown} is not empty; give --resume to go on with the run in it, \
                  or another directory"
             );
         }
     }
-    // What cannot be read is said before anything is written.
-    data::find(&config.data.train)?;
-    std::fs::create_dir_all(&dir.0).with_context(cannot)?;
-    AtomicFile::write(dir.config(), config.to_toml()?.as_bytes()).with_context(cannot)
+    Ok(())
 }
 
 /// The data of a run: made, or that of a run which goes on.
