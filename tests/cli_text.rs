@@ -65,6 +65,10 @@ fn a_vocabulary_can_be_left_out_and_names_are_checked() {
     let output = dir.path().join("out.gguf");
     let problem = fails(&["generate", arg(&output), "--prompt", "a"]);
     assert!(problem.contains("the file has no vocabulary"), "{problem}");
+    let bare = directory(&[]);
+    fs::remove_file(bare.path().join("tokenizer.json")).unwrap();
+    let told = notes(bare.path(), &[]);
+    assert!(told.len() == 1 && told[0].ends_with("the file gets no vocabulary"), "{told:?}");
     let quantize = ["quantize", arg(dir.path()), arg(&output), "--type", "q8_0", "--force"];
     let problem = fails(&[&quantize[..], &["--pre", "tekkken"]].concat());
     assert!(problem.contains("no pre-tokenizer is called \"tekkken\""), "{problem}");

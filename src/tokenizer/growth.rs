@@ -27,6 +27,8 @@ pub(crate) struct Growth {
 
 struct Step {
     normalizer: NormalizerWrapper,
+    /// A text and what comes in its place: that needs no normalizer to be measured.
+    replaced: Option<[String; 2]>,
     /// How many times as long a text can become.
     most: usize,
 }
@@ -50,8 +52,8 @@ impl Growth {
                 continue;
             }
             let read = || Ok(serde_json::from_value(step.clone())?);
-            let most = factor(step);
-            steps.push(Step { normalizer: guarded("its normalizer cannot be read", read)?, most });
+            let normalizer = guarded("its normalizer cannot be read", read)?;
+            steps.push(Step { normalizer, replaced: replaced(step), most: factor(step) });
         }
         let most = steps.iter().fold(1usize, |most, step| most.saturating_mul(step.most));
         Ok(Growth { steps, most })
@@ -107,10 +109,21 @@ fn factor(step: &Value) -> usize {
     }
 }
 
+/// The texts of a `Replace` without a regular expression.
+fn replaced(step: &Value) -> Option<[String; 2]> {
+    let old = step["pattern"]["String"].as_str().filter(|_| step["type"] == "Replace")?;
+    Some([old.to_owned(), step["content"].as_str()?.to_owned()])
+}
+
 impl Step {
     /// The normalized text, piece by piece so that none becomes too long; `None` where all of it
     /// does. Cutting the text may change what is matched at the cuts, but hardly its length.
     fn apply(&self, text: &str, bound: usize) -> Result<Option<String>, TokenizerError> {
+        if let Some([old, new]) = &self.replaced {
+            let matches = text.matches(old.as_str()).count();
+            let len = (text.len() - matches * old.len()).saturating_add(matches * new.len());
+            return Ok((len <= bound).then(|| text.replace(old.as_str(), new)));
+        }
         let piece = (ALWAYS / self.most.max(1)).clamp(4, 64 << 10);
         let mut out = String::new();
         let mut rest = text;
@@ -141,6 +154,10 @@ mod tests {
         let steps = std::vec![ten; 9];
         let growth = Growth::of(&json!({"type": "Sequence", "normalizers": steps})).unwrap();
         growth.check("bbb").unwrap();
+        assert!(growth.check("a").is_err());
+        let regex = json!({"type": "Replace", "pattern": {"Regex": "."}, "content": "aaaaaaaaaa"});
+        let steps = std::vec![regex; 9];
+        let growth = Growth::of(&json!({"type": "Sequence", "normalizers": steps})).unwrap();
         let problem = growth.check_within("aab", 10_000).unwrap_err().to_string();
         assert!(problem.contains("makes 3 bytes of it more than"), "{problem}");
         let prepend = json!({"type": "Prepend", "prepend": "x".repeat(1000)});

@@ -120,6 +120,7 @@ impl HfDir {
         let has_row = |id: &u32| (*id as usize) < kept.tokens.len();
         let mut ends: Vec<u32> = files.ends.iter().copied().filter(has_row).collect();
         let edges = Edges::of(&files, &mut ends, &mut lost);
+        let bos = edges.bos.filter(has_row);
         let text = |id: u32| kept.tokens.get(id as usize).map(String::as_str);
         let untold = stop_tokens::places(&ends, text).untold;
         if !untold.is_empty() {
@@ -135,11 +136,12 @@ impl HfDir {
         Ok(Some(Vocabulary {
             model: if kept.byte_level_bpe { "gpt2" } else { "none" },
             pre: pre.map(String::from),
-            bos: edges.bos.filter(has_row),
+            bos,
             ends,
             unk: files.special.unk.filter(has_row),
             pad: files.special.pad.filter(has_row),
-            add_bos: edges.add_bos,
+            // What has no row is no token of the model.
+            add_bos: edges.add_bos && bos.is_some(),
             add_eos: edges.add_eos,
             chat_templates: templates::read_all(self.path(), files.settings.get("chat_template"))?,
             sampling: files.sampling,

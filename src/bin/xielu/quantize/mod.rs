@@ -155,6 +155,10 @@ fn vocabulary(dir: &HfDir, args: &Args) -> anyhow::Result<Option<Vocabulary>> {
     let options =
         VocabularyOptions { pre: args.pre.as_deref(), without_json: args.no_tokenizer_json };
     let vocabulary = dir.vocabulary(options).context("cannot convert the tokenizer")?;
+    if vocabulary.is_none() {
+        let path = dir.tokenizer_path();
+        tell!("note: {} is missing: the file gets no vocabulary", path.display());
+    }
     for lost in vocabulary.iter().flat_map(|vocabulary| &vocabulary.lost) {
         tell!("note: {lost}");
     }
