@@ -3,6 +3,9 @@
 //! ids, stop ids, chat templates, greedy ids and text.
 #![cfg(all(feature = "safetensors", feature = "tokenizer"))]
 
+#[path = "support/ways.rs"]
+mod ways;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Debug;
@@ -10,7 +13,6 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use xielu::Backend;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
@@ -21,30 +23,7 @@ use xielu::quant::convert::{Output, Progress, Types, convert_gguf, convert_hf};
 use xielu::tokenizer::Tokenizer;
 use xielu::tokenizer::bpe::{Bpe, Utf8Stream, work_len};
 
-/// What transformers makes of one directory; see `make.py`.
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    files: BTreeMap<String, PathBuf>,
-    prompts: Vec<(String, Vec<u32>)>,
-    stops: Vec<u32>,
-    templates: BTreeMap<String, String>,
-    greedy: Vec<(String, Vec<u32>, String)>,
-    all: String,
-}
-
-fn data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ways_in")
-}
-
-/// Puts the files of `case` into `dir`.
-fn assemble(case: &Case, dir: &Path) {
-    for (name, file) in &case.files {
-        let to = dir.join(name);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(data().join("files").join(file), to).unwrap();
-    }
-}
+use ways::{Case, cases};
 
 /// One way into one case, and what differs from transformers.
 struct Way<'a> {
@@ -208,7 +187,7 @@ fn go_on(_: Progress<'_>) -> ControlFlow<()> {
 fn problems(case: &Case) -> Result<Vec<String>, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let dir = folder.path();
-    assemble(case, dir);
+    case.assemble(dir);
     let mut way = Way { case, way: "directory", problems: Vec::new() };
     way.open(dir)?;
 
@@ -232,8 +211,7 @@ fn problems(case: &Case) -> Result<Vec<String>, Box<dyn Error>> {
 
 #[test]
 fn every_way_in_gives_what_transformers_gives() {
-    let cases = fs::read_to_string(data().join("cases.json")).unwrap();
-    let cases: Vec<Case> = serde_json::from_str(&cases).unwrap();
+    let cases = cases();
     let found = cases.iter().flat_map(|case| {
         problems(case).unwrap_or_else(|error| vec![format!("{}: {error}", case.name)])
     });

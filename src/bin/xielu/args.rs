@@ -1,10 +1,10 @@
 //! Arguments that several commands share.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use xielu::checkpoint::OpenError;
 use xielu::kernels::{Isa, Kernels};
 use xielu::llama::KvType;
 use xielu::{Backend, Rayon};
@@ -30,9 +30,14 @@ impl ComputeArgs {
         Ok(Backend::new(self.kernels()?, &Rayon))
     }
 
-    /// Makes the threads asked for; once in a process.
+    /// Makes the threads asked for, once in a process: before a model is opened, since FP8 weights
+    /// are widened then.
     pub fn start_threads(&self) -> anyhow::Result<()> {
+        static STARTED: AtomicBool = AtomicBool::new(false);
         let Some(threads) = self.threads else { return Ok(()) };
+        if STARTED.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
         pool.build_global().context("the threads cannot be started")
     }
@@ -102,11 +107,12 @@ impl ModelArgs {
         }
     }
 
-    /// Opens the model.
-    pub fn open(&self) -> Result<ModelFile, OpenError> {
+    /// Makes the threads asked for and opens the model.
+    pub fn open(&self) -> anyhow::Result<ModelFile> {
+        self.compute.start_threads()?;
         // One of the two arguments is there.
         let path = self.model.as_ref().or(self.model_option.as_ref());
-        self.file.open(path.map_or(Path::new(""), PathBuf::as_path))
+        Ok(self.file.open(path.map_or(Path::new(""), PathBuf::as_path))?)
     }
 
     /// As [`ComputeArgs::backend`], with the functions asked for.

@@ -76,6 +76,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let Some(output) = &args.output else {
+        args.compute.start_threads()?;
         let file = args.file.open(&args.input)?;
         interrupt::catch()?;
         return report::run(&args.report, &args.compute, &file, &file.view()?);
@@ -92,9 +93,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if args.split_max_size.is_none() && output.path.is_file() && !args.force {
         bail!("{shown} exists; give --force to replace it");
     }
+    args.compute.start_threads()?;
     let file = args.file.open(&args.input)?;
     let view = file.view()?;
-    args.compute.start_threads()?;
     interrupt::catch()?;
     let vocabulary = match &view {
         ModelView::Hf(_) if args.no_tokenizer => None,
