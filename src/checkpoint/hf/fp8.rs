@@ -6,6 +6,8 @@
 //! of modelopt.
 
 use std::ops::Range;
+use std::sync::Mutex;
+use std::thread;
 use std::vec;
 use std::vec::Vec;
 
@@ -53,24 +55,35 @@ impl Fp8Matrix<'_> {
         self.widened(rows, out).is_some()
     }
 
-    /// Widens all of it, on as many threads as there are; `None` without the memory for that.
+    /// Widens all of it, on all of the machine's threads; `None` without the memory for that.
+    ///
+    /// The threads are its own: whoever opens a model may not have made the pool yet that the
+    /// kernels run on.
     pub(super) fn widen_all(&self) -> Option<Vec<u8>> {
         let row_out = self.dtype.row_bytes(self.cols)?.max(1);
         let mut out = Vec::new();
         out.try_reserve_exact(self.widened_len()?).ok()?;
         out.resize(self.widened_len()?, 0);
-        let part = |(i, out): (usize, &mut [u8])| {
-            let first = i * PART_ROWS;
-            self.widen(first..first + out.len() / row_out, out)
+        let parts = out.chunks_mut(PART_ROWS * row_out).enumerate();
+        let count = parts.len();
+        let parts = Mutex::new(parts);
+        let work = || {
+            // The lock is gone before the part is worked on.
+            let next = || parts.lock().ok()?.next();
+            let mut done = 0;
+            while let Some((i, part)) = next() {
+                let first = i * PART_ROWS;
+                done += usize::from(self.widen(first..first + part.len() / row_out, part));
+            }
+            done
         };
-        #[cfg(feature = "rayon")]
-        let done = {
-            use rayon::prelude::*;
-            out.par_chunks_mut(PART_ROWS * row_out).enumerate().all(part)
-        };
-        #[cfg(not(feature = "rayon"))]
-        let done = out.chunks_mut(PART_ROWS * row_out).enumerate().all(part);
-        done.then_some(out)
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(count);
+        let done: usize = thread::scope(|scope| {
+            let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (1..threads).filter_map(spawn).collect();
+            work() + others.into_iter().filter_map(|other| other.join().ok()).sum::<usize>()
+        });
+        (done == count).then_some(out)
     }
 
     fn widened(&self, rows: Range<usize>, out: &mut [u8]) -> Option<()> {
