@@ -118,6 +118,7 @@ parts=(
     'activation 1536  none      xIELU~over~a~slice'
     'mlp        16384 Q8_0      GGUF~reader~and~MLP'
     'decoder    40960 Q8_0,F16  whole~decoder,~any~shape'
+    'tokenizer  28672 none      GGUF~reader,~text~to~ids~and~back'
 )
 for line in "${parts[@]}"; do
     read -r name limit types what <<< "$line"
