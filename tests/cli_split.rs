@@ -54,6 +54,11 @@ fn a_model_in_parts_is_the_same_model() {
     succeeds(&["quantize", arg(&paths[1]), arg(&again), "--type", "q8_0"]);
     succeeds(&["quantize", MODEL, arg(&once), "--type", "q8_0"]);
     assert!(fs::read(again).unwrap() == fs::read(once).unwrap());
+    // Over its own parts.
+    let output = dir.path().join("out");
+    let own = ["--type", "q8_0", "--split-max-size", "400K", "--force"];
+    succeeds(&[&["quantize", arg(&paths[3]), arg(&output)], &own[..]].concat());
+    assert_eq!(ids(arg(&paths[2]), &[]), ids(MODEL, &[]));
     // A missing part.
     fs::remove_file(&paths[1]).unwrap();
     let message = fails(&["generate", arg(&paths[0]), "--prompt", PROMPT]);

@@ -309,8 +309,6 @@ fn keys_that_change_the_result_are_refused() {
         ("swin_norm", bool(false), bool(true)),
         ("pooling_type", V::One(Value::I32(-1)), u32(1)),
         ("expert_count", u32(0), u32(8)),
-        ("expert_shared_count", u32(0), u32(1)),
-        ("nextn_predict_layers", u32(0), u32(1)),
     ] {
         assert_eq!(model_with(name, neutral).config(), Ok(plain), "{name}");
         let message = bad_key(model_with(name, other).config().unwrap_err());

@@ -13,7 +13,7 @@ use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
 use xielu::checkpoint::{Checkpoint as _, Role};
 use xielu::kernels::DType;
 use xielu::quant::EncodeError;
-use xielu::quant::convert::{ConvertError, Progress, Types, convert_gguf, convert_hf};
+use xielu::quant::convert::{ConvertError, Output, Progress, Types, convert_gguf, convert_hf};
 
 const Q8_0: Types = Types::uniform(DType::Q8_0);
 
@@ -65,6 +65,33 @@ fn cancelling_leaves_nothing() {
         let (error, _) = guarded.error(convert_gguf(&gguf, &guarded.output, &Q8_0, stop));
         assert!(matches!(error, ConvertError::Cancelled));
     }
+}
+
+/// Parts appear together or not at all, and replace nothing unasked.
+#[test]
+fn parts_appear_together_or_not_at_all() {
+    let bytes = bf16_fixture();
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let guarded = Guarded::new();
+    let output = Output { path: &guarded.output, max_part: Some(300_000), replace: false };
+    let mut seen = 0;
+    let stop_late = |_: Progress<'_>| {
+        seen += 1;
+        if seen == 40 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let (error, _) = guarded.error(convert_gguf(&gguf, output, &Q8_0, stop_late));
+    assert!(matches!(error, ConvertError::Cancelled));
+    let last = guarded.output.with_file_name("out-00005-of-00005.gguf");
+    fs::write(&last, "in the way").unwrap();
+    let error = convert_gguf(&gguf, output, &Q8_0, go_on).unwrap_err();
+    assert!(matches!(&error, ConvertError::Exists(path) if *path == last), "{error}");
+    assert_eq!(fs::read_dir(guarded.dir.path()).unwrap().count(), 2, "a file was left");
+    fs::remove_file(&last).unwrap();
+    // A directory in the place of a part: those that had their names lose them again.
+    fs::create_dir(guarded.output.with_file_name("out-00002-of-00005.gguf")).unwrap();
+    let error = convert_gguf(&gguf, output, &Q8_0, go_on).unwrap_err().to_string();
+    assert!(error.contains("out-00002-of-00005.gguf"), "{error}");
+    assert_eq!(fs::read_dir(guarded.dir.path()).unwrap().count(), 2, "a file was left");
 }
 
 #[test]

@@ -146,9 +146,12 @@ fn end_of_strings(mut cursor: Cursor<'_>, count: u64) -> Result<usize, GgufError
 }
 
 /// Where the longest arrays of strings begin and end, so that a search among the pairs steps
-/// over a vocabulary instead of walking through it. Kept: the longest, in bytes.
+/// over a vocabulary instead of walking through it. Kept: the longest, in bytes; none on
+/// microcontrollers, whose models have small ones.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LongArrays([(usize, usize); 3]);
+pub(super) struct LongArrays([(usize, usize); LONG]);
+
+const LONG: usize = if usize::BITS >= 64 || cfg!(target_family = "wasm") { 3 } else { 0 };
 
 impl LongArrays {
     /// Remembers `value`, which ends at `end`, if it is an array of strings and long.

@@ -11,11 +11,16 @@ impl<'w> Checkpoint<'w> for Gguf<'w> {
     }
 
     fn tensor(&self, role: Role) -> Result<Option<Tensor<'w>>, Error> {
-        SplitGguf::from(self).tensor(role)
+        self.find(role).map(|info| self.as_weights(role, &info)).transpose()
     }
 
     fn visit(&self, visitor: Visitor<'_, 'w>) -> Result<(), Error> {
-        SplitGguf::from(self).visit(visitor)
+        for info in self.tensors() {
+            if let Some(role) = Role::from_gguf_name(info.name) {
+                visitor(role, self.as_weights(role, &info)?)?;
+            }
+        }
+        Ok(())
     }
 
     fn raw_xielu(&self, layer: usize) -> Result<RawXielu, Error> {
@@ -29,18 +34,12 @@ impl<'w> Checkpoint<'w> for SplitGguf<'_, 'w> {
     }
 
     fn tensor(&self, role: Role) -> Result<Option<Tensor<'w>>, Error> {
-        let mut tensors = self.tensors();
-        let found = tensors.find(|(_, info)| Role::from_gguf_name(info.name) == Some(role));
-        found.map(|(part, info)| part.as_weights(role, &info)).transpose()
+        let found = self.parts.iter().find_map(|part| part.tensor(role).transpose());
+        found.transpose()
     }
 
     fn visit(&self, visitor: Visitor<'_, 'w>) -> Result<(), Error> {
-        for (part, info) in self.tensors() {
-            if let Some(role) = Role::from_gguf_name(info.name) {
-                visitor(role, part.as_weights(role, &info)?)?;
-            }
-        }
-        Ok(())
+        self.parts.iter().try_for_each(|part| part.visit(&mut *visitor))
     }
 
     fn raw_xielu(&self, layer: usize) -> Result<RawXielu, Error> {
@@ -49,6 +48,11 @@ impl<'w> Checkpoint<'w> for SplitGguf<'_, 'w> {
 }
 
 impl<'w> Gguf<'w> {
+    /// The tensor that plays `role`.
+    pub(super) fn find(&self, role: Role) -> Option<TensorInfo<'w>> {
+        self.tensors().find(|info| Role::from_gguf_name(info.name) == Some(role))
+    }
+
     fn as_weights(&self, role: Role, info: &TensorInfo<'_>) -> Result<Tensor<'w>, Error> {
         let (rows, cols) = match *info.dims() {
             [cols] | [cols, 1, ..] if trailing_ones(info.dims()) => (1, cols),

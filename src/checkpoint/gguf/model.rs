@@ -133,11 +133,23 @@ impl<'p, 'w> Keys<'p, 'w> {
         value.map(|value| typed::size(self.key("block_count"), value)).transpose()
     }
 
-    fn optional_size(self, name: &'static str) -> Result<Option<usize>, Error> {
+    /// A number given once or for each layer.
+    fn single(
+        self,
+        name: &'static str,
+        fits: fn(ValueType) -> bool,
+        wanted: &'static str,
+    ) -> Result<Option<Value<'w>>, Error> {
         let Some(value) = self.find(name) else { return Ok(None) };
-        let (key, wanted) = (self.key(name), "an unsigned integer");
-        let value = typed::single(key, value, self.layers()?, ValueType::is_integer, wanted)?;
-        typed::size(key, value).map(Some)
+        if value.as_array().is_none() {
+            return Ok(Some(value));
+        }
+        typed::single(self.key(name), value, self.layers()?, fits, wanted).map(Some)
+    }
+
+    fn optional_size(self, name: &'static str) -> Result<Option<usize>, Error> {
+        let value = self.single(name, ValueType::is_integer, "an unsigned integer")?;
+        value.map(|value| typed::size(self.key(name), value)).transpose()
     }
 
     fn size(self, name: &'static str) -> Result<usize, Error> {
@@ -145,10 +157,8 @@ impl<'p, 'w> Keys<'p, 'w> {
     }
 
     fn optional_f32(self, name: &'static str) -> Result<Option<f32>, Error> {
-        let Some(value) = self.find(name) else { return Ok(None) };
-        let key = self.key(name);
-        let value = typed::single(key, value, self.layers()?, ValueType::is_number, "a number")?;
-        typed::number(key, value).map(Some)
+        let value = self.single(name, ValueType::is_number, "a number")?;
+        value.map(|value| typed::number(self.key(name), value)).transpose()
     }
 
     fn optional_str(self, name: &'static str) -> Result<Option<&'w str>, Error> {
@@ -161,13 +171,14 @@ impl<'p, 'w> Keys<'p, 'w> {
         if layer >= layers {
             return Err(Error::NoSuchLayer(layer));
         }
-        let places = SCALARS.into_iter().zip(self.gguf.found.scalars);
-        let mut scalars = places.map(|(name, at)| {
-            let value = self.gguf.metadata.value_at(at);
-            value.map(|value| typed::layer_number(name.into(), value, layer, layers)).transpose()
-        });
-        let mut next = || scalars.next().unwrap_or(Ok(None));
-        let [alpha_p, alpha_n, beta, eps] = [next()?, next()?, next()?, next()?];
+        let mut scalars = [None; 4];
+        let places = SCALARS.iter().zip(self.gguf.found.scalars);
+        for ((&name, at), scalar) in places.zip(&mut scalars) {
+            if let Some(value) = self.gguf.metadata.value_at(at) {
+                *scalar = Some(typed::layer_number(name.into(), value, layer, layers)?);
+            }
+        }
+        let [alpha_p, alpha_n, beta, eps] = scalars;
         Ok(RawXielu {
             alpha_p: alpha_p.ok_or(Error::MissingKey("xielu.alpha_p".into()))?,
             alpha_n: alpha_n.ok_or(Error::MissingKey("xielu.alpha_n".into()))?,
@@ -245,7 +256,7 @@ impl<'p, 'w> Keys<'p, 'w> {
     /// others are missing, these may be theirs by another name: loading says what is missing.
     fn refuse_unknown_tensors(self, config: &Config) -> Result<(), Error> {
         let (mut known, mut unknown) = (0, None);
-        for (_, info) in self.split.tensors() {
+        for info in self.split.parts.iter().flat_map(Gguf::tensors) {
             let used = match Role::from_gguf_name(info.name) {
                 Some(Role::Layer(layer, role)) => layer < config.num_layers && role.is_in(config),
                 Some(Role::RopeFreqs) => continue,
@@ -272,9 +283,7 @@ impl<'p, 'w> Keys<'p, 'w> {
     }
 
     fn find_tensor(self, role: Role) -> Option<TensorInfo<'w>> {
-        let mut tensors = self.split.tensors();
-        let found = tensors.find(|(_, info)| Role::from_gguf_name(info.name) == Some(role));
-        found.map(|(_, info)| info)
+        self.split.parts.iter().find_map(|part| part.find(role))
     }
 
     fn vocab_size(self) -> Result<usize, Error> {

@@ -5,7 +5,8 @@
 //! read for any architecture, since a file with one of them asks for more than a plain decoder.
 //! Not here: what only informs (`rope.scaling.finetuned`, `rope.scaling.original_context_length`,
 //! `tensor_data_layout`, YaRN's ramp without its type), what goes with experts or a sliding window,
-//! of which there are none, and what this reader reads.
+//! of which there are none; what comes with tensors that no plain decoder has (low-rank attention,
+//! shared experts, predicted tokens), which are refused themselves; and what this reader reads.
 
 use super::{Value, typed};
 use crate::{Error, Key};
@@ -25,31 +26,20 @@ enum Neutral {
     True,
 }
 
-const KEYS: [(&str, Neutral); 36] = [
-    ("activation_sparsity_scale", Neutral::Zero),
+const KEYS: [(&str, Neutral); 23] = [
     ("attention.causal", Neutral::True),
     ("attention.clamp_kqv", Neutral::Zero),
-    ("attention.kv_lora_rank", Neutral::Zero),
     ("attention.max_alibi_bias", Neutral::Zero),
     ("attention.output_scale", Neutral::OneOrNone),
-    ("attention.q_lora_rank", Neutral::Zero),
-    ("attention.relative_buckets_count", Neutral::Zero),
     ("attention.shared_kv_layers", Neutral::Zero),
     ("attention.temperature_length", Neutral::Zero),
     ("attention.temperature_scale", Neutral::Zero),
     ("attn_logit_softcapping", Neutral::Zero),
-    ("decoder_block_count", Neutral::Zero),
-    ("embedding_length_per_layer_input", Neutral::Zero),
     ("embedding_scale", Neutral::OneOrNone),
-    ("expert_shared_count", Neutral::Zero),
     ("final_logit_softcapping", Neutral::Zero),
-    ("full_attention_interval", Neutral::Zero),
     ("logit_scale", Neutral::OneOrNone),
-    ("n_deepstack_layers", Neutral::Zero),
-    ("nextn_predict_layers", Neutral::Zero),
     ("pooling_type", Neutral::ZeroOrNone),
     ("post_norm", Neutral::False),
-    ("rescale_every_n_layers", Neutral::Zero),
     ("residual_scale", Neutral::OneOrNone),
     ("rope.dimension_sections", Neutral::Zero),
     ("rope.scaling.alpha", Neutral::OneOrNone),
@@ -57,9 +47,7 @@ const KEYS: [(&str, Neutral); 36] = [
     ("rope.scaling.yarn_attn_factor", Neutral::One),
     ("rope.scaling.yarn_ext_factor", Neutral::ZeroOrNone),
     ("rope.scaling.yarn_log_multiplier", Neutral::Zero),
-    ("router_logit_softcapping", Neutral::Zero),
     ("swiglu_clamp_exp", Neutral::Zero),
-    ("swiglu_clamp_shexp", Neutral::Zero),
     ("swin_norm", Neutral::False),
     ("use_parallel_residual", Neutral::False),
 ];
@@ -84,16 +72,18 @@ impl Neutral {
     /// What is wrong with `value`; `None` if it is neutral.
     fn problem(self, key: Key, value: Value<'_>) -> Result<Option<&'static str>, Error> {
         let (neutral, problem) = match self {
-            Neutral::False => (!typed::boolean(key, value)?, "is true, which is not computed"),
-            Neutral::True => (typed::boolean(key, value)?, "is false, which is not computed"),
-            Neutral::Zero => (typed::number(key, value)? == 0.0, "is not 0: it is not computed"),
-            Neutral::ZeroOrNone => {
-                (typed::number(key, value)? <= 0.0, "is not 0: it is not computed")
-            }
-            Neutral::One => (typed::number(key, value)? == 1.0, "is not 1: it is not computed"),
-            Neutral::OneOrNone => {
+            Neutral::False => (!typed::boolean(key, value)?, "is true: that is not computed"),
+            Neutral::True => (typed::boolean(key, value)?, "is false: that is not computed"),
+            _ => {
                 let number = typed::number(key, value)?;
-                (number == 1.0 || number == 0.0, "is not 1: it is not computed")
+                let (one, none) = match self {
+                    Neutral::Zero => (0.0, false),
+                    Neutral::One => (1.0, false),
+                    Neutral::OneOrNone => (1.0, number == 0.0),
+                    _ => (0.0, number < 0.0),
+                };
+                let problem = if one == 0.0 { "is not 0" } else { "is not 1" };
+                (number == one || none, problem)
             }
         };
         Ok((!neutral).then_some(problem))

@@ -27,10 +27,17 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Gguf<'_>, GgufError> {
     let n_pairs = read_count(&mut cursor, MAX_PAIRS, GgufErrorKind::TooManyPairs)?;
     let mut metadata = Metadata { cursor, left: n_pairs, long: LongArrays::default() };
     let alignment = check_pairs(&mut cursor, n_pairs, &mut metadata.long)?;
-    check_unique_keys(&metadata)?;
+    let (no_tensors, no_pairs) = (Tensors { cursor, left: 0 }, Metadata { left: 0, ..metadata });
+    check_unique(
+        &Names { pairs: metadata.clone(), tensors: no_tensors },
+        GgufErrorKind::DuplicateKey,
+    )?;
     let tensors = Tensors { cursor, left: n_tensors };
     check_tensors(&mut cursor, n_tensors, alignment)?;
-    check_unique_tensors(&tensors)?;
+    check_unique(
+        &Names { pairs: no_pairs, tensors: tensors.clone() },
+        GgufErrorKind::DuplicateTensor,
+    )?;
     let data = data_section(bytes, &cursor, alignment);
     check_bounds(&tensors, data)?;
     let found = Found::of(&metadata);
@@ -97,22 +104,30 @@ pub(super) fn check_alignment(value: Value<'_>) -> Result<u32, GgufErrorKind> {
     Ok(alignment)
 }
 
-fn check_unique_keys(metadata: &Metadata<'_>) -> Result<(), GgufError> {
-    let mut pairs = metadata.clone();
-    let keys = core::iter::from_fn(move || pairs.next_at().map(|(at, key, ..)| (at, key)));
-    repeated_is(first_repeated(keys), GgufErrorKind::DuplicateKey)
+/// Names and where they are: of keys, or of tensors. One type, so that small programs link the
+/// search for repeated ones once.
+#[derive(Clone)]
+struct Names<'w> {
+    pairs: Metadata<'w>,
+    tensors: Tensors<'w>,
 }
 
-fn check_unique_tensors(tensors: &Tensors<'_>) -> Result<(), GgufError> {
-    let mut tensors = tensors.clone();
-    let names = core::iter::from_fn(move || {
-        let at = tensors.cursor.position();
-        tensors.next().map(|info| (at, info.name))
-    });
-    repeated_is(first_repeated(names), GgufErrorKind::DuplicateTensor)
+impl<'w> Iterator for Names<'w> {
+    type Item = (usize, &'w str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some((at, key, ..)) = self.pairs.next_at() {
+            return Some((at, key));
+        }
+        let at = self.tensors.cursor.position();
+        self.tensors.next().map(|info| (at, info.name))
+    }
 }
 
-fn repeated_is(found: Option<usize>, kind: GgufErrorKind) -> Result<(), GgufError> {
+/// Checks that no two of `names` are the same.
+#[inline(never)]
+fn check_unique(names: &Names<'_>, kind: GgufErrorKind) -> Result<(), GgufError> {
+    let found = first_repeated(names);
     found.map_or(Ok(()), |at| Err(GgufError { kind, offset: at as u64 }))
 }
 

@@ -8,14 +8,8 @@ use super::{Gguf, TensorInfo, Value};
 use crate::{Error, ShortName};
 
 /// What all parts say alike, where they say it.
-const SHARED: [&str; 6] = [
-    "split.count",
-    "split.tensors.count",
-    "general.architecture",
-    "general.name",
-    "general.uuid",
-    "general.file_type",
-];
+const SHARED: [&str; 5] =
+    ["split.count", "split.tensors.count", "general.architecture", "general.name", "general.uuid"];
 
 /// The parts of a model, in order: a [`Checkpoint`](crate::checkpoint::Checkpoint). Nothing is
 /// copied; the caller keeps the parsed parts.
@@ -140,7 +134,7 @@ impl<'p, 'w> SplitGguf<'p, 'w> {
 
     fn check_tensors(&self, first: &Gguf<'w>) -> Result<(), Error> {
         let names = self.tensors().enumerate().map(|(i, (_, info))| (i, info.name));
-        if let Some((_, info)) = first_repeated(names).and_then(|i| self.tensors().nth(i)) {
+        if let Some((_, info)) = first_repeated(&names).and_then(|i| self.tensors().nth(i)) {
             let parts = self.parts.iter().enumerate();
             let mut holding = parts.filter(|(_, part)| part.tensor_info(info.name).is_some());
             let mut next = || holding.next().map_or(0, |(i, _)| i + 1);

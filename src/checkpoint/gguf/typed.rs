@@ -148,7 +148,8 @@ pub(super) fn single<'w>(
         return Err(bad(key, "has neither one value nor one per layer"));
     }
     let first = array.get(0).ok_or(bad(key, "is empty"))?;
-    if array.iter().any(|other| other != first) {
+    let number = |value: Value<'_>| (value.as_i64(), value.as_f32().map(f32::to_bits));
+    if array.iter().any(|other| number(other) != number(first)) {
         return Err(bad(key, "differs between layers, and this decoder's layers have one shape"));
     }
     Ok(first)

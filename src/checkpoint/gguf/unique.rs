@@ -7,9 +7,10 @@ const BLOCK: usize = if usize::BITS >= 64 { 512 } else { 64 };
 ///
 /// Each walk keeps the `BLOCK` smallest names that no walk before has kept, in order, and finds
 /// those that occur twice among them: `n` names cost `n / BLOCK` walks, whatever the names are.
-pub(super) fn first_repeated<'w>(
-    names: impl Iterator<Item = (usize, &'w str)> + Clone,
-) -> Option<usize> {
+pub(super) fn first_repeated<'w, N>(names: &N) -> Option<usize>
+where
+    N: Iterator<Item = (usize, &'w str)> + Clone,
+{
     // The largest name of the walk before; names are not empty.
     let mut done = "";
     loop {
@@ -49,11 +50,11 @@ mod tests {
         let descending: Vec<String> = ascending.iter().rev().cloned().collect();
         let stirred = (0..2000).map(|i| ascending[i * 7 % 2000].clone()).collect();
         for names in [ascending, descending, stirred] {
-            assert_eq!(first_repeated(names.iter().map(String::as_str).enumerate()), None);
+            assert_eq!(first_repeated(&names.iter().map(String::as_str).enumerate()), None);
             for (first, second) in [(0, 1), (0, 1999), (511, 512), (512, 513), (1023, 1500)] {
                 let mut names = names.clone();
                 names[second] = names[first].clone();
-                let found = first_repeated(names.iter().map(String::as_str).enumerate());
+                let found = first_repeated(&names.iter().map(String::as_str).enumerate());
                 assert_eq!(found, Some(second));
             }
         }

@@ -183,7 +183,8 @@ impl<'w> Value<'w> {
         self.as_i64()?.try_into().ok()
     }
 
-    /// The value of a number, rounded; `None` for a finite one that is too large.
+    /// The value of a number, rounded; `None` for a finite one that is too large, or an integer
+    /// that an i32 does not hold.
     pub fn as_f32(&self) -> Option<f32> {
         match *self {
             Value::F32(v) => Some(v),
@@ -191,7 +192,8 @@ impl<'w> Value<'w> {
                 let rounded = v as f32;
                 (rounded.is_finite() || !v.is_finite()).then_some(rounded)
             }
-            _ => self.as_i64().map(|v| v as f32),
+            // 64 bits would be converted in software where there is no such instruction.
+            _ => self.as_i32().map(|v| v as f32),
         }
     }
 
