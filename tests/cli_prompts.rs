@@ -78,6 +78,11 @@ fn without_a_limit_generation_fills_the_context() {
             succeeds(&["generate", MODEL, "-p", PROMPT, "-n", "30", "--context", "40", "--ids"]);
         assert!(out.starts_with(limited.trim_end()));
     }
+    // Nobody asked for more than fits.
+    let out = succeeds(&["generate", MODEL, "-p", PROMPT, "--context", "40", "--ids"]);
+    assert_eq!(out.split_whitespace().count(), 31, "{out}");
+    let error = fails(&["generate", MODEL, "-p", PROMPT, "-n", "64", "--context", "40"]);
+    assert!(error.contains("context full"), "{error}");
     let error = fails(&["generate", MODEL, "-p", PROMPT, "-n", "-1", "--context", "10"]);
     assert!(error.contains("context full"), "{error}");
 }

@@ -36,10 +36,11 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     prompt: PromptArgs,
-    /// Tokens to generate at most; -1 or `none`: until the text ends or the context is full
+    /// Tokens to generate at most; -1 or `none`: until the text ends or the context is full; 64, or
+    /// what fits the context, when not given
     #[arg(short = 'n', long = "tokens", aliases = ["n-predict", "predict"], value_name = "N",
-          default_value = "64", allow_negative_numbers = true)]
-    n: Limit,
+          allow_negative_numbers = true)]
+    n: Option<Limit>,
     #[command(flatten)]
     sampling: SamplingArgs,
     /// Seed of the sampler: the same seed gives the same text; -1 takes another each time
@@ -70,6 +71,9 @@ struct PromptArgs {
     #[arg(long, short_alias = 'f', alias = "file", value_name = "FILE")]
     prompt_file: Option<std::path::PathBuf>,
 }
+
+/// Tokens to generate when no number is given and they fit the context.
+const DEFAULT_TOKENS: usize = 64;
 
 /// The most tokens to generate; `None` without a limit.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         if context > trained {
             tell!("warning: the model was trained for a context of {trained}, not {context}");
         }
+        let limit = args.n.map_or(Some(DEFAULT_TOKENS), |limit| limit.0);
         let mut stream = tokenizer.stream();
         let mut out = stdout();
         // A terminal gets no control characters; a file gets the text as it is.
@@ -151,7 +156,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             prompt.iter().try_for_each(|&id| print(id))?;
         }
         let speed = generate(
-            args.n.0,
+            limit,
             decoder,
             config.output_vocab_size,
             sampler,
@@ -194,12 +199,13 @@ fn context(
     if args.context == Some(0) {
         bail!("--context is 0; give 1 or more");
     }
-    // Without a limit there is to be room for something.
-    let n = args.n.0.unwrap_or(1);
+    // Without a number there is to be room for something.
+    let n = args.n.and_then(|limit| limit.0).unwrap_or(1);
     let needed = prompt.saturating_add(n);
+    let wished = needed.max(prompt.saturating_add(DEFAULT_TOKENS));
     let context = args.context.unwrap_or_else(|| {
         let options = session::options(&args.model, BATCH);
-        default_context(checkpoint, config, &options, args.model.kv_type.into(), needed)
+        default_context(checkpoint, config, &options, args.model.kv_type.into(), wished)
     });
     if needed > context {
         bail!(
