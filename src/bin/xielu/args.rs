@@ -30,8 +30,7 @@ impl ComputeArgs {
         Ok(Backend::new(self.kernels()?, &Rayon))
     }
 
-    /// Makes the threads asked for, once in a process: before a model is opened, since FP8 weights
-    /// are widened then.
+    /// Makes the threads asked for, once in a process: before anything that may make others.
     pub fn start_threads(&self) -> anyhow::Result<()> {
         static STARTED: AtomicBool = AtomicBool::new(false);
         let Some(threads) = self.threads else { return Ok(()) };

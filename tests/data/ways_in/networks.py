@@ -302,6 +302,8 @@ CASES = [
     ("tied_with_head", "tied, and the file has the head too", rewritten(
         lambda t: t.update({"lm_head.weight": t["model.embed_tokens.weight"]}),
         tied)),
+    ("tied_head_differs", "tied, but the file has another head, which counts", configured(
+        lambda j: j.update(tie_word_embeddings=True))),
     ("without_prefix", "the model without its head, saved alone: names without a prefix",
      lambda folder: save(folder, tied().model)),
     ("sharded", "four files and an index", lambda folder: save(
