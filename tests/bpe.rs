@@ -1,5 +1,5 @@
 //! Byte-level BPE without an allocator gives the ids of the `tokenizers` crate, and its texts.
-#![cfg(feature = "tokenizer")]
+#![cfg(all(feature = "tokenizer", feature = "std"))]
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! A C program that calls everything with hostile arguments, in memory that ends at a guard page;
 //! and a shorter run of it under valgrind.
-#![cfg(all(feature = "capi", target_os = "linux"))]
+#![cfg(all(feature = "capi", feature = "std", target_os = "linux"))]
 
 mod capi_support;
 

@@ -1,6 +1,6 @@
 //! A tile that cuts the blocks of a model's weights is refused when the decoder is made, not at its
 //! first token.
-#![cfg(feature = "capi")]
+#![cfg(all(feature = "capi", feature = "std"))]
 
 mod capi_support;
 

@@ -1,5 +1,5 @@
 //! Text to ids and back through C: what Rust gives, and every kind of bad input refused.
-#![cfg(feature = "capi")]
+#![cfg(all(feature = "capi", feature = "std"))]
 
 mod capi_support;
 

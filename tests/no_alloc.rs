@@ -4,7 +4,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use xielu::checkpoint::Checkpoint;
-use xielu::checkpoint::gguf::{Gguf, GgufWriter, SplitGguf, Value};
+use xielu::checkpoint::gguf::Gguf;
+#[cfg(feature = "std")]
+use xielu::checkpoint::gguf::{GgufWriter, SplitGguf, Value};
 use xielu::llama::{
     Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
 };
@@ -87,6 +89,7 @@ fn parsing_mlp_and_decoding_allocate_nothing() {
     }
 }
 
+#[cfg(feature = "std")]
 #[test]
 fn parts_of_a_split_model_allocate_nothing() {
     let bytes = std::fs::read("tests/data/tiny-Q8_0.gguf").unwrap();

@@ -34,7 +34,7 @@ impl<'w> Cursor<'w> {
 
     /// The next `count` bytes.
     pub(super) fn take(&mut self, count: u64) -> Result<&'w [u8], GgufError> {
-        #[cfg(test)]
+        #[cfg(all(test, feature = "std"))]
         super::work::count();
         if (self.position as u64).checked_add(count).is_none() {
             return Err(self.error(GgufErrorKind::Overflow));

@@ -34,7 +34,7 @@ mod tensor;
 mod typed;
 mod unique;
 mod value;
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod work;
 #[cfg(feature = "std")]
 mod write;

@@ -22,7 +22,7 @@ pub(super) enum Class {
 }
 
 /// Runs between two places of [`FIRST_OF`].
-#[cfg(test)]
+#[cfg(all(test, feature = "tokenizer"))]
 pub(super) const RUNS_PER_PLACE: usize = 32;
 /// In the low bits of a run: a [`Class`], or upper and lower case by turns, either first.
 pub(super) const CLASS_BITS: u32 = 4;
