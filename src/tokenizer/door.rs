@@ -9,8 +9,8 @@ use std::sync::Once;
 
 use serde::de::DeserializeOwned;
 use tokenizers::{
-    AddedToken, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
-    PreTokenizerWrapper, TokenizerBuilder,
+    AddedToken, DecoderWrapper, ModelWrapper, NormalizedString, Normalizer as _, NormalizerWrapper,
+    PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder,
 };
 
 use super::TokenizerError;
@@ -46,6 +46,7 @@ pub(crate) fn build(mut json: TokenizerJson) -> Result<Built, TokenizerError> {
             .with_decoder(decoder)
             .build()?
             .into();
+        refuse_vanishing(&inner, &json)?;
         let added = json.added().iter().map(|token| AddedToken {
             content: token.content.clone(),
             single_word: token.single_word,
@@ -58,6 +59,21 @@ pub(crate) fn build(mut json: TokenizerJson) -> Result<Built, TokenizerError> {
         Ok(inner)
     })?;
     Ok(Built { inner, growth, edges })
+}
+
+/// Refuses added tokens of which the normalizer leaves nothing: nothing is found everywhere, which
+/// takes memory without end.
+fn refuse_vanishing(inner: &tokenizers::Tokenizer, json: &TokenizerJson) -> tokenizers::Result<()> {
+    let Some(normalizer) = inner.get_normalizer() else { return Ok(()) };
+    for token in json.added().iter().filter(|token| token.normalized) {
+        let mut text = NormalizedString::from(token.content.as_str());
+        normalizer.normalize(&mut text)?;
+        if text.get().is_empty() {
+            let token = &token.content;
+            return Err(format!("its normalizer leaves nothing of its token {token:?}").into());
+        }
+    }
+    Ok(())
 }
 
 /// A part of the file as the crate reads it.
@@ -115,6 +131,26 @@ fn be_silent_when_caught() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_the_normalizer_takes_away_is_refused() {
+        let of = |content: &str| {
+            let token = serde_json::json!({
+                "id": 1, "content": content, "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": true, "special": false,
+            });
+            let json = serde_json::json!({
+                "version": "1.0", "added_tokens": [token], "post_processor": null,
+                "normalizer": {"type": "Strip", "strip_left": true, "strip_right": true},
+                "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []},
+            });
+            build(TokenizerJson::parse(json.to_string().as_bytes()).unwrap())
+        };
+        assert!(of(" b ").is_ok());
+        let text = of("\n\n").err().unwrap().to_string();
+        let says = "its normalizer leaves nothing of its token \"\\n\\n\"";
+        assert_eq!(text, format!("its tokenizer cannot be built: {says}"));
+    }
 
     #[test]
     fn a_panic_is_an_error_and_the_next_call_works() {
