@@ -332,7 +332,9 @@ impl fmt::Display for HfError {
                  Qwen3: convert the checkpoint with the script that belongs to it"
             ),
             HfError::Shape { name, expected, found } => {
-                write!(f, "tensor {name} has shape {found:?}, config.json asks for {expected:?}")
+                let scalar = name.contains(".act_fn.");
+                let asks = if scalar { "the activation takes" } else { "config.json asks for" };
+                write!(f, "tensor {name} has shape {found:?}, {asks} {expected:?}")
             }
             HfError::Scale { name, problem } => write!(f, "tensor {name} in FP8: {problem}"),
             HfError::DType { name, dtype } => write!(

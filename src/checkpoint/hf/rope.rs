@@ -15,13 +15,8 @@ use super::config::Family;
 use super::keys::{Keys, number, shown, unsupported};
 use crate::config::{Rope, RopeScaling, RopeStyle};
 
-/// What Apertus has where nothing is said.
-const APERTUS: RopeScaling = RopeScaling::Llama3 {
-    factor: 8.0,
-    low_freq_factor: 1.0,
-    high_freq_factor: 4.0,
-    original_context: 8192,
-};
+/// The context before scaling; beside a table it counts before the table's own.
+const ORIGINAL: &str = "original_max_position_embeddings";
 
 /// The rotary embedding of a model whose context is `context_length`.
 pub(super) fn rope(keys: Keys<'_>, family: Family, context_length: usize) -> Result<Rope, HfError> {
@@ -31,7 +26,8 @@ pub(super) fn rope(keys: Keys<'_>, family: Family, context_length: usize) -> Res
     let table = match table(keys)? {
         // Whatever `rope_theta` says: the class has its own table then.
         None if family.is_apertus() => {
-            return Ok(Rope { theta: family.theta() as f32, style, scaling: APERTUS });
+            let theta = family.theta() as f32;
+            return Ok(Rope { theta, style, scaling: apertus(keys)? });
         }
         table => table.unwrap_or(keys),
     };
@@ -79,19 +75,32 @@ fn scaling(table: Keys<'_>, keys: Keys<'_>, context_length: usize) -> Result<Rop
         "default" => Ok(RopeScaling::None),
         "linear" => Ok(RopeScaling::Linear { factor: factor()? }),
         "llama3" => {
-            let original = "original_max_position_embeddings";
-            let context = if keys.has(original) { keys } else { table };
-            let context = context.size(original, context_length)?;
+            let context = if keys.has(ORIGINAL) { keys } else { table };
+            let original_context = original_context(context, context_length)?;
             let (low, high) =
                 (table.required_f32("low_freq_factor")?, table.required_f32("high_freq_factor")?);
             Ok(RopeScaling::Llama3 {
                 factor: factor()?,
                 low_freq_factor: low,
                 high_freq_factor: high,
-                original_context: u32::try_from(context)
-                    .map_err(|_| unsupported(original, context.to_string(), "less than 2^32"))?,
+                original_context,
             })
         }
         other => Err(unsupported("rope_type", other.into(), "default, linear, llama3")),
     }
+}
+
+/// What Apertus has where there is no table.
+fn apertus(keys: Keys<'_>) -> Result<RopeScaling, HfError> {
+    Ok(RopeScaling::Llama3 {
+        factor: 8.0,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_context: original_context(keys, 8192)?,
+    })
+}
+
+fn original_context(keys: Keys<'_>, default: usize) -> Result<u32, HfError> {
+    let context = keys.size(ORIGINAL, default)?;
+    u32::try_from(context).map_err(|_| unsupported(ORIGINAL, context.to_string(), "less than 2^32"))
 }

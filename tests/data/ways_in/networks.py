@@ -264,6 +264,8 @@ CASES = [
         less(ROPE, "original_max_position_embeddings"))),
     ("rope_original_above", "the original context beside the table", rope(
         less(ROPE, "original_max_position_embeddings"), original_max_position_embeddings=32)),
+    ("rope_original_alone", "Apertus' own, but for the original context", rope(
+        None, original_max_position_embeddings=16)),
     ("rope_whole", "whole numbers", rope({**ROPE, "rope_theta": 1000, "factor": 8,
                                           "low_freq_factor": 1, "high_freq_factor": 4})),
     ("rope_fractions", "64.0", rope({**ROPE, "original_max_position_embeddings": 64.0})),
