@@ -82,7 +82,7 @@
 #define XIELU_TEXT_PARSE 1
 
 /**
- * Text that is only text: "</s>" is four characters.
+ * Text that is only text: `</s>` is four characters.
  */
 #define XIELU_TEXT_PLAIN 2
 

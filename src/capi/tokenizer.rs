@@ -13,7 +13,7 @@ use crate::tokenizer::bpe::{Bpe, Special, Utf8Stream, work_len};
 pub const XIELU_TEXT_PROMPT: u32 = 0;
 /// Part of a prompt: special tokens in the text are recognised, and nothing is added.
 pub const XIELU_TEXT_PARSE: u32 = 1;
-/// Text that is only text: "</s>" is four characters.
+/// Text that is only text: `</s>` is four characters.
 pub const XIELU_TEXT_PLAIN: u32 = 2;
 
 /// The vocabulary of a file, ready for use. Opaque; it stays where it was made.
