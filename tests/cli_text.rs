@@ -125,3 +125,24 @@ fn generating_is_greedy_unless_asked_to_follow_the_model() {
     let problem = fails(&silent);
     assert!(problem.contains("recommend no sampling"), "{problem}");
 }
+
+#[test]
+fn the_bounds_on_texts_can_be_raised() {
+    let dir = directory(&[]);
+    let directory = arg(dir.path());
+    let generate = ["generate", directory, "--prompt", "a", "-n", "1"];
+    let cases = [
+        ("config.json", 9, &["inspect", directory][..]),
+        ("tokenizer_config.json", 129, &generate),
+    ];
+    for (name, mib, args) in cases {
+        let path = dir.path().join(name);
+        let before = fs::read(&path).unwrap_or_else(|_| b"{}".to_vec());
+        fs::write(&path, [before.as_slice(), &vec![b' '; mib << 20]].concat()).unwrap();
+        let said = fails(args);
+        assert!(said.contains(name) && said.ends_with("XIELU_MAX_TEXT_MIB raises that"), "{said}");
+        let raised = xielu(args).env("XIELU_MAX_TEXT_MIB", "200").output().unwrap();
+        assert!(raised.status.success(), "{}", text(&raised.stderr));
+        fs::write(&path, before).unwrap();
+    }
+}

@@ -18,6 +18,8 @@ mod open_error;
 mod sampling;
 pub(crate) mod stop_tokens;
 #[cfg(any(feature = "safetensors", feature = "tokenizer"))]
+pub(crate) mod text_limit;
+#[cfg(any(feature = "safetensors", feature = "tokenizer"))]
 pub(crate) mod tokenizer_json;
 
 #[cfg(feature = "std")]

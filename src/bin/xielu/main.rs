@@ -67,7 +67,8 @@ Examples:
   xielu inspect models/tiny-Q8_0.gguf --svg curves.svg
 
 Environment:
-  XIELU_ISA  instruction set of the kernels when --isa is not given";
+  XIELU_ISA           instruction set of the kernels when --isa is not given
+  XIELU_MAX_TEXT_MIB  a larger bound on tokenizer.json, config.json and the like, in MiB";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -17,6 +17,10 @@ pub fn report(error: &Error) -> ExitCode {
         tell!("error: there is no option {option}{similar}; --help lists all");
         return ExitCode::from(USAGE);
     }
+    if let (ErrorKind::InvalidValue, Some((option, value, known))) = (error.kind(), choice(error)) {
+        tell!("error: {option} does not know {value}; it takes {}", known.join(", "));
+        return ExitCode::from(USAGE);
+    }
     // Nothing can be said where this fails.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
@@ -26,6 +30,25 @@ pub fn report(error: &Error) -> ExitCode {
 fn option(error: &Error) -> Option<&str> {
     match error.get(ContextKind::InvalidArg)? {
         ContextValue::String(name) if name.starts_with('-') => Some(name),
+        _ => None,
+    }
+}
+
+/// An option of several choices, the value that is none of them, and the choices.
+fn choice(error: &Error) -> Option<(&str, &str, &[String])> {
+    match (
+        error.get(ContextKind::InvalidArg)?,
+        error.get(ContextKind::InvalidValue)?,
+        error.get(ContextKind::ValidValue)?,
+    ) {
+        (
+            ContextValue::String(option),
+            ContextValue::String(value),
+            ContextValue::Strings(known),
+        ) if !value.is_empty() => {
+            let option = option.split_once(' ').map_or(option.as_str(), |(name, _)| name);
+            Some((option, value, known))
+        }
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ use std::vec::Vec;
 
 use safetensors::{Dtype, SafeTensorError};
 
+use crate::checkpoint::text_limit;
 use crate::escape::Escaping;
 
 /// Why a directory is not a usable checkpoint. Every message names the file or tensor.
@@ -213,8 +214,9 @@ impl fmt::Display for HfError {
             ),
             HfError::TooLarge { path, bytes, limit } => write!(
                 f,
-                "{} has {bytes} bytes, and at most {limit} of such a file are read",
-                path.display()
+                "{} has {bytes} bytes, and at most {limit} of such a file are read; {} raises that",
+                path.display(),
+                text_limit::VARIABLE
             ),
             HfError::BrokenLink { path, target } => write!(
                 f,

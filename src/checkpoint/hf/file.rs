@@ -9,6 +9,7 @@ use std::vec::Vec;
 use serde::de::DeserializeOwned;
 
 use super::HfError;
+use crate::checkpoint::text_limit;
 
 /// What a Git LFS pointer begins with; it is text of about 130 bytes.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
@@ -48,15 +49,15 @@ pub(super) fn refuse_stand_in(path: &Path, bytes: &[u8]) -> Result<(), HfError> 
     }
 }
 
-/// A JSON file of at most `limit` bytes.
+/// A JSON file of at most `limit` bytes, or more where the user says so.
 pub(super) fn read_json_within<T: DeserializeOwned>(path: &Path, limit: u64) -> Result<T, HfError> {
     let text = read_within(path, limit)?;
     serde_json::from_slice(&text).map_err(|source| HfError::Json { path: path.to_owned(), source })
 }
 
-/// A file of at most `limit` bytes.
+/// A file of at most `limit` bytes, or more where the user says so.
 pub(super) fn read_within(path: &Path, limit: u64) -> Result<Vec<u8>, HfError> {
-    let bytes = plain_file(path)?;
+    let (bytes, limit) = (plain_file(path)?, text_limit::raised(limit));
     if bytes > limit {
         return Err(HfError::TooLarge { path: path.to_owned(), bytes, limit });
     }

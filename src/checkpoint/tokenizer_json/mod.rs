@@ -23,6 +23,8 @@ use std::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use super::text_limit;
+
 pub(crate) use added::Added;
 pub(crate) use edges::Edges;
 #[cfg(feature = "safetensors")]
@@ -31,7 +33,7 @@ pub(crate) use names::is_known_pre;
 pub(crate) use vocabulary::Kept;
 
 /// Bytes of a file. The largest in use have 40 million; read as data each takes up to 16.
-const MAX_BYTES: usize = 128 << 20;
+const MAX_BYTES: u64 = 128 << 20;
 
 /// A checked `tokenizer.json`.
 #[derive(Debug)]
@@ -54,8 +56,12 @@ impl TokenizerJson {
     /// # Errors
     /// One sentence that names the part which breaks a rule.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
-        if text.len() > MAX_BYTES {
-            return Err(format!("it has {} bytes, at most {MAX_BYTES} are read", text.len()));
+        let limit = text_limit::raised(MAX_BYTES);
+        if text.len() as u64 > limit {
+            let (found, raises) = (text.len(), text_limit::VARIABLE);
+            return Err(format!(
+                "it has {found} bytes, at most {limit} are read; {raises} raises that"
+            ));
         }
         let json = serde_json::from_slice(text).map_err(|e| format!("it is not JSON: {e}"))?;
         let Value::Object(mut json) = json else {

@@ -26,6 +26,9 @@ pub struct TypeArgs {
     /// Type (or mixture) of everything that the options below do not name
     #[arg(long = "type", value_parser = all_parser(), value_name = "TYPE", ignore_case = true)]
     all: Option<Types>,
+    /// The same as --type: llama.cpp's order, INPUT OUTPUT TYPE
+    #[arg(value_parser = all_parser(), value_name = "TYPE", ignore_case = true, conflicts_with_all = ["all", "report"])]
+    last: Option<Types>,
     /// Type of the MLP's matrices (up, down, gate)
     #[arg(long, value_parser = parser(), value_name = "TYPE", ignore_case = true)]
     mlp: Option<DType>,
@@ -70,14 +73,18 @@ fn find<T: Copy>(table: &[(&str, T)], name: &str) -> Result<T, &'static str> {
 }
 
 impl TypeArgs {
+    fn all(&self) -> Option<&Types> {
+        self.all.as_ref().or(self.last.as_ref())
+    }
+
     pub fn types(&self) -> anyhow::Result<Types> {
         let part = |one: Option<DType>, all: fn(&Types) -> DType, flag: &str| {
-            let dtype = one.or(self.all.as_ref().map(all));
+            let dtype = one.or(self.all().map(all));
             dtype.with_context(|| {
                 format!("nothing says what type the {flag} part gets; give --type or --{flag}")
             })
         };
-        let whole = |all: fn(&Types) -> Option<DType>| self.all.as_ref().and_then(all);
+        let whole = |all: fn(&Types) -> Option<DType>| self.all().and_then(all);
         let rest = part(self.rest, |t| t.rest, "rest")?;
         Ok(Types {
             up: part(self.up.or(self.mlp), |t| t.up, "up")?,
