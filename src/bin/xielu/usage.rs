@@ -47,6 +47,7 @@ fn choice(error: &Error) -> Option<(&str, &str, &[String])> {
             ContextValue::Strings(known),
         ) if !value.is_empty() => {
             let option = option.split_once(' ').map_or(option.as_str(), |(name, _)| name);
+            let option = option.trim_matches(['[', ']']);
             Some((option, value, known))
         }
         _ => None,
