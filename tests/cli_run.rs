@@ -28,7 +28,7 @@ fn generate_gives_the_golden_ids_from_both_kinds_of_model() {
         for extra in
             [&["--kv-type", "f32"][..], &["--kv-type", "q8_0"], &["--tiled-mlp", "--threads", "1"]]
         {
-            let mut args = vec!["generate", model, "--prompt", PROMPT, "--ids"];
+            let mut args = vec!["generate", model, "--prompt", PROMPT, "--ids", "-n", "64"];
             args.extend(extra);
             let out = succeeds(&args);
             assert_eq!(out.split_whitespace().collect::<Vec<_>>(), golden, "{args:?}");
@@ -50,7 +50,8 @@ fn generate_continues_the_prompt_and_reports_its_speed() {
 fn a_seed_repeats_and_another_differs() {
     let sample = |seed: &str| {
         succeeds(&[
-            "generate", MODEL, "-p", PROMPT, "--temp", "1.2", "--top-k", "0", "--seed", seed,
+            "generate", MODEL, "-p", PROMPT, "--temp", "1.2", "--top-k", "0", "--seed", seed, "-n",
+            "32",
         ])
     };
     let first = sample("1");

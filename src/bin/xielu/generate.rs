@@ -36,8 +36,8 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     prompt: PromptArgs,
-    /// Tokens to generate at most; -1 or `none`: until the text ends or the context is full; 64, or
-    /// what fits the context, when not given
+    /// Tokens to generate at most; until the text ends or the context is full when not given, or
+    /// -1 or `none`
     #[arg(short = 'n', long = "tokens", aliases = ["n-predict", "predict"], value_name = "N",
           allow_negative_numbers = true)]
     n: Option<Limit>,
@@ -72,8 +72,8 @@ struct PromptArgs {
     prompt_file: Option<std::path::PathBuf>,
 }
 
-/// Tokens to generate when no number is given and they fit the context.
-const DEFAULT_TOKENS: usize = 64;
+/// Tokens that the default context has room for at least, where no number is given.
+const LEAST_TOKENS: usize = 64;
 
 /// The most tokens to generate; `None` without a limit.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         if context > trained {
             tell!("warning: the model was trained for a context of {trained}, not {context}");
         }
-        let limit = args.n.map_or(Some(DEFAULT_TOKENS), |limit| limit.0);
+        let limit = args.n.and_then(|limit| limit.0);
         let mut stream = tokenizer.stream();
         let mut out = stdout();
         // A terminal gets no control characters; a file gets the text as it is.
@@ -202,7 +202,7 @@ fn context(
     // Without a number there is to be room for something.
     let n = args.n.and_then(|limit| limit.0).unwrap_or(1);
     let needed = prompt.saturating_add(n);
-    let wished = needed.max(prompt.saturating_add(DEFAULT_TOKENS));
+    let wished = needed.max(prompt.saturating_add(LEAST_TOKENS));
     let context = args.context.unwrap_or_else(|| {
         let options = session::options(&args.model, BATCH);
         default_context(checkpoint, config, &options, args.model.kv_type.into(), wished)
