@@ -8,8 +8,8 @@ use std::path::Path;
 use bpe_support::{Both, Vocabulary, encoded};
 use xielu::Error;
 use xielu::checkpoint::gguf::{Gguf, GgufWriter, Value};
-use xielu::tokenizer::bpe::{Bpe, Special, Utf8Stream, work_len};
 use xielu::tokenizer::Tokenizer;
+use xielu::tokenizer::bpe::{Bpe, Special, Utf8Stream, work_len};
 
 /// One name of every pre-tokenizer.
 const PRES: [&str; 8] =
