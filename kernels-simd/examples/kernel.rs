@@ -3,7 +3,8 @@
 //! N weights in 32 rows with 64 tokens, `kernel q8_0x64 avx2 8192 3`.
 //!
 //! `benches/instructions/count.py` subtracts runs of different REPEATS, so what happens before the
-//! kernel is not counted.
+//! kernel is not counted. The line `ready` says that all of it is over, so that a slow tool can
+//! begin there.
 
 use std::hint::black_box;
 
@@ -131,7 +132,9 @@ fn main() {
     let kernels = Kernels::for_isa(isa).expect("this machine does not run ISA");
     let n = n.parse().expect("N");
     let mut run = kernel(name, kernels, n).expect("no such kernel");
-    for _ in 0..repeats.parse().expect("REPEATS") {
+    let repeats = repeats.parse().expect("REPEATS");
+    println!("ready");
+    for _ in 0..repeats {
         black_box(&mut run)();
     }
 }
