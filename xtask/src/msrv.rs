@@ -1,0 +1,40 @@
+//! The minimum supported Rust version. Where only current compilers can be had, it is checked by
+//! what can be known without the old one: clippy's `incompatible_msrv`, one of the warnings that
+//! `lint` denies, for our own code, and here what every dependency states.
+
+use crate::metadata;
+use crate::shell::Result;
+
+pub fn run() -> Result {
+    let packages = metadata::packages()?;
+    let ours = packages.iter().find(|package| package.name == "xielu");
+    let ours = ours.and_then(|package| package.rust_version.clone()).ok_or("no rust-version")?;
+    let newer: Vec<_> = packages
+        .iter()
+        .filter_map(|package| Some((package, package.rust_version.as_ref()?)))
+        .filter(|(_, version)| number(version) > number(&ours))
+        .map(|(package, version)| format!("{} {}: {version}", package.name, package.version))
+        .collect();
+    if !newer.is_empty() {
+        return Err(format!("dependencies need more than Rust {ours}:\n{}", newer.join("\n")));
+    }
+    println!("no dependency states a version above {ours}");
+    Ok(())
+}
+
+/// `1.89` as `[1, 89, 0]`.
+fn number(version: &str) -> [u32; 3] {
+    let mut parts = version.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(number("1.100") > number("1.89.0") && number("1.89") == number("1.89.0"));
+        assert!(number("2") > number("1.89.3"));
+    }
+}
