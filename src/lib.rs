@@ -15,7 +15,8 @@
 //! - [`Mlp`]: one quantized MLP layer, whole or in tiles.
 //! - [`llama`]: the decoder around it, its KV cache and sampler.
 //! - [`tokenizer::bpe`]: text to token ids and back, with the vocabulary inside a GGUF file.
-//! - [`quant`]: encoders of the block formats, and conversion to GGUF.
+//! - [`quant`]: encoders of the block formats.
+//! - `convert` (feature `std`): any checkpoint to a GGUF file, a few rows at a time.
 //! - [`selftest()`]: whether this machine computes what it should.
 //! - [`kernels`]: the SIMD kernels under all of it, one table per instruction set.
 //!
@@ -63,22 +64,18 @@ extern crate alloc;
 extern crate std;
 
 pub mod activation;
-mod backend;
 #[cfg(feature = "capi")]
 pub mod capi;
 pub mod checkpoint;
+mod compute;
 pub mod config;
+#[cfg(feature = "std")]
+pub mod convert;
 mod error;
-mod escape;
-mod extended;
-mod finite;
-mod functions;
 pub mod llama;
 pub mod mlp;
-mod packing;
+mod numeric;
 pub mod quant;
-mod rows;
-mod scratch;
 mod selftest;
 #[cfg(feature = "tokenizer")]
 pub mod tokenizer;
@@ -92,12 +89,11 @@ pub mod train;
 
 pub use activation::{RawXielu, Xielu};
 #[cfg(feature = "rayon")]
-pub use backend::Rayon;
-pub use backend::{Backend, Executor, Serial};
+pub use compute::Rayon;
+pub use compute::{Backend, Executor, Serial};
 pub use config::Config;
-pub use error::{ElementType, Error, Key, ShortName};
-pub use escape::{Escaped, escaped, escaped_lines};
-pub use finite::NonFinite;
+pub use error::{ElementType, Error, Key, NonFinite, ShortName};
+pub use error::{Escaped, escaped, escaped_lines};
 pub use mlp::Mlp;
 pub use selftest::{SelftestError, selftest};
 #[cfg(feature = "cuda")]

@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::{HfDir, HfError};
 use xielu::checkpoint::{Checkpoint, LayerRole, Role};
+use xielu::convert::{Progress, Types, convert_hf};
 use xielu::kernels::DType;
-use xielu::quant::convert::{Progress, Types, convert_hf};
 
 const UP: Role = Role::Layer(0, LayerRole::FfnUp);
 const UP_NAME: &str = "model.layers.0.mlp.up_proj.weight";

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use xielu::checkpoint::Sampling;
 use xielu::checkpoint::gguf::{Gguf, GgufWriter};
 use xielu::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
+use xielu::convert::{Progress, Types, convert_hf};
 use xielu::kernels::DType;
-use xielu::quant::convert::{Progress, Types, convert_hf};
 use xielu::tokenizer::{Special, Tokenizer};
 
 /// The fixture with some of its files changed key by key; a null takes the key away.

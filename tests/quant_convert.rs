@@ -13,8 +13,8 @@ use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
 use xielu::config::RopeScaling;
+use xielu::convert::{Progress, TensorReport, Types, convert_gguf, convert_hf};
 use xielu::kernels::DType;
-use xielu::quant::convert::{Progress, TensorReport, Types, convert_gguf, convert_hf};
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

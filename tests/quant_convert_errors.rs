@@ -11,9 +11,9 @@ use common::{directory, fixture, fixture_config, fixture_tensors};
 use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter};
 use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
 use xielu::checkpoint::{Checkpoint as _, Role};
+use xielu::convert::{ConvertError, Output, Progress, Types, convert_gguf, convert_hf};
 use xielu::kernels::DType;
 use xielu::quant::EncodeError;
-use xielu::quant::convert::{ConvertError, Output, Progress, Types, convert_gguf, convert_hf};
 
 const Q8_0: Types = Types::uniform(DType::Q8_0);
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, Value};
 use xielu::checkpoint::{LayerRole, Role};
 use xielu::config::{Config, HiddenAct, Rope, RopeScaling, RopeStyle};
+use xielu::convert::{Progress, Types, convert_gguf};
 use xielu::kernels::DType;
-use xielu::quant::convert::{Progress, Types, convert_gguf};
 
 /// Counts the bytes in use and their peak.
 struct Counting;
@@ -172,7 +172,7 @@ fn memory_is_a_few_rows_per_thread() {
         assert!(dir.widened_bytes() == 8 << 20);
         let (threads, peak) = on_threads(|| {
             peak_of(4 << 20, |output| {
-                drop(xielu::quant::convert::convert_hf(&dir, output, &types, None, go_on).unwrap());
+                drop(xielu::convert::convert_hf(&dir, output, &types, None, go_on).unwrap());
             })
         });
         println!("{peak} bytes with {threads} threads for FP8");

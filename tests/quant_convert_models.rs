@@ -16,15 +16,15 @@ use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
 use xielu::checkpoint::{Checkpoint, LayerRole, Role};
 use xielu::config::{HiddenAct, RopeScaling, RopeStyle};
+use xielu::convert::{TensorReport, Types, convert_gguf, convert_hf};
 use xielu::kernels::DType;
-use xielu::quant::convert::{TensorReport, Types, convert_gguf, convert_hf};
 
 fn convert(path: &Path, dtype: DType) -> (Vec<u8>, Vec<TensorReport>) {
     let dir = tempfile::tempdir().unwrap();
     let output = dir.path().join("out.gguf");
     let source = HfDir::open(path).unwrap();
     let types = Types::uniform(dtype);
-    let go_on = |_: xielu::quant::convert::Progress<'_>| ControlFlow::Continue(());
+    let go_on = |_: xielu::convert::Progress<'_>| ControlFlow::Continue(());
     let vocabulary = source.vocabulary(VocabularyOptions::default()).unwrap();
     let report = convert_hf(&source, &output, &types, vocabulary.as_ref(), go_on).unwrap();
     (fs::read(output).unwrap(), report)

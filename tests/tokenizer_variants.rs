@@ -12,8 +12,8 @@ use common::fixture;
 use serde_json::Value;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
+use xielu::convert::{Types, convert_hf};
 use xielu::kernels::DType;
-use xielu::quant::convert::{Types, convert_hf};
 use xielu::tokenizer::Tokenizer;
 
 /// Rows of the embedding.
@@ -57,7 +57,7 @@ fn gguf(dir: &Path, without_json: bool) -> (Vec<u8>, bool) {
     let vocabulary = source.vocabulary(options).unwrap().unwrap();
     let output = dir.join("out.gguf");
     let types = Types::uniform(DType::BF16);
-    let go_on = |_: xielu::quant::convert::Progress<'_>| ControlFlow::Continue(());
+    let go_on = |_: xielu::convert::Progress<'_>| ControlFlow::Continue(());
     convert_hf(&source, &output, &types, Some(&vocabulary), go_on).unwrap();
     (fs::read(output).unwrap(), vocabulary.lost.is_empty())
 }

@@ -17,9 +17,9 @@ use xielu::Backend;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
 use xielu::checkpoint::{Checkpoint, ModelFile, ModelView};
+use xielu::convert::{Output, Progress, Types, convert_gguf, convert_hf};
 use xielu::kernels::DType;
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model, argmax};
-use xielu::quant::convert::{Output, Progress, Types, convert_gguf, convert_hf};
 use xielu::tokenizer::Tokenizer;
 use xielu::tokenizer::bpe::{Bpe, Utf8Stream, work_len};
 

@@ -1,6 +1,6 @@
 //! Slices of equal length divided among threads.
 
-use crate::backend::Executor;
+use crate::compute::Executor;
 use crate::kernels::{AlphaSums, LengthError};
 
 /// Where slices are divided: at multiples of it.

@@ -2,7 +2,7 @@
 
 use super::{Xielu, Xiprelu};
 use crate::Error;
-use crate::extended::shifted_softplus;
+use crate::numeric::extended::shifted_softplus;
 
 /// The scalars of one layer as trained and stored: **before** softplus.
 ///

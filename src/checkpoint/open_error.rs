@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::gguf::GgufError;
 #[cfg(feature = "safetensors")]
 use super::hf::HfError;
-use crate::escape::Escaping;
+use crate::error::escape::Escaping;
 
 /// Why a model cannot be opened: one sentence that names the file.
 #[derive(Debug)]

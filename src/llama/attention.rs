@@ -1,9 +1,9 @@
 //! Grouped-query attention over the KV cache, with the softmax computed as it goes.
 
 use super::kv_cache::KvCache;
-use crate::backend::Backend;
+use crate::compute::Backend;
+use crate::compute::rows::{rows, rows_mut};
 use crate::kernels::{INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, Output, built};
-use crate::rows::{rows, rows_mut};
 use crate::{Config, Error};
 
 /// Positions scored at a time. The scores live on the stack, so attention needs no scratch

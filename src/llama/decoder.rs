@@ -4,9 +4,10 @@ use super::kv_cache::KvCache;
 use super::model::Model;
 use super::pass::{self, Buffers, Pass};
 use super::rope;
-use crate::backend::Backend;
-use crate::finite::{NonFinite, all_finite, first_bad};
+use crate::NonFinite;
+use crate::compute::Backend;
 use crate::kernels::LengthError;
+use crate::numeric::finite::{all_finite, first_bad};
 use crate::{Config, Error};
 
 /// What trades memory for speed.

@@ -1,8 +1,9 @@
 //! Keys and values of past positions, in the caller's bytes.
 
-use crate::finite::{NonFinite, all_finite, is_finite};
+use crate::NonFinite;
+use crate::compute::rows::rows;
 use crate::kernels::{BF16, BlockQ8_0, DType, F16, F32, Kernels, Matrix, ShapeError, built};
-use crate::rows::rows;
+use crate::numeric::finite::{all_finite, is_finite};
 use crate::{Config, Error};
 
 /// How cached keys and values are stored.

@@ -3,8 +3,8 @@
 use super::load::{Globals, load_layers};
 use super::norm::RmsNorm;
 use crate::checkpoint::Checkpoint;
+use crate::compute::packing::{Packer, packed_bytes};
 use crate::kernels::{Kernels, Matrix};
-use crate::packing::{Packer, packed_bytes};
 use crate::{Config, Error, Mlp};
 
 /// The weights of one layer: a handful of views, `Copy`.

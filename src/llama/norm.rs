@@ -2,9 +2,10 @@
 //! (Zhang and Sennrich, arXiv 1910.07467).
 
 use crate::Error;
-use crate::finite::{NonFinite, is_finite};
+use crate::NonFinite;
+use crate::compute::rows::rows_mut;
 use crate::kernels::{LengthError, Matrix};
-use crate::rows::rows_mut;
+use crate::numeric::finite::is_finite;
 
 /// A norm and its weights, `[1, width]` of any float type.
 #[derive(Clone, Copy, Debug)]

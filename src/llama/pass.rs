@@ -5,12 +5,12 @@ use super::decoder::DecoderOptions;
 use super::kv_cache::KvCache;
 use super::model::Layer;
 use super::rope;
-use crate::backend::Backend;
-use crate::finite::NonFinite;
+use crate::NonFinite;
+use crate::compute::Backend;
+use crate::compute::rows::{rows, rows_mut};
+use crate::compute::workspace::{Scratch, input_len};
 use crate::kernels::{InputBlock, Matrix};
 use crate::mlp::{input_for, tokens_of};
-use crate::rows::{rows, rows_mut};
-use crate::scratch::{Scratch, input_len};
 use crate::{Config, Error, Mlp};
 
 /// The pieces of scratch for one batch.

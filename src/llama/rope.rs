@@ -1,10 +1,10 @@
 //! Rotary position embedding (Su et al., arXiv 2104.09864) with Llama 3's frequency scaling.
 
 use crate::Error;
+use crate::compute::rows::rows_mut;
 use crate::config::{Rope, RopeScaling, RopeStyle};
-use crate::extended::{Real, power, sin_cos};
 use crate::kernels::Matrix;
-use crate::rows::rows_mut;
+use crate::numeric::extended::{Real, power, sin_cos};
 
 /// A whole turn.
 const TAU: Real = core::f64::consts::TAU as Real;

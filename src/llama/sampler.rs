@@ -6,8 +6,9 @@
 use libm::exp;
 
 use crate::Error;
-use crate::finite::{NonFinite, is_finite};
+use crate::NonFinite;
 use crate::kernels::LengthError;
+use crate::numeric::finite::is_finite;
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]

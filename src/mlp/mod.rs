@@ -17,13 +17,13 @@ mod load;
 use core::ops::Range;
 
 use crate::Error;
-use crate::backend::Backend;
+use crate::compute::Backend;
+use crate::compute::packing::{Packer, packed_bytes};
+use crate::compute::workspace::{Scratch, input_len};
 use crate::config::HiddenAct;
 use crate::kernels::{
     Activation, Epilogue, INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, Output, QK, built,
 };
-use crate::packing::{Packer, packed_bytes};
-use crate::scratch::{Scratch, input_len};
 
 /// What stands between the projections.
 #[derive(Clone, Copy, Debug)]

@@ -3,8 +3,6 @@
 //! The encoders are ggml's reference ones, to the byte; decoding is
 //! [`Blocks::dequantize`](crate::kernels::Blocks::dequantize).
 
-#[cfg(feature = "std")]
-pub mod convert;
 mod encode;
 mod error_stats;
 mod k_quants;

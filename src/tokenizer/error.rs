@@ -5,7 +5,7 @@ use std::format;
 use std::string::{String, ToString as _};
 use std::vec::Vec;
 
-use crate::escape::Escaping;
+use crate::error::escape::Escaping;
 
 /// Why a vocabulary cannot be used or a text not be tokenized: one line of English.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::string::String;
 
-use crate::escape::Escaping;
+use crate::error::escape::Escaping;
 
 /// Why training cannot start or go on. Every message names the key, file, tensor or step.
 #[derive(Debug)]

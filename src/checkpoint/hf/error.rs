@@ -9,7 +9,7 @@ use std::vec::Vec;
 use safetensors::{Dtype, SafeTensorError};
 
 use crate::checkpoint::text_limit;
-use crate::escape::Escaping;
+use crate::error::escape::Escaping;
 
 /// Why a directory is not a usable checkpoint. Every message names the file or tensor.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use xielu::checkpoint::gguf::SplitName;
 use xielu::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
-use xielu::quant::convert::{
+use xielu::convert::{
     ConvertError, Output, Progress, TensorReport, Types, convert_gguf, convert_hf,
 };
 

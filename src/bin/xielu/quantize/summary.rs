@@ -1,8 +1,8 @@
 //! What became of the tensors, as a table.
 
+use xielu::convert::TensorReport;
 use xielu::kernels::DType;
 use xielu::quant::ErrorStats;
-use xielu::quant::convert::TensorReport;
 
 /// Sums over the tensors of one change of type.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use xielu::convert::Types;
 use xielu::kernels::DType;
-use xielu::quant::convert::Types;
 
 /// Types by name, smallest first.
 pub const DTYPES: [(&str, DType); 8] = [

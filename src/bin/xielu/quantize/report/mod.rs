@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use xielu::checkpoint::{LayerRole, Role};
+use xielu::convert::{Output, TensorReport, Types};
 use xielu::kernels::DType;
-use xielu::quant::convert::{Output, TensorReport, Types};
 use xielu::{Backend, Config};
 
 use super::types::RECIPES;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::string::String;
 
-use crate::escape::Escaping;
+use crate::error::escape::Escaping;
 use crate::quant::EncodeError;
 
 /// Why a conversion stopped. Nothing is left at the output path, and what was there before

@@ -7,8 +7,8 @@ use std::vec::Vec;
 
 use super::ConvertError;
 use super::source::SourceTensor;
-use crate::finite::first_bad;
 use crate::kernels::{Blocks, DType};
+use crate::numeric::finite::first_bad;
 use crate::quant::{EncodeError, ErrorStats, encode_row};
 
 /// Values a thread holds in memory at once, in whole rows (one at least).

@@ -1,12 +1,16 @@
 //! What can go wrong, each with what and where.
 
+pub(crate) mod escape;
+mod non_finite;
+
 use core::fmt;
+
+pub use escape::{Escaped, escaped, escaped_lines};
+pub use non_finite::NonFinite;
 
 use crate::checkpoint::Role;
 use crate::checkpoint::gguf::{GgmlType, GgufError, SplitError, ValueType};
 use crate::config::HiddenAct;
-use crate::escape::escaped;
-use crate::finite::NonFinite;
 use crate::kernels::{LengthError, ShapeError};
 
 /// An error of the core. Small and `Copy`: no allocation, no text beyond what is static.

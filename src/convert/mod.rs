@@ -19,10 +19,10 @@ pub use error::ConvertError;
 pub use output::Output;
 pub use types::Types;
 
-use super::ErrorStats;
 use crate::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, SplitGguf, Value};
 use crate::checkpoint::{AtomicFile, Checkpoint};
 use crate::kernels::DType;
+use crate::quant::ErrorStats;
 use source::SourceTensor;
 
 /// How far a conversion is.

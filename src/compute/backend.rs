@@ -2,8 +2,8 @@
 
 use core::num::NonZeroUsize;
 
+use super::functions::Functions;
 use crate::Error;
-use crate::functions::Functions;
 use crate::kernels::{Input, Kernels, Matrix, Output, QK};
 
 /// Bare 32-bit targets do without threads, and without the code that divides work among them.

@@ -1,0 +1,11 @@
+//! What layers compute with: kernels and who runs their parts, the caller's memory, packed weights.
+
+mod backend;
+mod functions;
+pub(crate) mod packing;
+pub(crate) mod rows;
+pub(crate) mod workspace;
+
+#[cfg(feature = "rayon")]
+pub use backend::Rayon;
+pub use backend::{Backend, Executor, Serial};
