@@ -1,59 +1,11 @@
-//! The activation functions as data, and the table of kernels that compute them.
+//! The activations on slices: lengths are checked here, before a kernel runs.
 
 use half::{bf16, f16};
 
-use crate::built;
-use crate::formulas::{Elu, Ideal, NotBuilt, Relu2, Silu, Swiglu, Xiprelu, Xsilu};
-use crate::lanes::{Element, Lanes};
-use crate::map::{map, map2};
-use crate::scalar::activation::Scalar;
-
-/// Effective (after softplus) coefficients of xIELU, as the kernels use them.
-///
-/// `x > 0`: `alpha_p*x^2 + beta*x`; `x <= 0`: `alpha_n*(expm1(min(x, eps)) - x) + beta*x`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct XieluCoefficients {
-    /// `softplus(raw_p)`.
-    pub alpha_p: f32,
-    /// `beta + softplus(raw_n)`.
-    pub alpha_n: f32,
-    /// Slope at 0.
-    pub beta: f32,
-    /// 0 for the ideal function; the checkpoint's (-1e-6) to repeat the reference's clamp.
-    pub eps: f32,
-}
-
-/// An elementwise activation with its frozen parameters. One that the build leaves out
-/// ([`crate::built`]) is NaN everywhere.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Activation {
-    /// xIELU, arXiv 2411.13010.
-    Xielu(XieluCoefficients),
-    /// xIPReLU: `alpha_p*x^2 + beta*x` for `x > 0`, `alpha_n*x^2 + beta*x` otherwise.
-    Xiprelu {
-        /// Quadratic coefficient for `x > 0`.
-        alpha_p: f32,
-        /// Quadratic coefficient for `x <= 0`.
-        alpha_n: f32,
-        /// Slope at 0.
-        beta: f32,
-    },
-    /// `max(0, x)^2`.
-    Relu2,
-    /// `x * sigmoid(x)`.
-    Silu,
-    /// `x` for `x > 0`, `alpha * (e^x - 1)` otherwise.
-    Elu {
-        /// Scale of the negative side.
-        alpha: f32,
-    },
-    /// `x * (sigmoid(x) * (1 + 2*alpha) - alpha)`.
-    Xsilu {
-        /// How far the gate reaches beyond 0 and 1.
-        alpha: f32,
-    },
-}
+use crate::arch::scalar::activation::Scalar;
+use crate::generic::activation_forward::activate;
+use crate::kernels::same_length;
+use crate::{Activation, Kernels, LengthError};
 
 impl Activation {
     /// `f(x)`, the same bits as the slice kernels of every instruction set. A NaN result is the
@@ -67,64 +19,98 @@ impl Activation {
     }
 }
 
-/// Kernels of one instruction set. `src` and `dst` hold `n` elements and are equal or disjoint.
-pub(crate) struct Table {
-    pub f32: unsafe fn(&Activation, src: *const f32, dst: *mut f32, n: usize),
-    pub bf16: unsafe fn(&Activation, src: *const bf16, dst: *mut bf16, n: usize),
-    pub f16: unsafe fn(&Activation, src: *const f16, dst: *mut f16, n: usize),
-    /// `dst = silu(gate) * up`; `dst` may equal either source.
-    pub swiglu_f32: unsafe fn(gate: *const f32, up: *const f32, dst: *mut f32, n: usize),
-    /// As `swiglu_f32`.
-    pub swiglu_bf16: unsafe fn(gate: *const bf16, up: *const bf16, dst: *mut bf16, n: usize),
-    /// As `swiglu_f32`.
-    pub swiglu_f16: unsafe fn(gate: *const f16, up: *const f16, dst: *mut f16, n: usize),
-}
-
-/// `dst[i] = f(src[i])`.
-///
-/// # Safety
-/// As [`map`].
-#[inline(always)]
-pub(crate) unsafe fn activate<L: Lanes, T: Element>(
-    lanes: L,
-    f: &Activation,
-    src: *const T,
-    dst: *mut T,
-    n: usize,
-) {
-    /// One loop for one function.
-    macro_rules! run {
-        ($f:expr) => {
-            // SAFETY: the caller's promise is the same.
-            unsafe { map(lanes, $f, src, dst, n) }
-        };
-    }
-    match *f {
-        Activation::Xielu(c) if !crate::SMALL && c.is_ideal() => run!(Ideal(c)),
-        Activation::Xielu(c) if built::XIELU => run!(c),
-        Activation::Xiprelu { alpha_p, alpha_n, beta } if built::XIPRELU => {
-            run!(Xiprelu { alpha_p, alpha_n, beta })
+/// Defines, for one storage type, the safe forms of its activation kernels.
+macro_rules! activation_methods {
+    ($t:ty, $table:ident, $swiglu_table:ident, $apply:ident, $in_place:ident,
+     $swiglu:ident, $swiglu_in_place:ident) => {
+        /// `dst[i] = f(src[i])`.
+        ///
+        /// # Errors
+        /// If the lengths differ; nothing is written.
+        pub fn $apply(
+            &self,
+            f: &Activation,
+            src: &[$t],
+            dst: &mut [$t],
+        ) -> Result<(), LengthError> {
+            same_length(src.len(), dst.len())?;
+            // SAFETY: both slices hold `src.len()` elements and cannot overlap; this machine
+            // runs `self.isa()` (checked when `self` was made).
+            unsafe {
+                (self.activation_table().$table)(f, src.as_ptr(), dst.as_mut_ptr(), src.len())
+            };
+            Ok(())
         }
-        Activation::Relu2 if built::RELU2 => run!(Relu2),
-        Activation::Elu { alpha } if built::ELU => run!(Elu { alpha }),
-        Activation::Xsilu { alpha } if built::XSILU && alpha != 0.0 => run!(Xsilu { alpha }),
-        Activation::Silu | Activation::Xsilu { .. } if built::SILU => run!(Silu),
-        _ => run!(NotBuilt),
-    }
+
+        /// `x[i] = f(x[i])`.
+        pub fn $in_place(&self, f: &Activation, x: &mut [$t]) {
+            let p = x.as_mut_ptr();
+            // SAFETY: source and destination are the same `x.len()` elements; this machine runs
+            // `self.isa()` (checked when `self` was made).
+            unsafe { (self.activation_table().$table)(f, p, p, x.len()) };
+        }
+
+        /// `dst[i] = silu(gate[i]) * up[i]`.
+        ///
+        /// # Errors
+        /// If the lengths differ; nothing is written.
+        pub fn $swiglu(&self, gate: &[$t], up: &[$t], dst: &mut [$t]) -> Result<(), LengthError> {
+            same_length(gate.len(), up.len())?;
+            same_length(gate.len(), dst.len())?;
+            // SAFETY: the three slices hold `gate.len()` elements and `dst` overlaps neither
+            // source; this machine runs `self.isa()` (checked when `self` was made).
+            unsafe {
+                (self.activation_table().$swiglu_table)(
+                    gate.as_ptr(),
+                    up.as_ptr(),
+                    dst.as_mut_ptr(),
+                    gate.len(),
+                )
+            };
+            Ok(())
+        }
+
+        /// `up[i] = silu(gate[i]) * up[i]`.
+        ///
+        /// # Errors
+        /// If the lengths differ; nothing is written.
+        pub fn $swiglu_in_place(&self, gate: &[$t], up: &mut [$t]) -> Result<(), LengthError> {
+            same_length(gate.len(), up.len())?;
+            let p = up.as_mut_ptr();
+            // SAFETY: both slices hold `gate.len()` elements, `dst` equals `up` and does not
+            // overlap `gate`; this machine runs `self.isa()` (checked when `self` was made).
+            unsafe { (self.activation_table().$swiglu_table)(gate.as_ptr(), p, p, gate.len()) };
+            Ok(())
+        }
+    };
 }
 
-/// `dst[i] = silu(gate[i]) * up[i]`.
-///
-/// # Safety
-/// As [`map2`].
-#[inline(always)]
-pub(crate) unsafe fn swiglu<L: Lanes, T: Element>(
-    lanes: L,
-    gate: *const T,
-    up: *const T,
-    dst: *mut T,
-    n: usize,
-) {
-    // SAFETY: the caller's promise is the same.
-    unsafe { map2(lanes, Swiglu, gate, up, dst, n) }
+impl Kernels {
+    activation_methods!(
+        f32,
+        f32,
+        swiglu_f32,
+        activate_f32,
+        activate_f32_in_place,
+        swiglu_f32,
+        swiglu_f32_in_place
+    );
+    activation_methods!(
+        bf16,
+        bf16,
+        swiglu_bf16,
+        activate_bf16,
+        activate_bf16_in_place,
+        swiglu_bf16,
+        swiglu_bf16_in_place
+    );
+    activation_methods!(
+        f16,
+        f16,
+        swiglu_f16,
+        activate_f16,
+        activate_f16_in_place,
+        swiglu_f16,
+        swiglu_f16_in_place
+    );
 }

@@ -1,337 +1,117 @@
-//! Gradients: the loops over slices and the table of kernels. [`crate::slopes`] has the formulas,
-//! [`crate::sums`] the order in which the gradients of the alphas are added up.
+//! The safe door to the gradient kernels.
 
 use half::{bf16, f16};
 
-use crate::activation::XieluCoefficients;
-use crate::formulas::{Xiprelu, above_sigmoid_limit};
-use crate::lanes::{Element, Lanes, MAX_LANES, canonical, cold};
-use crate::map::{UNROLL, map2};
-use crate::slopes::{Differentiable, IdealSlopes, Relu2Gradient, Slopes, swiglu_gradients};
-use crate::sums::{AlphaSums, GROUPS, STEP, TILE, add_groups, add_up};
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use crate::arch::aarch64::neon;
+use crate::arch::scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use crate::arch::wasm::simd128;
+#[cfg(target_arch = "x86_64")]
+use crate::arch::x86::{avx2, avx512};
+use crate::generic::activation_backward::Table;
+use crate::generic::alpha_sums::{AlphaSums, TILE};
+use crate::generic::parameters::LearnedActivation;
+use crate::kernels::same_length;
+use crate::{Isa, Kernels, LengthError};
 
-/// An activation with learned alphas, by its effective (after softplus) parameters.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum LearnedActivation {
-    /// xIELU, arXiv 2411.13010.
-    Xielu(XieluCoefficients),
-    /// xIPReLU: `alpha_p*x^2 + beta*x` for `x > 0`, `alpha_n*x^2 + beta*x` otherwise.
-    Xiprelu {
-        /// Quadratic coefficient for `x > 0`.
-        alpha_p: f32,
-        /// Quadratic coefficient for `x <= 0`.
-        alpha_n: f32,
-        /// Slope at 0.
-        beta: f32,
-    },
-}
-
-/// Kernels of one instruction set. Slices hold `n` elements; outputs equal an input or are
-/// disjoint from it.
-pub(crate) struct Table {
-    pub f32: TableOf<f32>,
-    pub bf16: TableOf<bf16>,
-    pub f16: TableOf<f16>,
-}
-
-/// Kernels of one storage type.
-pub(crate) struct TableOf<T> {
-    /// `dx` and a sum for every tile from `x` and `dy`.
-    pub learned: unsafe fn(
-        &LearnedActivation,
-        x_dy: [*const T; 2],
-        dx: *mut T,
-        n: usize,
-        sums: *mut AlphaSums,
-    ),
-    /// `dx` from `x` and `dy`.
-    pub relu2: unsafe fn(x_dy: [*const T; 2], dx: *mut T, n: usize),
-    /// `d_gate` and `d_up` from `gate`, `up` and `dy`.
-    pub swiglu: unsafe fn(from: [*const T; 3], to: [*mut T; 2], n: usize),
-}
-
-/// `TABLE`, the kernels of the instruction set whose proof is `$lanes`, compiled with its features.
-macro_rules! table {
-    ($lanes:expr $(, $features:literal)?) => {
-        pub(crate) const TABLE: $crate::backward::Table = $crate::backward::Table {
-            f32: table_of(),
-            bf16: table_of(),
-            f16: table_of(),
-        };
-
-        const fn table_of<T: $crate::lanes::Element>() -> $crate::backward::TableOf<T> {
-            $crate::backward::TableOf { learned, relu2, swiglu }
-        }
-
-        /// # Safety
-        /// As the table says; the machine runs this instruction set.
-        $(#[target_feature(enable = $features)])?
-        unsafe fn learned<T: $crate::lanes::Element>(
-            f: &$crate::LearnedActivation,
-            x_dy: [*const T; 2],
-            dx: *mut T,
-            n: usize,
-            sums: *mut $crate::AlphaSums,
-        ) {
-            // SAFETY: the caller's promise is the same.
-            unsafe { $crate::backward::learned($lanes, f, x_dy, dx, n, sums) };
-        }
-
-        /// # Safety
-        /// As the table says; the machine runs this instruction set.
-        $(#[target_feature(enable = $features)])?
-        unsafe fn relu2<T: $crate::lanes::Element>(x_dy: [*const T; 2], dx: *mut T, n: usize) {
-            // SAFETY: the caller's promise is the same.
-            unsafe { $crate::backward::relu2($lanes, x_dy, dx, n) };
-        }
-
-        /// # Safety
-        /// As the table says; the machine runs this instruction set.
-        $(#[target_feature(enable = $features)])?
-        unsafe fn swiglu<T: $crate::lanes::Element>(
-            from: [*const T; 3],
-            to: [*mut T; 2],
-            n: usize,
-        ) {
-            // SAFETY: the caller's promise is the same.
-            unsafe { $crate::backward::swiglu($lanes, from, to, n) };
-        }
-    };
-}
-pub(crate) use table;
-
-/// `dx[i] = dy[i] * f'(x[i])`, and the alphas' sums of each tile.
-///
-/// # Safety
-/// `x`, `dy` are readable and `dx` writable for `n` elements; `dx` equals each of the others or is
-/// disjoint from it. `sums` is writable for `n.div_ceil(TILE)` elements.
-#[inline(always)]
-pub(crate) unsafe fn learned<L: Lanes, T: Element>(
-    lanes: L,
-    f: &LearnedActivation,
-    x_dy: [*const T; 2],
-    dx: *mut T,
-    n: usize,
-    sums: *mut AlphaSums,
-) {
-    /// One loop for one function.
-    macro_rules! run {
-        ($f:expr) => {
-            // SAFETY: the caller's promise is the same.
-            unsafe { tiles(lanes, $f, x_dy, dx, n, sums) }
-        };
-    }
-    match *f {
-        LearnedActivation::Xielu(c) if !crate::SMALL && c.is_ideal() => run!(IdealSlopes(c)),
-        LearnedActivation::Xielu(c) => run!(c),
-        LearnedActivation::Xiprelu { alpha_p, alpha_n, beta } => {
-            run!(Xiprelu { alpha_p, alpha_n, beta })
-        }
-    }
-}
-
-/// `dx[i] = dy[i] * 2*max(0, x[i])`.
-///
-/// # Safety
-/// As [`learned`] says of `x`, `dy` and `dx`.
-#[inline(always)]
-pub(crate) unsafe fn relu2<L: Lanes, T: Element>(
-    lanes: L,
-    [x, dy]: [*const T; 2],
-    dx: *mut T,
-    n: usize,
-) {
-    // SAFETY: the caller's promise is the same.
-    unsafe { map2(lanes, Relu2Gradient, x, dy, dx, n) }
-}
-
-/// `dy*f'(alpha)` of a step's elements.
-struct Products {
-    p: [f32; STEP],
-    n: [f32; STEP],
-}
-
-/// # Safety
-/// As [`learned`].
-#[inline(always)]
-unsafe fn tiles<L: Lanes, T: Element>(
-    lanes: L,
-    f: impl Differentiable,
-    [x, dy]: [*const T; 2],
-    dx: *mut T,
-    n: usize,
-    mut sums: *mut AlphaSums,
-) {
-    let mut products = Products { p: [0.0; STEP], n: [0.0; STEP] };
-    let mut start = 0;
-    while start < n {
-        let end = n.min(start.saturating_add(TILE));
-        let (mut p, mut n) = ([0.0; GROUPS], [0.0; GROUPS]);
-        while start < end {
-            let len = STEP.min(end - start);
-            // SAFETY: `start + len <= end <= n`.
+/// Defines, for one storage type, the safe forms of its gradient kernels.
+macro_rules! gradient_methods {
+    ($t:ty, $table:ident, $learned:ident, $relu2:ident, $swiglu:ident) => {
+        /// `dx[i] = dy[i] * f'(x[i])`, and in `sums[t]` the sums of tile `t`, which are the
+        /// [`AlphaSums::TILE`] elements from `t * TILE` on, or fewer at the end.
+        ///
+        /// # Errors
+        /// If `x`, `dy` and `dx` differ in length, or there is not one of `sums` for every tile;
+        /// nothing is written.
+        pub fn $learned(
+            &self,
+            f: &LearnedActivation,
+            x: &[$t],
+            dy: &[$t],
+            dx: &mut [$t],
+            sums: &mut [AlphaSums],
+        ) -> Result<(), LengthError> {
+            same_length(x.len(), dy.len())?;
+            same_length(x.len(), dx.len())?;
+            same_length(x.len().div_ceil(TILE), sums.len())?;
+            let x_dy = [x.as_ptr(), dy.as_ptr()];
+            // SAFETY: the slices hold `x.len()` elements, `sums` one for each tile, and what is
+            // written overlaps nothing; this machine runs `self.isa()` (checked when `self` was
+            // made).
             unsafe {
-                step(lanes, f, [x.add(start), dy.add(start)], dx.add(start), len, &mut products)
+                (self.gradients().$table.learned)(
+                    f,
+                    x_dy,
+                    dx.as_mut_ptr(),
+                    x.len(),
+                    sums.as_mut_ptr(),
+                )
             };
-            add_groups::<T>(&products.p, &mut p);
-            add_groups::<T>(&products.n, &mut n);
-            start += len;
+            Ok(())
         }
-        // SAFETY: one for each tile that has begun.
-        unsafe {
-            *sums = AlphaSums { p: add_up(&mut p), n: add_up(&mut n) };
-            sums = sums.add(1);
-        }
-    }
-}
 
-/// One step; what does not exist has products of 0.
-///
-/// # Safety
-/// As [`learned`] says of `x`, `dy` and `dx`; `n` is at most `STEP`.
-#[inline(always)]
-unsafe fn step<L: Lanes, T: Element>(
-    lanes: L,
-    f: impl Differentiable,
-    [x, dy]: [*const T; 2],
-    dx: *mut T,
-    n: usize,
-    products: &mut Products,
-) {
-    let [p, by_n] = [products.p.as_mut_ptr(), products.n.as_mut_ptr()];
-    let mut i = 0;
-    while UNROLL > 1 && n - i >= UNROLL * L::COUNT {
-        // SAFETY: that many elements are left, here and in the products.
-        unsafe {
-            let to = [p.add(i), by_n.add(i)];
-            vectors::<_, _, UNROLL>(lanes, f, [x.add(i), dy.add(i)], dx.add(i), to);
+        /// `dx[i] = dy[i] * 2*max(0, x[i])`.
+        ///
+        /// # Errors
+        /// If the lengths differ; nothing is written.
+        pub fn $relu2(&self, x: &[$t], dy: &[$t], dx: &mut [$t]) -> Result<(), LengthError> {
+            same_length(x.len(), dy.len())?;
+            same_length(x.len(), dx.len())?;
+            let x_dy = [x.as_ptr(), dy.as_ptr()];
+            // SAFETY: the slices hold `x.len()` elements and `dx` overlaps neither other; this
+            // machine runs `self.isa()` (checked when `self` was made).
+            unsafe { (self.gradients().$table.relu2)(x_dy, dx.as_mut_ptr(), x.len()) };
+            Ok(())
         }
-        i += UNROLL * L::COUNT;
-    }
-    while n - i >= L::COUNT {
-        // SAFETY: as above.
-        unsafe {
-            let to = [p.add(i), by_n.add(i)];
-            vectors::<_, _, 1>(lanes, f, [x.add(i), dy.add(i)], dx.add(i), to);
-        }
-        i += L::COUNT;
-    }
-    if i < n {
-        let mut buffers = [[T::default(); MAX_LANES]; 2];
-        let [x_end, dy_end] = buffers.each_mut().map(|b| b.as_mut_ptr());
-        // SAFETY: `n - i < COUNT <= MAX_LANES`; STEP is a multiple of COUNT and so is `i`, so
-        // products have room for a vector.
-        unsafe {
-            x.add(i).copy_to_nonoverlapping(x_end, n - i);
-            dy.add(i).copy_to_nonoverlapping(dy_end, n - i);
-            let to = [p.add(i), by_n.add(i)];
-            vectors::<_, _, 1>(lanes, f, [x_end, dy_end], dy_end, to);
-            dy_end.copy_to_nonoverlapping(dx.add(i), n - i);
-        }
-        i += L::COUNT;
-    }
-    for products in [&mut products.p, &mut products.n] {
-        if let Some(rest) = products.get_mut(i..) {
-            rest.fill(0.0);
-        }
-    }
-}
 
-/// `U` vectors of [`step`]. Loops and no closures, as in [`crate::lanes`].
-///
-/// # Safety
-/// `x`, `dy` are readable and the others writable for `U * COUNT` elements.
-#[inline(always)]
-unsafe fn vectors<L: Lanes, T: Element, const U: usize>(
-    lanes: L,
-    f: impl Differentiable,
-    [x, dy]: [*const T; 2],
-    dx: *mut T,
-    [by_p, by_n]: [*mut f32; 2],
-) {
-    let zero = lanes.splat(0.0);
-    let mut xs = [zero; U];
-    for (u, x_u) in xs.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
-        *x_u = unsafe { T::load(lanes, x.add(u * L::COUNT)) };
-    }
-    let mut slopes = [Slopes::<L> { dx: zero, alpha_p: zero, alpha_n: zero }; U];
-    if !crate::SMALL && f.usable(lanes, &xs) {
-        for (slopes, &x) in slopes.iter_mut().zip(&xs) {
-            *slopes = f.fast(lanes, x);
+        /// `d_gate[i] = dy[i] * up[i] * silu'(gate[i])` and `d_up[i] = dy[i] * silu(gate[i])`.
+        ///
+        /// # Errors
+        /// If the lengths differ; nothing is written.
+        pub fn $swiglu(
+            &self,
+            [gate, up, dy]: [&[$t]; 3],
+            [d_gate, d_up]: [&mut [$t]; 2],
+        ) -> Result<(), LengthError> {
+            for len in [up.len(), dy.len(), d_gate.len(), d_up.len()] {
+                same_length(gate.len(), len)?;
+            }
+            let from = [gate.as_ptr(), up.as_ptr(), dy.as_ptr()];
+            let to = [d_gate.as_mut_ptr(), d_up.as_mut_ptr()];
+            // SAFETY: the slices hold `gate.len()` elements and what is written overlaps nothing;
+            // this machine runs `self.isa()` (checked when `self` was made).
+            unsafe { (self.gradients().$table.swiglu)(from, to, gate.len()) };
+            Ok(())
         }
-    } else {
-        for (slopes, &x) in slopes.iter_mut().zip(&xs) {
-            *slopes = f.slopes(lanes, x);
-        }
-    }
-    for (u, slopes) in slopes.into_iter().enumerate() {
-        let at = u * L::COUNT;
-        // SAFETY: the caller's promise.
-        unsafe {
-            let dy = T::load(lanes, dy.add(at));
-            lanes.store_f32(lanes.mul(dy, slopes.alpha_p), by_p.add(at));
-            lanes.store_f32(lanes.mul(dy, slopes.alpha_n), by_n.add(at));
-            T::store(lanes, canonical(lanes, lanes.mul(dy, slopes.dx)), dx.add(at));
-        }
-    }
-}
-
-/// `d_gate[i] = dy[i] * up[i] * silu'(gate[i])` and `d_up[i] = dy[i] * silu(gate[i])`.
-///
-/// # Safety
-/// The three of `from` are readable and the two of `to` writable for `n` elements; each of `to`
-/// equals one of `from` or is disjoint from all others.
-#[inline(always)]
-pub(crate) unsafe fn swiglu<L: Lanes, T: Element>(
-    lanes: L,
-    [gate, up, dy]: [*const T; 3],
-    [d_gate, d_up]: [*mut T; 2],
-    n: usize,
-) {
-    let mut i = 0;
-    while n - i >= L::COUNT {
-        // SAFETY: that many elements are left, and each is read before it is written.
-        unsafe {
-            let from = [gate.add(i), up.add(i), dy.add(i)];
-            swiglu_vector(lanes, from, [d_gate.add(i), d_up.add(i)]);
-        }
-        i += L::COUNT;
-    }
-    if i < n {
-        let mut buffers = [[T::default(); MAX_LANES]; 3];
-        let [g, u, d] = buffers.each_mut().map(|b| b.as_mut_ptr());
-        // SAFETY: `n - i < COUNT <= MAX_LANES`; each buffer holds a whole vector.
-        unsafe {
-            gate.add(i).copy_to_nonoverlapping(g, n - i);
-            up.add(i).copy_to_nonoverlapping(u, n - i);
-            dy.add(i).copy_to_nonoverlapping(d, n - i);
-            swiglu_vector(lanes, [g, u, d], [g, u]);
-            g.copy_to_nonoverlapping(d_gate.add(i), n - i);
-            u.copy_to_nonoverlapping(d_up.add(i), n - i);
-        }
-    }
-}
-
-/// One vector of [`swiglu`].
-///
-/// # Safety
-/// As [`swiglu`], for `COUNT` elements.
-#[inline(always)]
-unsafe fn swiglu_vector<L: Lanes, T: Element>(lanes: L, from: [*const T; 3], to: [*mut T; 2]) {
-    let mut values = [lanes.splat(0.0); 3];
-    for (value, from) in values.iter_mut().zip(from) {
-        // SAFETY: the caller's promise.
-        *value = unsafe { T::load(lanes, from) };
-    }
-    let gradients = if !crate::SMALL && above_sigmoid_limit(lanes, &[values[0]]) {
-        swiglu_gradients::<_, true>(lanes, values)
-    } else {
-        cold();
-        swiglu_gradients::<_, false>(lanes, values)
     };
-    for (gradient, to) in gradients.into_iter().zip(to) {
-        // SAFETY: the caller's promise.
-        unsafe { T::store(lanes, canonical(lanes, gradient), to) };
+}
+
+impl Kernels {
+    /// Found anew by each call, not kept: what never calls it does not link these kernels.
+    fn gradients(&self) -> &'static Table {
+        match self.isa() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 | Isa::AvxVnni => &avx2::backward::TABLE,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => &avx512::backward::TABLE,
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Isa::Neon | Isa::Dotprod | Isa::I8mm => &neon::backward::TABLE,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Isa::Simd128 => &simd128::backward::TABLE,
+            #[allow(unreachable_patterns)] // where they have kernels
+            // Named, so that a new one is not forgotten.
+            Isa::Scalar | Isa::Neon | Isa::Dotprod | Isa::I8mm | Isa::Simd128 => {
+                &scalar::backward::TABLE
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::AvxVnni | Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => {
+                &scalar::backward::TABLE
+            }
+        }
     }
+
+    gradient_methods!(f32, f32, backward_f32, relu2_backward_f32, swiglu_backward_f32);
+    gradient_methods!(bf16, bf16, backward_bf16, relu2_backward_bf16, swiglu_backward_bf16);
+    gradient_methods!(f16, f16, backward_f16, relu2_backward_f16, swiglu_backward_f16);
 }

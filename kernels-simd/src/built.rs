@@ -4,6 +4,10 @@
 
 use crate::block::DType;
 
+/// Whether this target has one set of kernels, the scalar one, and little room for it: each kernel
+/// is called by its name, so that only those in use are linked, and has one form.
+pub(crate) const SMALL: bool = cfg!(xielu_small);
+
 /// xIELU.
 pub const XIELU: bool = !cfg!(xielu_without = "xielu");
 /// xIPReLU.
@@ -18,37 +22,3 @@ pub(crate) const XSILU: bool = !cfg!(xielu_without = "xsilu");
 
 /// The KV cache in Q8_0: sums of such rows. It takes Q8_0 products too.
 pub const Q8_0_KV: bool = DType::Q8_0.is_built() && !cfg!(xielu_without = "Q8_0_KV");
-
-const FLOATS: bool = DType::F32.is_built() || DType::F16.is_built() || DType::BF16.is_built();
-const QUANTIZED: bool = DType::Q8_0.is_built()
-    || DType::Q4_0.is_built()
-    || DType::Q4_K.is_built()
-    || DType::Q5_K.is_built()
-    || DType::Q6_K.is_built();
-
-impl DType {
-    /// Whether products with such weights are compiled.
-    pub const fn is_built(self) -> bool {
-        match self {
-            DType::F32 => !cfg!(xielu_without = "F32"),
-            DType::F16 => !cfg!(xielu_without = "F16"),
-            DType::BF16 => !cfg!(xielu_without = "BF16"),
-            DType::Q8_0 => !cfg!(xielu_without = "Q8_0"),
-            DType::Q4_0 => !cfg!(xielu_without = "Q4_0"),
-            DType::Q4_K => !cfg!(xielu_without = "Q4_K"),
-            DType::Q5_K => !cfg!(xielu_without = "Q5_K"),
-            DType::Q6_K => !cfg!(xielu_without = "Q6_K"),
-        }
-    }
-
-    /// Whether matrices can be of this type. Vectors are f32 in every file.
-    pub(crate) const fn is_readable(self) -> bool {
-        matches!(self, DType::F32) || self.is_built()
-    }
-
-    /// Whether products take their other operand as [`crate::InputBlock`]s, of the types that are
-    /// compiled.
-    pub(crate) const fn takes_blocks(self) -> bool {
-        QUANTIZED && (!FLOATS || self.is_quantized())
-    }
-}

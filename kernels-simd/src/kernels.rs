@@ -1,15 +1,14 @@
 //! [`Kernels`]: the safe door to the function tables of one instruction set.
 
-use half::{bf16, f16};
-
+use crate::Isa;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-use crate::aarch64::{dotprod, i8mm, neon};
-use crate::activation::{self, Activation};
+use crate::arch::aarch64::{dotprod, i8mm, neon};
+use crate::arch::scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-use crate::wasm::simd128;
+use crate::arch::wasm::simd128;
 #[cfg(target_arch = "x86_64")]
-use crate::x86::{amx, avx_vnni, avx2, avx512, avx512_vnni};
-use crate::{Isa, gemm, scalar};
+use crate::arch::x86::{amx, avx_vnni, avx2, avx512, avx512_vnni};
+use crate::generic::{activation_forward, matmul};
 
 /// Two slices that must match in length do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,79 +37,15 @@ pub(crate) const fn same_length(expected: usize, found: usize) -> Result<(), Len
 pub struct Kernels {
     isa: Isa,
     #[cfg(not(xielu_small))]
-    activation: &'static activation::Table,
+    activation: &'static activation_forward::Table,
     #[cfg(not(xielu_small))]
-    gemm: &'static gemm::Table,
+    matmul: &'static matmul::Table,
 }
 
 impl core::fmt::Debug for Kernels {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Kernels").field("isa", &self.isa).finish_non_exhaustive()
     }
-}
-
-/// Defines, for one storage type, the safe forms of its activation kernels.
-macro_rules! activation_methods {
-    ($t:ty, $table:ident, $swiglu_table:ident, $apply:ident, $in_place:ident,
-     $swiglu:ident, $swiglu_in_place:ident) => {
-        /// `dst[i] = f(src[i])`.
-        ///
-        /// # Errors
-        /// If the lengths differ; nothing is written.
-        pub fn $apply(
-            &self,
-            f: &Activation,
-            src: &[$t],
-            dst: &mut [$t],
-        ) -> Result<(), LengthError> {
-            same_length(src.len(), dst.len())?;
-            // SAFETY: both slices hold `src.len()` elements and cannot overlap; this machine
-            // runs `self.isa` (checked when `self` was made).
-            unsafe { (self.activation().$table)(f, src.as_ptr(), dst.as_mut_ptr(), src.len()) };
-            Ok(())
-        }
-
-        /// `x[i] = f(x[i])`.
-        pub fn $in_place(&self, f: &Activation, x: &mut [$t]) {
-            let p = x.as_mut_ptr();
-            // SAFETY: source and destination are the same `x.len()` elements; this machine runs
-            // `self.isa` (checked when `self` was made).
-            unsafe { (self.activation().$table)(f, p, p, x.len()) };
-        }
-
-        /// `dst[i] = silu(gate[i]) * up[i]`.
-        ///
-        /// # Errors
-        /// If the lengths differ; nothing is written.
-        pub fn $swiglu(&self, gate: &[$t], up: &[$t], dst: &mut [$t]) -> Result<(), LengthError> {
-            same_length(gate.len(), up.len())?;
-            same_length(gate.len(), dst.len())?;
-            // SAFETY: the three slices hold `gate.len()` elements and `dst` overlaps neither
-            // source; this machine runs `self.isa` (checked when `self` was made).
-            unsafe {
-                (self.activation().$swiglu_table)(
-                    gate.as_ptr(),
-                    up.as_ptr(),
-                    dst.as_mut_ptr(),
-                    gate.len(),
-                )
-            };
-            Ok(())
-        }
-
-        /// `up[i] = silu(gate[i]) * up[i]`.
-        ///
-        /// # Errors
-        /// If the lengths differ; nothing is written.
-        pub fn $swiglu_in_place(&self, gate: &[$t], up: &mut [$t]) -> Result<(), LengthError> {
-            same_length(gate.len(), up.len())?;
-            let p = up.as_mut_ptr();
-            // SAFETY: both slices hold `gate.len()` elements, `dst` equals `up` and does not
-            // overlap `gate`; this machine runs `self.isa` (checked when `self` was made).
-            unsafe { (self.activation().$swiglu_table)(gate.as_ptr(), p, p, gate.len()) };
-            Ok(())
-        }
-    };
 }
 
 impl Kernels {
@@ -126,7 +61,7 @@ impl Kernels {
             #[cfg(not(xielu_small))]
             activation: &scalar::activation::TABLE,
             #[cfg(not(xielu_small))]
-            gemm: &scalar::gemm::TABLE,
+            matmul: &scalar::matmul::TABLE,
         }
     }
 
@@ -143,85 +78,57 @@ impl Kernels {
 
     #[cfg(not(xielu_small))]
     fn with_tables(isa: Isa) -> Option<Kernels> {
-        let (activation, gemm) = match isa {
+        let (activation, matmul) = match isa {
             Isa::Scalar => return Some(Kernels::scalar()),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => (&avx2::activation::TABLE, &avx2::gemm::TABLE),
+            Isa::Avx2 => (&avx2::activation::TABLE, &avx2::matmul::TABLE),
             #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni => (&avx2::activation::TABLE, &avx_vnni::gemm::TABLE),
+            Isa::AvxVnni => (&avx2::activation::TABLE, &avx_vnni::matmul::TABLE),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => (&avx512::activation::TABLE, &avx512::gemm::TABLE),
+            Isa::Avx512 => (&avx512::activation::TABLE, &avx512::matmul::TABLE),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni => (&avx512::activation::TABLE, &avx512_vnni::gemm::TABLE),
+            Isa::Avx512Vnni => (&avx512::activation::TABLE, &avx512_vnni::matmul::TABLE),
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => (&avx512::activation::TABLE, &amx::gemm::TABLE),
+            Isa::Amx => (&avx512::activation::TABLE, &amx::matmul::TABLE),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::Neon => (&neon::activation::TABLE, &neon::gemm::TABLE),
+            Isa::Neon => (&neon::activation::TABLE, &neon::matmul::TABLE),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::Dotprod => (&neon::activation::TABLE, &dotprod::gemm::TABLE),
+            Isa::Dotprod => (&neon::activation::TABLE, &dotprod::matmul::TABLE),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::I8mm => (&neon::activation::TABLE, &i8mm::gemm::TABLE),
+            Isa::I8mm => (&neon::activation::TABLE, &i8mm::matmul::TABLE),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Isa::Simd128 => (&simd128::activation::TABLE, &simd128::gemm::TABLE),
+            Isa::Simd128 => (&simd128::activation::TABLE, &simd128::matmul::TABLE),
             #[allow(unreachable_patterns)]
             _ => return None,
         };
         #[allow(unreachable_code)] // where nothing but the scalar kernels exists
-        Some(Kernels { isa, activation, gemm })
+        Some(Kernels { isa, activation, matmul })
     }
 
     #[cfg(not(xielu_small))]
-    fn activation(&self) -> &'static activation::Table {
+    pub(crate) fn activation_table(&self) -> &'static activation_forward::Table {
         self.activation
     }
 
     #[cfg(xielu_small)]
     #[inline(always)]
-    fn activation(&self) -> &'static activation::Table {
+    pub(crate) fn activation_table(&self) -> &'static activation_forward::Table {
         &scalar::activation::TABLE
     }
 
     #[cfg(not(xielu_small))]
-    pub(crate) fn gemm(&self) -> &'static gemm::Table {
-        self.gemm
+    pub(crate) fn matmul_table(&self) -> &'static matmul::Table {
+        self.matmul
     }
 
     #[cfg(xielu_small)]
     #[inline(always)]
-    pub(crate) fn gemm(&self) -> &'static gemm::Table {
-        &scalar::gemm::TABLE
+    pub(crate) fn matmul_table(&self) -> &'static matmul::Table {
+        &scalar::matmul::TABLE
     }
 
     /// The instruction set in use.
     pub const fn isa(&self) -> Isa {
         self.isa
     }
-
-    activation_methods!(
-        f32,
-        f32,
-        swiglu_f32,
-        activate_f32,
-        activate_f32_in_place,
-        swiglu_f32,
-        swiglu_f32_in_place
-    );
-    activation_methods!(
-        bf16,
-        bf16,
-        swiglu_bf16,
-        activate_bf16,
-        activate_bf16_in_place,
-        swiglu_bf16,
-        swiglu_bf16_in_place
-    );
-    activation_methods!(
-        f16,
-        f16,
-        swiglu_f16,
-        activate_f16,
-        activate_f16_in_place,
-        swiglu_f16,
-        swiglu_f16_in_place
-    );
 }

@@ -3,9 +3,8 @@
 use core::fmt;
 use core::ops::Range;
 
-use crate::block::{Blocks, DType};
-use crate::input::{INPUT_BLOCK, InputBlock};
-use crate::panel::ROWS;
+use crate::block::{Blocks, DType, INPUT_BLOCK, InputBlock};
+use crate::generic::panel::ROWS;
 
 /// Weights `[rows, cols]`, row by row, borrowed at any alignment. A range of columns is a
 /// `Matrix` too: its rows keep their distance.

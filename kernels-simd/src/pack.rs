@@ -1,358 +1,56 @@
-//! Weight blocks to panels, through tiles: 32 rows of 256 columns, four bytes of each row side by
-//! side. Plain Rust that every instruction set compiles for itself.
-//!
-//! A tile is the bytes of its blocks in another order, the same for every instruction set. Made
-//! on the fly it costs a pass over the weights for every product; packed weights
-//! ([`crate::Kernels::pack`]) are kept as tiles.
+//! Weights kept as tiles: the same bytes in the order that panels want.
 
-#![allow(non_camel_case_types)] // the formats' names
+use crate::block::{Blocks, INPUT_BLOCK};
+use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
+use crate::generic::panel::ROWS;
+use crate::kernels::Kernels;
+use crate::matrix::{Matrix, ShapeError};
 
-use bytemuck::{Pod, Zeroable};
+impl Kernels {
+    /// Whether [`Kernels::pack`] takes these weights: quantized, whole tiles of 32 rows and 256
+    /// columns, and an instruction set with panel products.
+    pub fn can_pack(&self, w: &Matrix<'_>) -> bool {
+        let whole = w.rows().is_multiple_of(ROWS) && w.cols().is_multiple_of(INPUT_BLOCK);
+        self.isa().has_panels() && w.dtype().is_quantized() && whole && !w.is_packed()
+    }
 
-use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16};
-use crate::input::GROUPS;
-use crate::panel::{HALVES, Panel, Quad, ROWS};
-
-/// How a weight type becomes unsigned bytes: value = `scale * (quant - BIAS) - min`.
-pub(crate) trait Pack {
-    /// As the format stores it.
-    type Block: Copy + Zeroable + Pod;
-    /// The bytes of 32 rows of 256 columns.
-    type Tile: Pod;
-    /// Blocks of 256 values.
-    const CHUNK: usize;
-    /// Subtracted from every quant.
-    const BIAS: i16;
-    /// Largest quant.
-    #[cfg_attr(target_arch = "wasm32", allow(dead_code))] // 16 bits hold any product there
-    const LARGEST: u8;
-    /// Whether scales are for 16 columns instead of 32.
-    const HALVES: bool = false;
-    /// Whether there are mins.
-    const MINS: bool = false;
-
-    /// Up to [`Pack::CHUNK`] blocks to row `r`; what is missing is zero.
-    fn interleave(blocks: &[Self::Block], tile: &mut Self::Tile, r: usize);
-    /// The panel of a tile.
-    fn expand(tile: &Self::Tile, panel: &mut Panel);
-}
-
-/// The bytes of a row to a tile: word `k` becomes word `r` of `quads[k]`.
-#[inline(always)]
-fn scatter(bytes: &[u8], quads: &mut [Quad], r: usize) {
-    for (quad, bytes) in quads.iter_mut().zip(bytes.as_chunks::<4>().0) {
-        if let Some(slot) = quad.get_mut(r) {
-            *slot = *bytes;
+    /// Copies weights to `memory`, packed: 32 rows of 256 columns lie together, four bytes of each
+    /// row side by side. Products of few tokens are faster then, and give the results of a prompt;
+    /// the price is the copy, [`Matrix::bytes`]. The order is the same for every instruction set.
+    ///
+    /// # Errors
+    /// [`ShapeError::Packing`] unless [`Kernels::can_pack`], [`ShapeError::Bytes`] if `memory` is
+    /// not [`Matrix::bytes`].
+    pub fn pack<'m>(&self, w: &Matrix<'_>, memory: &'m mut [u8]) -> Result<Matrix<'m>, ShapeError> {
+        if !self.can_pack(w) {
+            return Err(ShapeError::Packing(w.dtype()));
         }
-    }
-}
-
-/// Numbers of a row to a tile or panel: a column of `rows`.
-#[inline(always)]
-fn scatter_column<T: Copy>(numbers: &[T], rows: &mut [[T; ROWS]], r: usize) {
-    for (row, &number) in rows.iter_mut().zip(numbers) {
-        if let Some(slot) = row.get_mut(r) {
-            *slot = number;
+        let mismatch = ShapeError::Bytes { expected: w.bytes(), found: memory.len() };
+        if memory.len() != w.bytes() {
+            return Err(mismatch);
         }
-    }
-}
-
-/// Eight bytes at a time, sixteen times: fast on any machine, where a loop over bytes is so only
-/// if the compiler finds its vectors.
-type Words = [u64; ROWS / 2];
-
-/// A byte in each of eight.
-const fn eight(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}
-
-/// `bits >> shift & mask` in every byte; what the shift brings from the next byte is masked.
-#[inline(always)]
-fn bits(quad: &Quad, shift: usize, mask: u8) -> Words {
-    let mut words: Words = bytemuck::cast(*quad);
-    for word in &mut words {
-        *word = u64::from_le(*word) >> shift & eight(mask);
-    }
-    words
-}
-
-/// `low | high << 4`, as a panel stores it.
-#[inline(always)]
-fn joined(low: Words, high: Words) -> Quad {
-    let mut words = low;
-    for (word, high) in words.iter_mut().zip(high) {
-        *word = (*word | high << 4).to_le();
-    }
-    bytemuck::cast(words)
-}
-
-/// Nothing to join.
-const NONE: Words = [0; ROWS / 2];
-
-/// Halves to floats.
-#[inline(always)]
-fn widen(halves: &[F16; ROWS]) -> [f32; ROWS] {
-    let mut out = [0.0; ROWS];
-    for (out, half) in out.iter_mut().zip(halves) {
-        *out = half.get();
-    }
-    out
-}
-
-/// 32 bytes a block.
-pub(crate) struct PackQ8_0;
-
-/// See [`PackQ8_0`].
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub(crate) struct TileQ8_0 {
-    qs: [Quad; 64],
-    d: [[F16; ROWS]; GROUPS],
-}
-
-impl Pack for PackQ8_0 {
-    type Block = BlockQ8_0;
-    type Tile = TileQ8_0;
-    const CHUNK: usize = GROUPS;
-    const BIAS: i16 = 128;
-    const LARGEST: u8 = 255;
-
-    #[inline(always)]
-    fn interleave(blocks: &[BlockQ8_0], tile: &mut TileQ8_0, r: usize) {
-        for (g, quads) in tile.qs.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            let block = blocks.get(g).unwrap_or(&BlockQ8_0::ZERO);
-            scatter(bytemuck::cast_slice(&block.qs), quads, r);
-            scatter_column(&[block.d], tile.d.get_mut(g..).unwrap_or_default(), r);
+        match w.blocks {
+            Blocks::Q8_0(b) => pack_tiles::<PackQ8_0>(b, w, memory),
+            Blocks::Q4_0(b) => pack_tiles::<PackQ4_0>(b, w, memory),
+            Blocks::Q4_K(b) => pack_tiles::<PackQ4_K>(b, w, memory),
+            Blocks::Q5_K(b) => pack_tiles::<PackQ5_K>(b, w, memory),
+            Blocks::Q6_K(b) => pack_tiles::<PackQ6_K>(b, w, memory),
+            Blocks::F32(_) | Blocks::F16(_) | Blocks::BF16(_) => {}
         }
-    }
-
-    #[inline(always)]
-    fn expand(tile: &TileQ8_0, panel: &mut Panel) {
-        let qs = tile.qs.as_flattened().as_flattened();
-        for (out, q) in panel.quants.as_flattened_mut().as_flattened_mut().iter_mut().zip(qs) {
-            *out = q ^ 0x80;
-        }
-        for (out, d) in panel.scales.iter_mut().zip(&tile.d) {
-            *out = widen(d);
-        }
+        Matrix::packed(w.dtype(), w.rows(), w.cols(), memory).ok_or(mismatch)
     }
 }
 
-/// 32 nibbles a block.
-pub(crate) struct PackQ4_0;
-
-/// See [`PackQ4_0`].
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub(crate) struct TileQ4_0 {
-    qs: [Quad; 32],
-    d: [[F16; ROWS]; GROUPS],
-}
-
-impl Pack for PackQ4_0 {
-    type Block = BlockQ4_0;
-    type Tile = TileQ4_0;
-    const CHUNK: usize = GROUPS;
-    const BIAS: i16 = 8;
-    const LARGEST: u8 = 15;
-
-    #[inline(always)]
-    fn interleave(blocks: &[BlockQ4_0], tile: &mut TileQ4_0, r: usize) {
-        for (g, quads) in tile.qs.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-            let block = blocks.get(g).copied().unwrap_or(Zeroable::zeroed());
-            scatter(&block.qs, quads, r);
-            scatter_column(&[block.d], tile.d.get_mut(g..).unwrap_or_default(), r);
-        }
-    }
-
-    #[inline(always)]
-    fn expand(tile: &TileQ4_0, panel: &mut Panel) {
-        nibbles::<4, 8>(&tile.qs, panel);
-        for (out, d) in panel.scales.iter_mut().zip(&tile.d) {
-            *out = widen(d);
-        }
-    }
-}
-
-/// `N` quads of nibbles at a time to `N` of low ones and `N` of high ones.
-#[inline(always)]
-fn nibbles<const N: usize, const N2: usize>(qs: &[Quad; 32], panel: &mut Panel) {
-    for (out, qs) in panel.quants.as_chunks_mut::<N2>().0.iter_mut().zip(qs.as_chunks::<N>().0) {
-        let [low, high] = out.as_chunks_mut::<N>().0 else { continue };
-        for ((low, high), q) in low.iter_mut().zip(high).zip(qs) {
-            *low = joined(bits(q, 0, 15), NONE);
-            *high = joined(bits(q, 4, 15), NONE);
-        }
-    }
-}
-
-/// `d` and `dmin` of each row, and 6-bit scales as [`crate::block::unpack_scales`] explains them,
-/// for 32 rows at once.
-#[inline(always)]
-fn expand_mins(d: &[[F16; 2]; ROWS], scales: &[Quad; 3], panel: &mut Panel) {
-    let [scales, mins, high] = scales.each_ref().map(|quad| {
-        let mut words = [0; ROWS];
-        for (word, bytes) in words.iter_mut().zip(quad) {
-            *word = u32::from_le_bytes(*bytes);
-        }
-        words
-    });
-    let mut factors = [[0.0f32; ROWS]; 2];
-    for (r, [d, dmin]) in d.iter().enumerate() {
-        (factors[0][r], factors[1][r]) = (d.get(), dmin.get());
-    }
-    for g in 0..GROUPS {
-        let shift = 8 * (g % 4);
-        let number = |word: u32, high: u32| match g {
-            0..4 => word >> shift & 63,
-            _ => (high >> shift & 15) | (word >> shift >> 6 & 3) << 4,
-        };
+/// The tiles of whole rows and chunks.
+fn pack_tiles<P: Pack>(blocks: &[P::Block], w: &Matrix<'_>, memory: &mut [u8]) {
+    let Ok(tiles) = bytemuck::try_cast_slice_mut::<u8, P::Tile>(memory) else { return };
+    let per_panel = w.cols() / INPUT_BLOCK;
+    for (i, tile) in tiles.iter_mut().enumerate() {
+        let (panel, chunk) =
+            (i.checked_div(per_panel).unwrap_or(0), i.checked_rem(per_panel).unwrap_or(0));
         for r in 0..ROWS {
-            let scale = number(scales[r], high[r]);
-            let min = number(mins[r], high[r] >> 4);
-            panel.scales[g][r] = factors[0][r] * scale as f32;
-            panel.mins[g][r] = factors[1][r] * min as f32;
+            let first = (panel * ROWS + r) * w.row_stride + chunk * P::CHUNK;
+            P::interleave(blocks.get(first..first + P::CHUNK).unwrap_or_default(), tile, r);
         }
     }
 }
-
-/// 256 nibbles, with mins.
-pub(crate) struct PackQ4_K;
-
-/// See [`PackQ4_K`].
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub(crate) struct TileQ4_K {
-    d: [[F16; 2]; ROWS],
-    scales: [Quad; 3],
-    qs: [Quad; 32],
-}
-
-impl Pack for PackQ4_K {
-    type Block = BlockQ4_K;
-    type Tile = TileQ4_K;
-    const CHUNK: usize = 1;
-    const BIAS: i16 = 0;
-    const LARGEST: u8 = 15;
-    const MINS: bool = true;
-
-    #[inline(always)]
-    fn interleave(blocks: &[BlockQ4_K], tile: &mut TileQ4_K, r: usize) {
-        let block = blocks.first().unwrap_or(&BlockQ4_K::ZERO);
-        scatter_column(&[[block.d, block.dmin]], core::slice::from_mut(&mut tile.d), r);
-        scatter(&block.scales, &mut tile.scales, r);
-        scatter(&block.qs, &mut tile.qs, r);
-    }
-
-    #[inline(always)]
-    fn expand(tile: &TileQ4_K, panel: &mut Panel) {
-        nibbles::<8, 16>(&tile.qs, panel);
-        expand_mins(&tile.d, &tile.scales, panel);
-    }
-}
-
-/// 256 values of 5 bits, with mins.
-pub(crate) struct PackQ5_K;
-
-/// See [`PackQ5_K`].
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub(crate) struct TileQ5_K {
-    d: [[F16; 2]; ROWS],
-    scales: [Quad; 3],
-    qh: [Quad; 8],
-    qs: [Quad; 32],
-}
-
-impl Pack for PackQ5_K {
-    type Block = BlockQ5_K;
-    type Tile = TileQ5_K;
-    const CHUNK: usize = 1;
-    const BIAS: i16 = 0;
-    const LARGEST: u8 = 31;
-    const MINS: bool = true;
-
-    #[inline(always)]
-    fn interleave(blocks: &[BlockQ5_K], tile: &mut TileQ5_K, r: usize) {
-        let block = blocks.first().unwrap_or(&BlockQ5_K::ZERO);
-        scatter_column(&[[block.d, block.dmin]], core::slice::from_mut(&mut tile.d), r);
-        scatter(&block.scales, &mut tile.scales, r);
-        scatter(&block.qh, &mut tile.qh, r);
-        scatter(&block.qs, &mut tile.qs, r);
-    }
-
-    #[inline(always)]
-    fn expand(tile: &TileQ5_K, panel: &mut Panel) {
-        for (g, out) in panel.quants.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            let qs = tile.qs.as_chunks::<8>().0.get(g / 2).into_iter().flatten();
-            for ((out, qs), qh) in out.iter_mut().zip(qs).zip(&tile.qh) {
-                *out = joined(bits(qs, g % 2 * 4, 15), bits(qh, g, 1));
-            }
-        }
-        expand_mins(&tile.d, &tile.scales, panel);
-    }
-}
-
-/// 256 values of 6 bits, a scale for each 16.
-pub(crate) struct PackQ6_K;
-
-/// See [`PackQ6_K`].
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub(crate) struct TileQ6_K {
-    ql: [Quad; 32],
-    qh: [Quad; 16],
-    scales: [[i8; ROWS]; HALVES],
-    d: [F16; ROWS],
-}
-
-impl Pack for PackQ6_K {
-    type Block = BlockQ6_K;
-    type Tile = TileQ6_K;
-    const CHUNK: usize = 1;
-    const BIAS: i16 = 32;
-    const LARGEST: u8 = 63;
-    const HALVES: bool = true;
-
-    #[inline(always)]
-    fn interleave(blocks: &[BlockQ6_K], tile: &mut TileQ6_K, r: usize) {
-        let block = blocks.first().unwrap_or(&BlockQ6_K::ZERO);
-        scatter(&block.ql, &mut tile.ql, r);
-        scatter(&block.qh, &mut tile.qh, r);
-        scatter_column(&block.scales, &mut tile.scales, r);
-        scatter_column(&[block.d], core::slice::from_mut(&mut tile.d), r);
-    }
-
-    #[inline(always)]
-    fn expand(tile: &TileQ6_K, panel: &mut Panel) {
-        for (g, out) in panel.quants.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            let (half, quarter) = (g / 4, g % 4);
-            let ql = tile.ql.as_chunks::<8>().0.get(2 * half + quarter % 2).into_iter().flatten();
-            let qh = tile.qh.as_chunks::<8>().0.get(half).into_iter().flatten();
-            for ((out, ql), qh) in out.iter_mut().zip(ql).zip(qh) {
-                *out = joined(bits(ql, quarter / 2 * 4, 15), bits(qh, 2 * quarter, 3));
-            }
-        }
-        let d = widen(&tile.d);
-        for (out, scales) in panel.scales.iter_mut().zip(&tile.scales) {
-            for ((out, &scale), &d) in out.iter_mut().zip(scales).zip(&d) {
-                *out = d * f32::from(scale);
-            }
-        }
-    }
-}
-
-/// Whether a tile has the bytes of its blocks.
-const fn is_permutation<P: Pack>() -> bool {
-    size_of::<P::Tile>() == ROWS * P::CHUNK * size_of::<P::Block>()
-        && align_of::<P::Tile>() == 1
-        && align_of::<P::Block>() == 1
-}
-
-const _: () = assert!(
-    is_permutation::<PackQ8_0>()
-        && is_permutation::<PackQ4_0>()
-        && is_permutation::<PackQ4_K>()
-        && is_permutation::<PackQ5_K>()
-        && is_permutation::<PackQ6_K>()
-);

@@ -1,5 +1,0 @@
-//! NEON gradients: four lanes.
-
-use super::activation::Neon;
-
-crate::backward::table!(Neon);

@@ -1,0 +1,73 @@
+//! Panel products with FEAT_DotProd, in vectors of four rows.
+
+use core::arch::aarch64::*;
+
+use super::Dotprod;
+use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
+use crate::arch::aarch64::neon::activation::Neon;
+use crate::arch::aarch64::simd;
+use crate::block::InputBlock;
+use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::pack::Pack;
+use crate::generic::panel::{Panel, Quad, Sums};
+
+impl PanelIsa for Dotprod {
+    type Simd = Neon;
+    type I = int32x4_t;
+    const TILE: usize = 4;
+
+    #[inline(always)]
+    fn simd(self) -> Neon {
+        Neon
+    }
+
+    #[inline(always)]
+    fn to_f32(self, q: int32x4_t) -> float32x4_t {
+        simd!(vcvtq_f32_s32(q))
+    }
+
+    #[inline(always)]
+    fn arrange<P: Pack>(self, panel: &mut Panel) {
+        subtract_bias::<P>(panel);
+    }
+
+    #[inline(always)]
+    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
+        match (x, sums) {
+            (&[a, b, c, d], [s0, s1, s2, s3]) => {
+                tile::<_, P, 2, 4>(self, panel, [a, b, c, d], [s0, s1, s2, s3]);
+            }
+            (x, sums) => {
+                for (x, sums) in x.iter().zip(sums) {
+                    tile::<_, P, 4, 1>(self, panel, [x], [sums]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+        self,
+        w: &[Quad; Q],
+        first: usize,
+        x: [&[[i8; 4]; Q]; T],
+        _sums: [[i16; 2]; T],
+        _bias: [i16; 2],
+    ) -> Products<int32x4_t, V, T> {
+        let zero = simd!(vdupq_n_s32(0));
+        let mut q = [[zero; V]; T];
+        for (k, w) in w.as_chunks::<4>().0.iter().enumerate() {
+            let x = x.map(|x| load_input(x.as_chunks().0.get(k).unwrap_or(&[[0; 4]; 4])));
+            for v in 0..V {
+                let w = w.each_ref().map(|w| load(w, first + 4 * v));
+                for (q, x) in q.iter_mut().zip(x) {
+                    let sum = self.dot_lane::<0>(q[v], w[0], x);
+                    let sum = self.dot_lane::<1>(sum, w[1], x);
+                    let sum = self.dot_lane::<2>(sum, w[2], x);
+                    q[v] = self.dot_lane::<3>(sum, w[3], x);
+                }
+            }
+        }
+        q
+    }
+}

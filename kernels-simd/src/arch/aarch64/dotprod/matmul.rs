@@ -1,0 +1,31 @@
+//! Matrix products with FEAT_DotProd.
+
+use super::Dotprod;
+use crate::arch::aarch64::neon;
+use crate::arch::vec128::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0};
+use crate::block::InputBlock;
+use crate::generic::dispatch::product;
+use crate::generic::matmul::{Gemm, Table};
+use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
+
+/// Defines a product kernel of this feature.
+macro_rules! kernel {
+    ($name:ident, $rows:path, $pack:ty) => {
+        /// # Safety
+        /// The machine has FEAT_DotProd.
+        #[target_feature(enable = "dotprod")]
+        unsafe fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
+            // SAFETY: the caller's promise.
+            let isa = unsafe { Dotprod::new() };
+            product::<_, $pack, _>(isa, $rows(isa), g);
+        }
+    };
+}
+
+kernel!(q8_0, Q8_0, PackQ8_0);
+kernel!(q4_0, Q4_0, PackQ4_0);
+kernel!(q4_k, Q4_K, PackQ4_K);
+kernel!(q5_k, Q5_K, PackQ5_K);
+kernel!(q6_k, Q6_K, PackQ6_K);
+
+pub(crate) const TABLE: Table = Table { q8_0, q4_0, q4_k, q5_k, q6_k, ..neon::matmul::TABLE };

@@ -1,0 +1,190 @@
+//! Dot products with Helium (MVE): sixteen products of bytes and their sum in one instruction.
+//!
+//! Whole rows in assembly, for the compiler gives inline assembly no vector registers. Four rows
+//! share the inputs (q0, q1), and their scales and sums are converted together. They are multiplied
+//! and added one by one: vectors would flush subnormal numbers, and only then.
+
+use core::arch::naked_asm;
+
+use super::rows::{Dots, QUANTS, SUMS, drive};
+use crate::block::{BlockQ4_0, BlockQ8_0, GROUPS, INPUT_BLOCK, InputBlock};
+use crate::generic::matmul::Gemm;
+
+/// The product of a block's 32 weights at `$row` and the inputs, in `$sum`.
+macro_rules! block_q8_0 {
+    ($row:literal, $sum:literal) => {
+        concat!(
+            "vldrb.u8 q2, [",
+            $row,
+            ", #2]\n",
+            "vmladav.s8 ",
+            $sum,
+            ", q0, q2\n",
+            "vldrb.u8 q2, [",
+            $row,
+            ", #18]\n",
+            "vmladava.s8 ",
+            $sum,
+            ", q1, q2\n",
+        )
+    };
+}
+
+/// As above, the weights being nibbles (q4 masks the lower ones), without their offset.
+macro_rules! block_q4_0 {
+    ($row:literal, $sum:literal) => {
+        concat!(
+            "vldrb.u8 q2, [",
+            $row,
+            ", #2]\n",
+            "vshr.u8 q5, q2, #4\n",
+            "vand q2, q2, q4\n",
+            "vmladav.s8 ",
+            $sum,
+            ", q0, q2\n",
+            "vmladava.s8 ",
+            $sum,
+            ", q1, q5\n",
+        )
+    };
+}
+
+/// The scales of two rows into two lanes of q0; their pointers move to the next block.
+macro_rules! scales {
+    ($lanes:literal, $first:literal, $second:literal, $bytes:literal) => {
+        concat!(
+            "ldrh r11, [",
+            $first,
+            "], #",
+            $bytes,
+            "\n",
+            "ldrh r12, [",
+            $second,
+            "], #",
+            $bytes,
+            "\n",
+            "vmov ",
+            $lanes,
+            ", r11, r12\n",
+        )
+    };
+}
+
+/// `$result += $scale * s4 * $sum`.
+macro_rules! scaled {
+    ($result:literal, $scale:literal, $sum:literal) => {
+        concat!(
+            "vmul.f32 ",
+            $scale,
+            ", ",
+            $scale,
+            ", s4\n",
+            "vmul.f32 ",
+            $scale,
+            ", ",
+            $scale,
+            ", ",
+            $sum,
+            "\n",
+            "vadd.f32 ",
+            $result,
+            ", ",
+            $result,
+            ", ",
+            $scale,
+            "\n",
+        )
+    };
+}
+
+/// A function as [`Dots`] says, of four rows (r1, r3, r5, r7).
+///
+/// `$block` is one block of a row, `$offset` (with the scale of the inputs at r9) prepares what
+/// all sums need, `$add_offset` adds it to them in q2.
+macro_rules! dots {
+    ($name:ident, $weights:ty, $block:ident, $bytes:literal, $offset:literal, $add_offset:literal) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(
+            w: &[*const $weights; 4],
+            x: *const InputBlock,
+            groups: usize,
+            out: &mut [f32; 4],
+        ) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}}",
+                "vpush {{d8, d9, d10, d11}}",
+                "mov r10, r2",            // groups that are left
+                "mov r9, r1",             // the inputs' scales
+                "add r8, r1, #{quants}",  // the inputs' quants
+                "ldrd r1, r3, [r0]",
+                "ldrd r5, r7, [r0, #8]",
+                "vmov.i32 q3, #0",        // the results
+                "vmov.i8 q4, #15",
+                "2:",                     // an input block
+                "cmp r10, #{groups}",
+                "ite lo",
+                "movlo r11, r10",
+                "movhs r11, #{groups}",
+                "sub r10, r10, r11",
+                "dls lr, r11",
+                "3:",                     // one of its groups
+                "vldrb.u8 q0, [r8], #16",
+                "vldrb.u8 q1, [r8], #16",
+                $block!("r1", "r0"),
+                $block!("r3", "r2"),
+                $block!("r5", "r4"),
+                $block!("r7", "r6"),
+                $offset,
+                "vmov q2[2], q2[0], r0, r4",
+                "vmov q2[3], q2[1], r2, r6",
+                $add_offset,
+                "vcvt.f32.s32 q2, q2",
+                scales!("q0[2], q0[0]", "r1", "r5", $bytes),
+                scales!("q0[3], q0[1]", "r3", "r7", $bytes),
+                "vcvtb.f32.f16 q0, q0",
+                "vldmia r9!, {{s4}}",
+                scaled!("s12", "s0", "s8"),
+                scaled!("s13", "s1", "s9"),
+                scaled!("s14", "s2", "s10"),
+                scaled!("s15", "s3", "s11"),
+                "le lr, 3b",
+                "add r8, r8, #{to_quants}",
+                "add r9, r9, #{to_scales}",
+                "cmp r10, #0",
+                "bne 2b",
+                "vpop {{d8, d9, d10, d11}}",
+                "ldr r0, [sp]",
+                "vstrw.32 q3, [r0]",
+                "pop {{r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}}",
+                quants = const QUANTS,
+                groups = const GROUPS,
+                to_quants = const size_of::<InputBlock>() - INPUT_BLOCK,
+                to_scales = const size_of::<InputBlock>() - GROUPS * size_of::<f32>(),
+            )
+        }
+        const _: Dots<$weights, 4> = $name;
+    };
+}
+
+dots!(dots_q8_0, BlockQ8_0, block_q8_0, "34", "", "");
+// -8 times the sum of the inputs: of two halves, which lie as far behind the scale for all groups.
+dots!(
+    dots_q4_0,
+    BlockQ4_0,
+    block_q4_0,
+    "18",
+    "ldr r11, [r9, #32]\nmvn r12, #0x00070007\nsmuad r11, r11, r12",
+    "vadd.i32 q2, q2, r11"
+);
+const _: () = assert!(SUMS == 32 && size_of::<BlockQ8_0>() == 34 && size_of::<BlockQ4_0>() == 18);
+
+/// [`crate::generic::matmul::Table::q8_0`].
+pub(crate) fn q8_0(g: Gemm<'_, BlockQ8_0, InputBlock>) {
+    drive(g, dots_q8_0);
+}
+
+/// [`crate::generic::matmul::Table::q4_0`].
+pub(crate) fn q4_0(g: Gemm<'_, BlockQ4_0, InputBlock>) {
+    drive(g, dots_q4_0);
+}

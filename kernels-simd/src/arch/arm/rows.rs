@@ -1,0 +1,52 @@
+//! The loop over rows that the kernels of this folder share.
+
+use crate::block::{GROUPS, InputBlock};
+use crate::generic::matmul::Gemm;
+
+/// `out[r] = w[r] . x` of `R` rows: so many blocks (at least one), and as many groups of inputs.
+///
+/// # Safety
+/// The rows hold that many blocks, `x` that many groups of 32 inputs.
+pub(super) type Dots<B, const R: usize> = unsafe extern "C" fn(
+    w: &[*const B; R],
+    x: *const InputBlock,
+    groups: usize,
+    out: &mut [f32; R],
+);
+
+/// Every row against every token, `R` rows at a time. What is left over is computed with the last
+/// row repeated.
+///
+/// The same numbers as the plain kernels': exact integer sums per block, scaled and added in f32 in
+/// the order of the blocks.
+#[inline(always)]
+pub(super) fn drive<B, const R: usize>(mut g: Gemm<'_, B, InputBlock>, dots: Dots<B, R>) {
+    let groups = g.row_blocks.min(g.x_stride * GROUPS);
+    let last = g.out.rows().saturating_sub(1);
+    let fits =
+        g.w.len() >= last * g.row_stride + g.row_blocks && g.x.len() >= g.out.tokens() * g.x_stride;
+    for t in 0..g.out.tokens() {
+        // Always: `Matrix` and `Kernels::product` checked the lengths.
+        let (true, Some(out)) = (fits, g.out.token(t)) else { return };
+        let x = g.x.as_ptr().wrapping_add(t * g.x_stride);
+        for (i, out) in out.chunks_mut(R).enumerate() {
+            let row = |r: usize| g.w.as_ptr().wrapping_add((i * R + r).min(last) * g.row_stride);
+            let mut sums = [0.0; R];
+            if groups > 0 {
+                // SAFETY: `fits` says that every row up to `last` has its blocks and every token
+                // its inputs, and `groups` is not above either; the build chose `dots` for the
+                // target.
+                unsafe { dots(&core::array::from_fn(row), x, groups, &mut sums) };
+            }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = if g.accumulate { *out + sum } else { sum };
+            }
+        }
+    }
+}
+
+/// Where the parts of an input block lie: scales, pairs of sums, quants.
+pub(super) const SUMS: usize = core::mem::offset_of!(InputBlock, sums);
+/// As above.
+pub(super) const QUANTS: usize = core::mem::offset_of!(InputBlock, qs);
+const _: () = assert!(core::mem::offset_of!(InputBlock, d) == 0);

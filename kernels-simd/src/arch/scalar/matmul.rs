@@ -1,0 +1,46 @@
+//! Scalar matrix products.
+
+use super::dot::{dot_float, dot_q4_0, dot_q4_k, dot_q5_k, dot_q6_k, dot_q8_0};
+use super::quantize::{quantize_groups, quantize_q8_0};
+#[cfg(all(xielu_dsp, not(xielu_vfma)))]
+use crate::arch::arm::dsp as arm;
+#[cfg(all(xielu_dsp, xielu_vfma, not(xielu_mve)))]
+use crate::arch::arm::dsp_fpu as arm;
+#[cfg(xielu_mve)]
+use crate::arch::arm::mve as arm;
+use crate::block::{BF16, F16, F32};
+use crate::generic::gemv::drive;
+use crate::generic::matmul::Table;
+use crate::generic::row_sum::{drive_row_sum, drive_row_sum_q8_0};
+
+pub(crate) const TABLE: Table = Table {
+    f32: |g| drive(g, |w, x| dot_float(w, x, F32::get)),
+    f16: |g| drive(g, |w, x| dot_float(w, x, widen)),
+    bf16: |g| drive(g, |w, x| dot_float(w, x, BF16::get)),
+    #[cfg(not(xielu_dsp))]
+    q8_0: |g| drive(g, dot_q8_0),
+    #[cfg(not(xielu_dsp))]
+    q4_0: |g| drive(g, dot_q4_0),
+    #[cfg(xielu_dsp)]
+    q8_0: arm::q8_0,
+    #[cfg(xielu_dsp)]
+    q4_0: arm::q4_0,
+    q4_k: |g| drive(g, dot_q4_k),
+    q5_k: |g| drive(g, dot_q5_k),
+    q6_k: |g| drive(g, dot_q6_k),
+    row_sum_f32: |rows, weights, out| drive_row_sum(rows, weights, out, F32::get),
+    row_sum_f16: |rows, weights, out| drive_row_sum(rows, weights, out, widen),
+    row_sum_bf16: |rows, weights, out| drive_row_sum(rows, weights, out, BF16::get),
+    row_sum_q8_0: drive_row_sum_q8_0,
+    quantize_q8_0,
+    quantize_groups,
+};
+
+/// By the FPU where it can be told inline.
+#[inline(always)]
+fn widen(half: F16) -> f32 {
+    #[cfg(xielu_mve)]
+    return crate::arch::arm::fpu::widen(u16::from_le_bytes(half.0).into());
+    #[cfg(not(xielu_mve))]
+    half.get()
+}

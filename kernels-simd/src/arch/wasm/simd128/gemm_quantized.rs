@@ -1,0 +1,88 @@
+//! Panel products in WebAssembly, in vectors of four rows.
+
+use core::arch::wasm32::*;
+
+use super::activation::Simd128;
+use super::dot::add_neighbours;
+use crate::block::InputBlock;
+use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::pack::Pack;
+use crate::generic::panel::{Panel, Quad, Sums};
+
+impl PanelIsa for Simd128 {
+    type Simd = Simd128;
+    type I = v128;
+    const TILE: usize = 4;
+
+    #[inline(always)]
+    fn simd(self) -> Simd128 {
+        self
+    }
+
+    #[inline(always)]
+    fn to_f32(self, q: v128) -> v128 {
+        f32x4_convert_i32x4(q)
+    }
+
+    #[inline(always)]
+    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
+        match (x, sums) {
+            (&[a, b, c, d], [s0, s1, s2, s3]) => {
+                tile::<_, P, 1, 4>(self, panel, [a, b, c, d], [s0, s1, s2, s3]);
+            }
+            (x, sums) => {
+                for (x, sums) in x.iter().zip(sums) {
+                    tile::<_, P, 1, 1>(self, panel, [x], [sums]);
+                }
+            }
+        }
+    }
+
+    /// In 16 bits, which hold a quant with its bias or without: there is no product of four bytes,
+    /// but one of two words.
+    #[inline(always)]
+    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+        self,
+        w: &[Quad; Q],
+        first: usize,
+        x: [&[[i8; 4]; Q]; T],
+        sums: [[i16; 2]; T],
+        bias: [i16; 2],
+    ) -> Products<v128, V, T> {
+        let zero = i32x4_splat(0);
+        let mut halves = [[[zero; 2]; V]; T];
+        for (k, w) in w.iter().enumerate() {
+            let x = x.map(|x| {
+                let quad = i32::from_le_bytes(x[k % Q].map(i8::cast_unsigned));
+                i16x8_extend_low_i8x16(i32x4_splat(quad))
+            });
+            for v in 0..V {
+                let w = load(w, first + 4 * v);
+                let (low, high) = (u16x8_extend_low_u8x16(w), u16x8_extend_high_u8x16(w));
+                for (halves, x) in halves.iter_mut().zip(x) {
+                    let [q0, q1] = halves[v];
+                    halves[v] = [
+                        i32x4_add(q0, i32x4_dot_i16x8(low, x)),
+                        i32x4_add(q1, i32x4_dot_i16x8(high, x)),
+                    ];
+                }
+            }
+        }
+        let mut q = [[zero; V]; T];
+        for ((q, halves), [s0, s1]) in q.iter_mut().zip(halves).zip(sums) {
+            let offset = i32::from(bias[0]) * i32::from(s0) + i32::from(bias[1]) * i32::from(s1);
+            for (q, [low, high]) in q.iter_mut().zip(halves) {
+                *q = i32x4_sub(add_neighbours(low, high), i32x4_splat(offset));
+            }
+        }
+        q
+    }
+}
+
+/// The four columns of four rows from `first` on.
+#[inline(always)]
+fn load(w: &Quad, first: usize) -> v128 {
+    let rows = w.get(first..first + 4).unwrap_or(&[[0; 4]; 4]);
+    // SAFETY: the slice is 4 quads of 4 bytes.
+    unsafe { v128_load(rows.as_ptr().cast()) }
+}

@@ -1,0 +1,259 @@
+//! Panel products with AMX: tiles of 16 tokens and 16 rows.
+//!
+//! What a panel holds of 32 columns and 16 rows, eight quads of 64 bytes, is a tile's right-hand
+//! side as it lies. A scale belongs to 32 columns, so every product of tiles is stored, and vectors
+//! scale and add it. They are slower than the tiles; to overlap both, vectors work on what the tiles
+//! stored a step earlier. Sums are those of AVX-512 VNNI in the same order: the same bits.
+
+use core::arch::asm;
+use core::arch::x86_64::*;
+use core::mem::{MaybeUninit, offset_of};
+
+use super::Amx;
+use super::tiles::{Shape, TILE_ROWS, Tiles};
+use crate::arch::x86::avx512_vnni::Avx512Vnni;
+use crate::block::{GROUPS, InputBlock};
+use crate::generic::gemm_quantized::{PanelIsa as _, PanelKernel, add_scaled, subtract_mins};
+use crate::generic::matmul::Gemm;
+use crate::generic::pack::Pack;
+use crate::generic::panel::{HALVES, Panel, Quad, ROWS, Sums, load, store};
+use crate::generic::simd::Simd as _;
+
+/// Tokens of a tile; fewer are left to vectors.
+pub(super) const TOKENS: usize = TILE_ROWS;
+/// Scales of a step. Two steps' products and the panel fit the nearest cache.
+const SCALES: usize = 4;
+/// Tokens whose totals the vector registers hold.
+const AT_ONCE: usize = 8;
+
+/// `[scale][token][row]`, as tiles store it.
+#[repr(C, align(64))]
+struct Products([[[i32; ROWS]; TOKENS]; SCALES]);
+
+type Buffer = MaybeUninit<Products>;
+
+/// The columns of four scales: a panel's rows and 16 tokens' inputs.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    panel: &'a Panel,
+    /// Token `t` has `x[t * stride]`.
+    x: &'a [InputBlock],
+    stride: usize,
+    /// The first scale.
+    scale: usize,
+}
+
+impl<'a> Step<'a> {
+    /// The first step of the tokens from `token` on; `None` if there are no 16.
+    #[inline(always)]
+    fn first<W>(
+        g: &Gemm<'a, W, InputBlock>,
+        panel: &'a Panel,
+        token: usize,
+        chunk: usize,
+    ) -> Option<Self> {
+        let (first, stride) = (token * g.x_stride + chunk, g.x_stride);
+        let x = g.x.get(first..=first + (TOKENS - 1) * stride)?;
+        Some(Step { panel, x, stride, scale: 0 })
+    }
+
+    /// The step after this one, if the panel has more scales.
+    #[inline(always)]
+    fn next<P: Pack>(self) -> Option<Self> {
+        let scale = self.scale + SCALES;
+        let scales = if P::HALVES { HALVES } else { GROUPS };
+        if scale < scales { Some(Step { scale, ..self }) } else { None }
+    }
+
+    /// Some of its tokens.
+    #[inline(always)]
+    fn inputs(&self, first: usize) -> [&'a InputBlock; AT_ONCE] {
+        let mut x = [const { &InputBlock::ZERO }; AT_ONCE];
+        for (t, x) in x.iter_mut().enumerate() {
+            *x = self.x.get((first + t) * self.stride).unwrap_or(&InputBlock::ZERO);
+        }
+        x
+    }
+}
+
+/// The shapes that [`multiply`] takes.
+#[inline(always)]
+pub(super) fn configure<P: Pack>(isa: Amx) -> Tiles {
+    let quads = if P::HALVES { 4 } else { 8 };
+    let (x, w) = (Shape { rows: TOKENS, bytes: 4 * quads }, Shape { rows: quads, ..Shape::FULL });
+    let [products, unused] = [Shape::FULL; 2];
+    Tiles::configure(isa, [x, w, w, products, products, unused, unused, unused])
+}
+
+impl PanelKernel for Amx {
+    /// Signed bytes: there is no bias to subtract from every sum then.
+    #[inline(always)]
+    fn arrange<P: Pack>(self, panel: &mut Panel) {
+        if P::BIAS == 0 {
+            return;
+        }
+        for quads in panel.quants.as_flattened_mut().as_chunks_mut::<16>().0 {
+            let p = quads.as_mut_ptr().cast();
+            // SAFETY: `quads` is 64 bytes; an `Amx` exists only where the machine runs AVX-512.
+            unsafe {
+                let bias = _mm512_set1_epi8(P::BIAS as i8);
+                _mm512_storeu_si512(p, _mm512_sub_epi8(_mm512_loadu_si512(p), bias));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_panel<P: Pack>(
+        self,
+        g: &Gemm<'_, P::Block, InputBlock>,
+        panel: &Panel,
+        first_token: usize,
+        chunk: usize,
+        sums: &mut [Sums],
+    ) {
+        let end = first_token + sums.len();
+        let (whole, rest) = sums.as_chunks_mut::<TOKENS>();
+        // SAFETY: an `Amx` exists only where the machine runs the function's features.
+        unsafe { add_tiles::<P>(self, g, panel, first_token, chunk, whole) };
+        if rest.is_empty() {
+            return;
+        }
+        // The last tile is a full one too: it repeats tokens whose sums are left as they are.
+        let mut last = [[[0.0; ROWS]; TOKENS]];
+        let [slots] = &mut last;
+        let fresh = slots.iter_mut().rev().zip(rest.iter().rev());
+        fresh.for_each(|(slot, sums)| *slot = *sums);
+        // SAFETY: as above.
+        unsafe { add_tiles::<P>(self, g, panel, end.saturating_sub(TOKENS), chunk, &mut last) };
+        let fresh = last.as_flattened().iter().rev().zip(rest.iter_mut().rev());
+        fresh.for_each(|(slot, sums)| *sums = *slot);
+    }
+}
+
+/// [`PanelKernel::add_panel`] for whole tiles of tokens.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn add_tiles<P: Pack>(
+    isa: Amx,
+    g: &Gemm<'_, P::Block, InputBlock>,
+    panel: &Panel,
+    first_token: usize,
+    chunk: usize,
+    sums: &mut [[Sums; TOKENS]],
+) {
+    let mut buffers = [const { Buffer::uninit() }; 2];
+    let [mut ahead, mut behind] = buffers.each_mut();
+    let tiles = sums.len();
+    let mut following = Step::first(g, panel, first_token, chunk);
+    if let Some(first) = following {
+        for s in 0..SCALES {
+            multiply::<P>(isa, first, s, ahead);
+        }
+    }
+    for (i, sums) in sums.iter_mut().enumerate() {
+        let Some(mut current) = following else { return };
+        following = match i + 1 {
+            i if i < tiles => Step::first(g, panel, first_token + i * TOKENS, chunk),
+            _ => None,
+        };
+        loop {
+            (ahead, behind) = (behind, ahead);
+            let next = current.next::<P>();
+            // SAFETY: `behind` was filled with the products of `current`, one step ago.
+            let products = unsafe { behind.assume_init_ref() };
+            overlap::<P>(isa, next.or(following), ahead, current, products, sums);
+            let Some(next) = next else { break };
+            current = next;
+        }
+    }
+}
+
+/// Tiles multiply `next` into `ahead`, while vectors add `products`, those of `current`, to `sums`.
+#[inline(always)]
+fn overlap<P: Pack>(
+    isa: Amx,
+    next: Option<Step<'_>>,
+    ahead: &mut Buffer,
+    current: Step<'_>,
+    products: &Products,
+    sums: &mut [Sums; TOKENS],
+) {
+    let vectors = isa.vectors();
+    let l = vectors.simd();
+    for part in 0..TOKENS / AT_ONCE {
+        let x = current.inputs(part * AT_ONCE);
+        let Some(sums) = sums.as_chunks_mut::<AT_ONCE>().0.get_mut(part) else { return };
+        let mut totals = [[l.splat(0.0); 2]; AT_ONCE];
+        for (totals, sums) in totals.iter_mut().zip(sums.iter()) {
+            *totals = [load(l, sums, 0), load(l, sums, 16)];
+        }
+        for s in 0..SCALES {
+            if let (Some(next), true) = (next, s.is_multiple_of(2)) {
+                multiply::<P>(isa, next, part * 2 + s / 2, ahead);
+            }
+            let q = &products.0[s].as_chunks::<AT_ONCE>().0[part % (TOKENS / AT_ONCE)];
+            let scale = (current.scale + s) % HALVES;
+            let g = if P::HALVES { scale / 2 } else { scale };
+            let panel = current.panel;
+            add_scaled(vectors, integers(vectors, q), &panel.scales[scale], 0, x, g, &mut totals);
+            if P::MINS {
+                subtract_mins::<Avx512Vnni, 2, 8>(vectors, &panel.mins, 0, x, g, &mut totals);
+            }
+        }
+        for ([a, b], sums) in totals.into_iter().zip(sums) {
+            store(l, a, sums, 0);
+            store(l, b, sums, 16);
+        }
+    }
+}
+
+/// Stored products as vectors.
+#[inline(always)]
+fn integers(_: Avx512Vnni, q: &[[i32; ROWS]; AT_ONCE]) -> [[__m512i; 2]; AT_ONCE] {
+    // SAFETY: an `Avx512Vnni` exists only where the machine runs AVX-512.
+    let mut out = [[unsafe { _mm512_setzero_si512() }; 2]; AT_ONCE];
+    for (out, q) in out.iter_mut().zip(q) {
+        for (out, q) in out.iter_mut().zip(q.as_chunks::<16>().0) {
+            // SAFETY: as above; the array is 64 bytes.
+            *out = unsafe { _mm512_loadu_si512(q.as_ptr().cast()) };
+        }
+    }
+    out
+}
+
+/// The products of scale `s` of a step: 16 tokens and twice 16 rows.
+#[inline(always)]
+fn multiply<P: Pack>(_: Amx, step: Step<'_>, s: usize, out: &mut Buffer) {
+    const QUAD: usize = size_of::<Quad>();
+    let quads = if P::HALVES { 4 } else { 8 };
+    let first = (step.scale + s % SCALES) * quads;
+    let Some(w) = step.panel.quants.get(first..first + quads) else { return };
+    // SAFETY: `s % SCALES` products before it are in the buffer.
+    let out = unsafe { out.as_mut_ptr().cast::<[[i32; ROWS]; TOKENS]>().add(s % SCALES) };
+    // SAFETY: an `Amx` exists only where AMX can be used, and `configure` gave the tiles their
+    // shapes while `drive` runs. The first tile reads `4 * quads` bytes, that is the columns of
+    // `w`, of the quants of 16 blocks `stride` apart, which `Step::first` checked. The next two
+    // read both halves of the `quads` quads of `w`; the last two write both halves of `out`.
+    unsafe {
+        asm!(
+            "tileloadd tmm0, [{x} + {x_stride}]",
+            "tileloadd tmm1, [{w} + {quad}]",
+            "tilezero tmm3",
+            "tdpbssd tmm3, tmm0, tmm1",
+            "tileloadd tmm2, [{w} + {quad} + 64]",
+            "tilezero tmm4",
+            "tdpbssd tmm4, tmm0, tmm2",
+            "tilestored [{out} + {quad}], tmm3",
+            "tilestored [{out} + {quad} + 64], tmm4",
+            x = in(reg) step.x.as_ptr().byte_add(offset_of!(InputBlock, qs) + 4 * first),
+            x_stride = in(reg) step.stride * size_of::<InputBlock>(),
+            w = in(reg) w.as_ptr(),
+            quad = in(reg) QUAD,
+            out = in(reg) out,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+// A token's 32 sums take the bytes of a quad: one stride serves both.
+const _: () = assert!(size_of::<[i32; ROWS]>() == size_of::<Quad>());

@@ -1,0 +1,5 @@
+//! AVX-512 (F, BW, DQ, VL).
+
+pub(crate) mod activation;
+pub(crate) mod backward;
+pub(crate) mod matmul;

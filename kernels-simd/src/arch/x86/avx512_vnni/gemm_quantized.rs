@@ -1,0 +1,94 @@
+//! Panel products with AVX-512 VNNI: two vectors of sixteen rows.
+
+use core::arch::x86_64::*;
+
+use super::Avx512Vnni;
+use crate::arch::x86::avx512::activation::Avx512;
+use crate::block::InputBlock;
+use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::pack::Pack;
+use crate::generic::panel::{Panel, Quad, Sums};
+
+/// Calls an intrinsic of the features that [`Avx512Vnni`] stands for.
+macro_rules! vnni {
+    ($call:expr) => {
+        // SAFETY: an `Avx512Vnni` exists only where the machine runs the intrinsic's features.
+        unsafe { $call }
+    };
+}
+
+impl PanelIsa for Avx512Vnni {
+    type Simd = Avx512;
+    type I = __m512i;
+    const TILE: usize = 6;
+
+    #[inline(always)]
+    fn simd(self) -> Avx512 {
+        // SAFETY: an `Avx512Vnni` exists only where the machine runs AVX-512 too.
+        unsafe { Avx512::new() }
+    }
+
+    #[inline(always)]
+    fn to_f32(self, q: __m512i) -> __m512 {
+        vnni!(_mm512_cvtepi32_ps(q))
+    }
+
+    #[inline(always)]
+    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
+        match (x, sums) {
+            (&[a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]) => {
+                let (x, sums) = ([a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]);
+                tile::<_, P, 2, 6>(self, panel, x, sums);
+            }
+            (&[a, b, c, ref x @ ..], [s0, s1, s2, sums @ ..]) => {
+                tile::<_, P, 2, 3>(self, panel, [a, b, c], [s0, s1, s2]);
+                self.tile::<P>(panel, x, sums);
+            }
+            (x, sums) => {
+                for (x, sums) in x.iter().zip(sums) {
+                    tile::<_, P, 2, 1>(self, panel, [x], [sums]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+        self,
+        w: &[Quad; Q],
+        first: usize,
+        x: [&[[i8; 4]; Q]; T],
+        sums: [[i16; 2]; T],
+        bias: [i16; 2],
+    ) -> Products<__m512i, V, T> {
+        let mut q = [[vnni!(_mm512_setzero_si512()); V]; T];
+        for (q, sums) in q.iter_mut().zip(sums) {
+            *q = [offset(sums, bias); V];
+        }
+        for k in 0..Q {
+            for v in 0..V {
+                let w = load(&w[k], first + 16 * v);
+                for (q, x) in q.iter_mut().zip(x) {
+                    let x = i32::from_le_bytes(x[k].map(i8::cast_unsigned));
+                    q[v] = vnni!(_mm512_dpbusd_epi32(q[v], w, _mm512_set1_epi32(x)));
+                }
+            }
+        }
+        q
+    }
+}
+
+/// The four columns of sixteen rows from `first` on.
+#[inline(always)]
+fn load(w: &Quad, first: usize) -> __m512i {
+    let rows = w.get(first..first + 16).unwrap_or(&[[0; 4]; 16]);
+    // SAFETY: the slice is 16 quads of 4 bytes.
+    unsafe { _mm512_loadu_si512(rows.as_ptr().cast()) }
+}
+
+/// `-bias . sums` in every lane.
+#[inline(always)]
+fn offset(sums: [i16; 2], bias: [i16; 2]) -> __m512i {
+    let [[b0, b1], [s0, s1]] = [bias, sums].map(|pair| pair.map(i32::from));
+    vnni!(_mm512_set1_epi32(-(b0 * s0 + b1 * s1)))
+}

@@ -1,0 +1,68 @@
+//! Panel products with AVX-VNNI, in vectors of eight rows.
+
+use core::arch::x86_64::*;
+
+use super::AvxVnni;
+use crate::arch::x86::avx2::activation::Avx2;
+use crate::arch::x86::avx2::gemm_quantized::{load, offset};
+use crate::block::InputBlock;
+use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::pack::Pack;
+use crate::generic::panel::{Panel, Quad, Sums};
+
+impl PanelIsa for AvxVnni {
+    type Simd = Avx2;
+    type I = __m256i;
+    const TILE: usize = 6;
+
+    #[inline(always)]
+    fn simd(self) -> Avx2 {
+        // SAFETY: an `AvxVnni` exists only where the machine runs AVX2, FMA and F16C too.
+        unsafe { Avx2::new() }
+    }
+
+    #[inline(always)]
+    fn to_f32(self, q: __m256i) -> __m256 {
+        // SAFETY: an `AvxVnni` exists only where the machine runs AVX2 too.
+        unsafe { _mm256_cvtepi32_ps(q) }
+    }
+
+    #[inline(always)]
+    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
+        match (x, sums) {
+            (&[a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]) => {
+                let (x, sums) = ([a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]);
+                tile::<_, P, 1, 6>(self, panel, x, sums);
+            }
+            (x, sums) => {
+                for (x, sums) in x.iter().zip(sums) {
+                    tile::<_, P, 1, 1>(self, panel, [x], [sums]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+        self,
+        w: &[Quad; Q],
+        first: usize,
+        x: [&[[i8; 4]; Q]; T],
+        sums: [[i16; 2]; T],
+        bias: [i16; 2],
+    ) -> Products<__m256i, V, T> {
+        let mut q = sums.map(|sums| [offset(sums, bias); V]);
+        for k in 0..Q {
+            for v in 0..V {
+                let w = load(&w[k], first + 8 * v);
+                for (q, x) in q.iter_mut().zip(x) {
+                    let x = i32::from_le_bytes(x[k % Q].map(i8::cast_unsigned));
+                    // SAFETY: an `AvxVnni` exists only where the machine runs the intrinsics'
+                    // features.
+                    q[v] = unsafe { _mm256_dpbusd_avx_epi32(q[v], w, _mm256_set1_epi32(x)) };
+                }
+            }
+        }
+        q
+    }
+}

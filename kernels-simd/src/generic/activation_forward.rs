@@ -1,0 +1,72 @@
+//! The activations on slices: the table of kernels that every instruction set fills, and which
+//! formula of [`crate::generic::activation`] is computed.
+
+use half::{bf16, f16};
+
+use crate::built::{self, SMALL};
+use crate::generic::activation::{Elu, Ideal, NotBuilt, Relu2, Silu, Swiglu, Xiprelu, Xsilu};
+use crate::generic::elementwise::{map, map2};
+use crate::generic::parameters::Activation;
+use crate::generic::simd::{Element, Simd};
+
+/// Kernels of one instruction set. `src` and `dst` hold `n` elements and are equal or disjoint.
+pub(crate) struct Table {
+    pub f32: unsafe fn(&Activation, src: *const f32, dst: *mut f32, n: usize),
+    pub bf16: unsafe fn(&Activation, src: *const bf16, dst: *mut bf16, n: usize),
+    pub f16: unsafe fn(&Activation, src: *const f16, dst: *mut f16, n: usize),
+    /// `dst = silu(gate) * up`; `dst` may equal either source.
+    pub swiglu_f32: unsafe fn(gate: *const f32, up: *const f32, dst: *mut f32, n: usize),
+    /// As `swiglu_f32`.
+    pub swiglu_bf16: unsafe fn(gate: *const bf16, up: *const bf16, dst: *mut bf16, n: usize),
+    /// As `swiglu_f32`.
+    pub swiglu_f16: unsafe fn(gate: *const f16, up: *const f16, dst: *mut f16, n: usize),
+}
+
+/// `dst[i] = f(src[i])`.
+///
+/// # Safety
+/// As [`map`].
+#[inline(always)]
+pub(crate) unsafe fn activate<L: Simd, T: Element>(
+    lanes: L,
+    f: &Activation,
+    src: *const T,
+    dst: *mut T,
+    n: usize,
+) {
+    /// One loop for one function.
+    macro_rules! run {
+        ($f:expr) => {
+            // SAFETY: the caller's promise is the same.
+            unsafe { map(lanes, $f, src, dst, n) }
+        };
+    }
+    match *f {
+        Activation::Xielu(c) if !SMALL && c.is_ideal() => run!(Ideal(c)),
+        Activation::Xielu(c) if built::XIELU => run!(c),
+        Activation::Xiprelu { alpha_p, alpha_n, beta } if built::XIPRELU => {
+            run!(Xiprelu { alpha_p, alpha_n, beta })
+        }
+        Activation::Relu2 if built::RELU2 => run!(Relu2),
+        Activation::Elu { alpha } if built::ELU => run!(Elu { alpha }),
+        Activation::Xsilu { alpha } if built::XSILU && alpha != 0.0 => run!(Xsilu { alpha }),
+        Activation::Silu | Activation::Xsilu { .. } if built::SILU => run!(Silu),
+        _ => run!(NotBuilt),
+    }
+}
+
+/// `dst[i] = silu(gate[i]) * up[i]`.
+///
+/// # Safety
+/// As [`map2`].
+#[inline(always)]
+pub(crate) unsafe fn swiglu<L: Simd, T: Element>(
+    lanes: L,
+    gate: *const T,
+    up: *const T,
+    dst: *mut T,
+    n: usize,
+) {
+    // SAFETY: the caller's promise is the same.
+    unsafe { map2(lanes, Swiglu, gate, up, dst, n) }
+}

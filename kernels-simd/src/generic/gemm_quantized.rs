@@ -1,0 +1,256 @@
+//! Products of quantized weights with many tokens.
+//!
+//! 32 weight rows are unpacked to a panel, 256 columns at a time ([`crate::generic::pack`]), and the panel
+//! meets every token: a weight is unpacked once for up to [`TOKENS`] tokens. Inside a panel, four bytes of
+//! each row lie side by side, so that a vector holds rows, a byte dot product takes four columns
+//! of each, and nothing is ever summed across a vector.
+
+use core::mem::MaybeUninit;
+
+use bytemuck::Zeroable as _;
+
+use crate::block::{GROUPS, InputBlock, QK};
+use crate::generic::matmul::Gemm;
+use crate::generic::pack::Pack;
+use crate::generic::panel::{Panel, Quad, ROWS, Sums, TOKENS, load, store, write, zeroed};
+use crate::generic::prefetch::prefetch;
+use crate::generic::simd::Simd;
+
+/// Integer sums `[token][vector of rows]`.
+pub(crate) type Products<I, const V: usize, const T: usize> = [[I; V]; T];
+
+/// The part of a panel product that instruction sets do differently.
+pub(crate) trait PanelIsa: Copy {
+    /// Its float vectors.
+    type Simd: Simd;
+    /// As many 32-bit integers.
+    type I: Copy;
+    /// Tokens that a full tile takes.
+    const TILE: usize;
+
+    /// The float vectors.
+    fn simd(self) -> Self::Simd;
+    /// Integers as floats.
+    fn to_f32(self, q: Self::I) -> <Self::Simd as Simd>::F32;
+    /// As [`PanelKernel::arrange`].
+    #[inline(always)]
+    fn arrange<P: Pack>(self, _panel: &mut Panel) {}
+    /// [`tile`] with as many vectors and tokens as the registers hold, for up to
+    /// [`PanelIsa::TILE`] tokens.
+    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]);
+    /// `sum over k of w[k][r] . x[t][k]`, less `bias . sums[t]`, for the `V` vectors of rows from
+    /// `first` on. `w` are quants of `P`, `sums` those of 16 inputs each.
+    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+        self,
+        w: &[Quad; Q],
+        first: usize,
+        x: [&[[i8; 4]; Q]; T],
+        sums: [[i16; 2]; T],
+        bias: [i16; 2],
+    ) -> Products<Self::I, V, T>;
+}
+
+/// A panel and the tokens it meets: a [`PanelIsa`], or something that is not made of vectors.
+pub(crate) trait PanelKernel: Copy {
+    /// Prepares a panel of `P`.
+    fn arrange<P: Pack>(self, panel: &mut Panel);
+    /// `sums[t][r] += panel[r] . x[t]`, for columns `256 * chunk ..` of the tokens from
+    /// `first_token` on.
+    fn add_panel<P: Pack>(
+        self,
+        g: &Gemm<'_, P::Block, InputBlock>,
+        panel: &Panel,
+        first_token: usize,
+        chunk: usize,
+        sums: &mut [Sums],
+    );
+}
+
+impl<I: PanelIsa> PanelKernel for I {
+    #[inline(always)]
+    fn arrange<P: Pack>(self, panel: &mut Panel) {
+        PanelIsa::arrange::<P>(self, panel);
+    }
+
+    #[inline(always)]
+    fn add_panel<P: Pack>(
+        self,
+        g: &Gemm<'_, P::Block, InputBlock>,
+        panel: &Panel,
+        first_token: usize,
+        chunk: usize,
+        sums: &mut [Sums],
+    ) {
+        let zero = InputBlock::ZERO;
+        let mut x = [&zero; 8];
+        for (i, tile) in sums.chunks_mut(I::TILE).enumerate() {
+            for (t, x) in x.iter_mut().enumerate() {
+                let token = first_token + i * I::TILE + t;
+                *x = g.x.get(token * g.x_stride + chunk).unwrap_or(&zero);
+            }
+            if let Some(x) = x.get(..tile.len()) {
+                self.tile::<P>(panel, x, tile);
+            }
+        }
+    }
+}
+
+/// `sums[t][r] += panel[r] . x[t]` for `T` tokens, `V` vectors of rows at a time.
+#[inline(always)]
+pub(crate) fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
+    isa: A,
+    panel: &Panel,
+    x: [&InputBlock; T],
+    mut sums: [&mut Sums; T],
+) {
+    let count = A::Simd::COUNT;
+    for first in (0..ROWS).step_by(V * count) {
+        let mut totals = [[isa.simd().splat(0.0); V]; T];
+        for (totals, sums) in totals.iter_mut().zip(&sums) {
+            for (v, total) in totals.iter_mut().enumerate() {
+                *total = load(isa.simd(), sums, first + v * count);
+            }
+        }
+        for g in 0..GROUPS {
+            if P::HALVES {
+                add_group::<A, P, V, T, 4>(isa, panel, first, x, 2 * g, [P::BIAS, 0], &mut totals);
+                add_group::<A, P, V, T, 4>(
+                    isa,
+                    panel,
+                    first,
+                    x,
+                    2 * g + 1,
+                    [0, P::BIAS],
+                    &mut totals,
+                );
+            } else {
+                add_group::<A, P, V, T, 8>(isa, panel, first, x, g, [P::BIAS; 2], &mut totals);
+            }
+            if P::MINS {
+                subtract_mins::<A, V, T>(isa, &panel.mins, first, x, g, &mut totals);
+            }
+        }
+        for (totals, sums) in totals.iter().zip(&mut sums) {
+            for (v, total) in totals.iter().enumerate() {
+                store(isa.simd(), *total, sums, first + v * count);
+            }
+        }
+    }
+}
+
+/// The columns of scale number `s`, `4 * Q` of them.
+#[inline(always)]
+fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usize>(
+    isa: A,
+    panel: &Panel,
+    first: usize,
+    x: [&InputBlock; T],
+    s: usize,
+    bias: [i16; 2],
+    totals: &mut [[<A::Simd as Simd>::F32; V]; T],
+) {
+    let g = s * 4 * Q / QK;
+    let Some(w) = panel.quants.as_chunks::<Q>().0.get(s) else { return };
+    let Some(scales) = panel.scales.get(s) else { return };
+    let quads = x.map(|x| {
+        let quads = x.qs.as_chunks::<4>().0.as_chunks::<Q>().0;
+        quads.get(s).unwrap_or(&[[0; 4]; Q])
+    });
+    let sums = x.map(|x| x.half_sums(g));
+    let q = isa.products::<P, V, T, Q>(w, first, quads, sums, bias);
+    add_scaled(isa, q, scales, first, x, g, totals);
+}
+
+/// Integer sums of group `g` times the scales of both sides.
+#[inline(always)]
+pub(crate) fn add_scaled<A: PanelIsa, const V: usize, const T: usize>(
+    isa: A,
+    q: Products<A::I, V, T>,
+    scales: &[f32; ROWS],
+    first: usize,
+    x: [&InputBlock; T],
+    g: usize,
+    totals: &mut [[<A::Simd as Simd>::F32; V]; T],
+) {
+    let l = isa.simd();
+    for v in 0..V {
+        let scales = load(l, scales, first + v * A::Simd::COUNT);
+        for ((q, x), totals) in q.iter().zip(x).zip(totals.iter_mut()) {
+            let scale = l.mul(scales, l.splat(x.d[g % GROUPS]));
+            totals[v] = l.mul_add(isa.to_f32(q[v]), scale, totals[v]);
+        }
+    }
+}
+
+/// What group `g` subtracts: each row's min times the sum of the inputs.
+#[inline(always)]
+pub(crate) fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
+    isa: A,
+    mins: &[[f32; ROWS]; GROUPS],
+    first: usize,
+    x: [&InputBlock; T],
+    g: usize,
+    totals: &mut [[<A::Simd as Simd>::F32; V]; T],
+) {
+    let l = isa.simd();
+    for v in 0..V {
+        let mins = load(l, &mins[g % GROUPS], first + v * A::Simd::COUNT);
+        for (x, totals) in x.iter().zip(totals.iter_mut()) {
+            let [s0, s1] = x.half_sums(g);
+            let sum = -x.d[g % GROUPS] * f32::from(s0 + s1);
+            totals[v] = l.mul_add(mins, l.splat(sum), totals[v]);
+        }
+    }
+}
+
+/// Every panel of `g.w` against every token.
+#[inline(always)]
+pub(crate) fn drive_panels<P: Pack, I: PanelKernel>(isa: I, mut g: Gemm<'_, P::Block, InputBlock>) {
+    let mut panel = Panel::ZERO;
+    let mut tile = P::Tile::zeroed();
+    // 32 KiB that only the tokens at hand initialise.
+    let mut memory = [const { MaybeUninit::<Sums>::uninit() }; TOKENS];
+    let (rows, tokens) = (g.out.rows(), g.out.tokens());
+    for first_row in (0..rows).step_by(ROWS) {
+        for first_token in (0..tokens).step_by(TOKENS) {
+            let count = (tokens - first_token).min(TOKENS);
+            let Some(memory) = memory.get_mut(..count) else { return };
+            let sums = zeroed(memory);
+            for chunk in 0..g.x_stride {
+                fill::<P>(&g, first_row, chunk, &mut tile, &mut panel);
+                isa.arrange::<P>(&mut panel);
+                isa.add_panel::<P>(&g, &panel, first_token, chunk, sums);
+            }
+            write(&mut g, first_row, first_token, sums);
+        }
+    }
+}
+
+/// Columns `256 * chunk ..` of the rows from `first_row` on; rows and columns that do not exist
+/// are zero. `tile` is memory for weights that are not packed.
+#[inline(always)]
+fn fill<P: Pack>(
+    g: &Gemm<'_, P::Block, InputBlock>,
+    first_row: usize,
+    chunk: usize,
+    tile: &mut P::Tile,
+    panel: &mut Panel,
+) {
+    if g.packed {
+        let first = first_row * g.row_stride + chunk * P::CHUNK * ROWS;
+        let blocks = g.w.get(first..first + P::CHUNK * ROWS).unwrap_or_default();
+        if let Ok([tile]) = bytemuck::try_cast_slice(blocks) {
+            P::expand(tile, panel);
+        }
+        return;
+    }
+    for r in 0..ROWS {
+        let row = first_row + r;
+        let first = row * g.row_stride + chunk * P::CHUNK;
+        let end = row * g.row_stride + g.row_blocks.min((chunk + 1) * P::CHUNK);
+        let blocks = if row < g.out.rows() { g.w.get(first..end) } else { None };
+        prefetch(g.w, end, P::CHUNK);
+        P::interleave(blocks.unwrap_or_default(), tile, r);
+    }
+    P::expand(tile, panel);
+}

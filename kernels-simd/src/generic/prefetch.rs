@@ -1,0 +1,26 @@
+//! Prefetching, where the processor has an instruction for it and the compiler an intrinsic.
+
+/// Asks for `count` weights from `first` on, those of the next panel in a row: a panel reads a few
+/// lines of each row, too few for the processor to notice where it goes on.
+#[inline(always)]
+pub(crate) fn prefetch<W>(w: &[W], first: usize, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    prefetch_bytes(w.as_ptr().wrapping_add(first).cast(), count * size_of::<W>());
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (w, first, count);
+}
+
+/// Asks for so many bytes from `p` on, into the second cache: it can wait for more lines at once
+/// than the first, and one core must keep many on their way to use the memory.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn prefetch_bytes(p: *const i8, bytes: usize) {
+    use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+    const LINE: usize = 64;
+    let mut offset = 0;
+    while offset < bytes {
+        // SAFETY: a prefetch reads nothing and cannot fault, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.wrapping_add(offset)) };
+        offset += LINE;
+    }
+}

@@ -1,0 +1,208 @@
+//! What an instruction set must offer for the elementwise kernels to be written once.
+//!
+//! Every operation is one IEEE operation per lane (`fma` rounds once), so a formula written with
+//! them gives the same bits whatever the width.
+
+use half::{bf16, f16};
+
+/// Most lanes any implementation has: the size of the buffer that a tail passes through.
+pub(crate) const MAX_LANES: usize = 16;
+
+/// What a NaN result becomes. Instruction sets disagree on the payload of the NaNs they make.
+const NAN: f32 = f32::from_bits(0x7fc0_0000);
+
+/// An instruction set, as a value that proves the machine runs it.
+pub(crate) trait Simd: Copy {
+    /// A vector of [`Simd::COUNT`] values.
+    type F32: Copy;
+    /// One truth value per lane.
+    type Mask: Copy;
+    /// Values in a vector; at most [`MAX_LANES`].
+    const COUNT: usize;
+    /// Whether a [`Simd::select`] costs nothing where it takes the result of an operation.
+    const MERGES: bool = false;
+    /// Whether there are stores past the caches, [`Simd::stream_f32`] and its like.
+    const STREAMS: bool = false;
+
+    fn splat(self, x: f32) -> Self::F32;
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    fn neg(self, a: Self::F32) -> Self::F32;
+    /// `-|a|`.
+    fn neg_abs(self, a: Self::F32) -> Self::F32;
+    /// `a * b + c`, rounded once.
+    fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// `a * b + c`, rounded once or twice, whichever is fast.
+    #[inline(always)]
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        self.fma(a, b, c)
+    }
+    /// `a < b ? a : b`, so `b` when either is NaN.
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a > b ? a : b`, so `b` when either is NaN.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    fn lt(self, a: Self::F32, b: Self::F32) -> Self::Mask;
+    fn is_nan(self, a: Self::F32) -> Self::Mask;
+    /// `a` where the mask holds, else `b`: a choice, not arithmetic.
+    fn select(self, mask: Self::Mask, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// Whether the mask holds for every lane.
+    fn all(self, mask: Self::Mask) -> bool;
+    /// `2^k` for `t = MAGIC + k` (see [`crate::generic::exp`]) and `-126 <= k <= 127`.
+    fn exp2_of_magic(self, t: Self::F32) -> Self::F32;
+    /// [`Simd::exp2_of_magic`] where the mask holds, else `other`.
+    #[inline(always)]
+    fn select_exp2_of_magic(self, mask: Self::Mask, t: Self::F32, other: Self::F32) -> Self::F32 {
+        self.select(mask, self.exp2_of_magic(t), other)
+    }
+
+    /// # Safety
+    /// `p` is readable for [`Simd::COUNT`] elements; no alignment beyond the element's.
+    unsafe fn load_f32(self, p: *const f32) -> Self::F32;
+    /// # Safety
+    /// As [`Simd::load_f32`].
+    unsafe fn load_bf16(self, p: *const bf16) -> Self::F32;
+    /// # Safety
+    /// As [`Simd::load_f32`].
+    unsafe fn load_f16(self, p: *const f16) -> Self::F32;
+    /// # Safety
+    /// `p` is writable for [`Simd::COUNT`] elements; no alignment beyond the element's.
+    unsafe fn store_f32(self, v: Self::F32, p: *mut f32);
+    /// Rounds to nearest, ties to even. NaN lanes are the canonical NaN.
+    ///
+    /// # Safety
+    /// As [`Simd::store_f32`].
+    unsafe fn store_bf16(self, v: Self::F32, p: *mut bf16);
+    /// As [`Simd::store_bf16`].
+    ///
+    /// # Safety
+    /// As [`Simd::store_f32`].
+    unsafe fn store_f16(self, v: Self::F32, p: *mut f16);
+
+    /// [`Simd::store_f32`] past the caches, not ordered with other stores until
+    /// [`Simd::fence`].
+    ///
+    /// # Safety
+    /// As [`Simd::store_f32`], and `p` is aligned to the bytes written.
+    #[inline(always)]
+    unsafe fn stream_f32(self, v: Self::F32, p: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store_f32(v, p) }
+    }
+    /// [`Simd::store_bf16`] past the caches.
+    ///
+    /// # Safety
+    /// As [`Simd::stream_f32`].
+    #[inline(always)]
+    unsafe fn stream_bf16(self, v: Self::F32, p: *mut bf16) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store_bf16(v, p) }
+    }
+    /// [`Simd::store_f16`] past the caches.
+    ///
+    /// # Safety
+    /// As [`Simd::stream_f32`].
+    #[inline(always)]
+    unsafe fn stream_f16(self, v: Self::F32, p: *mut f16) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store_f16(v, p) }
+    }
+    /// Orders all streaming stores before what follows.
+    #[inline(always)]
+    fn fence(self) {}
+}
+
+/// A storage type. Everything is computed in f32 and rounded once, when stored.
+pub(crate) trait Element: Copy + Default {
+    /// # Safety
+    /// As [`Simd::load_f32`].
+    unsafe fn load<L: Simd>(lanes: L, p: *const Self) -> L::F32;
+    /// # Safety
+    /// As [`Simd::store_f32`].
+    unsafe fn store<L: Simd>(lanes: L, v: L::F32, p: *mut Self);
+    /// # Safety
+    /// As [`Simd::stream_f32`].
+    unsafe fn stream<L: Simd>(lanes: L, v: L::F32, p: *mut Self);
+}
+
+macro_rules! element {
+    ($t:ty, $load:ident, $store:ident, $stream:ident) => {
+        impl Element for $t {
+            #[inline(always)]
+            unsafe fn load<L: Simd>(lanes: L, p: *const Self) -> L::F32 {
+                // SAFETY: the caller's promise is the same.
+                unsafe { lanes.$load(p) }
+            }
+            #[inline(always)]
+            unsafe fn store<L: Simd>(lanes: L, v: L::F32, p: *mut Self) {
+                // SAFETY: the caller's promise is the same.
+                unsafe { lanes.$store(v, p) }
+            }
+            #[inline(always)]
+            unsafe fn stream<L: Simd>(lanes: L, v: L::F32, p: *mut Self) {
+                // SAFETY: the caller's promise is the same.
+                unsafe { lanes.$stream(v, p) }
+            }
+        }
+    };
+}
+
+element!(f32, load_f32, store_f32, stream_f32);
+element!(bf16, load_bf16, store_bf16, stream_bf16);
+element!(f16, load_f16, store_f16, stream_f16);
+
+/// A function of one value.
+pub(crate) trait Unary: Copy {
+    /// The function, for every input.
+    fn apply<L: Simd>(self, lanes: L, x: L::F32) -> L::F32;
+
+    /// The function by fewer operations. Its results are those of [`Unary::apply`] where
+    /// [`Unary::usable`] says so.
+    #[inline(always)]
+    fn fast<L: Simd>(self, lanes: L, x: L::F32) -> L::F32 {
+        canonical(lanes, self.apply(lanes, x))
+    }
+
+    /// Whether all of `ys = xs.map(fast)` can be used.
+    #[inline(always)]
+    fn usable<L: Simd, const U: usize>(self, _: L, _xs: &[L::F32; U], _ys: &[L::F32; U]) -> bool {
+        true
+    }
+}
+
+/// A function of two values.
+pub(crate) trait Binary: Copy {
+    /// See [`Unary::apply`].
+    fn apply<L: Simd>(self, lanes: L, a: L::F32, b: L::F32) -> L::F32;
+    /// See [`Unary::fast`].
+    fn fast<L: Simd>(self, lanes: L, a: L::F32, b: L::F32) -> L::F32;
+    /// Whether all of `ys[i] = fast(firsts[i], ..)` can be used.
+    fn usable<L: Simd, const U: usize>(
+        self,
+        lanes: L,
+        firsts: &[L::F32; U],
+        ys: &[L::F32; U],
+    ) -> bool;
+}
+
+/// Whether every lane is a finite number. Finite values whose sum overflows may count as not.
+#[inline(always)]
+pub(crate) fn all_finite<L: Simd, const U: usize>(lanes: L, vs: &[L::F32; U]) -> bool {
+    let mut sum = lanes.splat(0.0);
+    for &v in vs {
+        sum = lanes.add(sum, v);
+    }
+    lanes.all(lanes.lt(lanes.splat(f32::NEG_INFINITY), lanes.neg_abs(sum)))
+}
+
+/// Marks a path that is rarely taken.
+#[cold]
+#[inline(always)]
+pub(crate) const fn cold() {}
+
+/// Every NaN as the one with the same bits everywhere.
+#[inline(always)]
+pub(crate) fn canonical<L: Simd>(lanes: L, y: L::F32) -> L::F32 {
+    lanes.select(lanes.is_nan(y), lanes.splat(NAN), y)
+}

@@ -1,5 +1,0 @@
-//! Scalar gradients: one lane.
-
-use super::activation::Scalar;
-
-crate::backward::table!(Scalar);

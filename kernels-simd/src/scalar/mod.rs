@@ -1,7 +1,0 @@
-//! Plain Rust kernels: the meaning of every other folder.
-
-pub(crate) mod activation;
-pub(crate) mod backward;
-pub(crate) mod dot;
-pub(crate) mod gemm;
-pub(crate) mod requant;

@@ -1,5 +1,0 @@
-//! AVX2 gradients: eight lanes.
-
-use super::activation::Avx2;
-
-crate::backward::table!(Avx2::new(), "avx2,fma,f16c");

@@ -1,5 +1,0 @@
-//! AVX-512 gradients: sixteen lanes.
-
-use super::activation::Avx512;
-
-crate::backward::table!(Avx512::new(), "avx512f,avx512bw,avx512dq,avx512vl");

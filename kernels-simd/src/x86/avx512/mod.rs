@@ -1,5 +1,0 @@
-//! AVX-512 (F, BW, DQ, VL).
-
-pub(crate) mod activation;
-pub(crate) mod backward;
-pub(crate) mod gemm;
