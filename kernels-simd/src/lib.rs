@@ -54,3 +54,8 @@ pub use kernels::{Kernels, LengthError};
 pub use mapped_file::MappedFile;
 pub use matrix::{Input, Matrix, ShapeError};
 pub use output::Output;
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::metadata::{self, Package};
 use crate::shell::{Result, root, sh};
-use crate::skip::skip;
+use crate::tools::skip;
 
 pub fn run() -> Result {
     if sh("cargo deny --version").read().is_err() {

@@ -1,12 +1,17 @@
 //! What can be known of the source without running it.
 
-use crate::licences;
 use crate::shell::{Result, sh};
+use crate::{licences, locks};
 
 type Check = fn() -> Result;
 
-const PARTS: &[(&str, Check)] =
-    &[("fmt", fmt), ("clippy", clippy), ("doc", doc), ("licences", licences::run)];
+const PARTS: &[(&str, Check)] = &[
+    ("fmt", fmt),
+    ("clippy", clippy),
+    ("doc", doc),
+    ("licences", licences::run),
+    ("locks", locks::run),
+];
 
 /// The parts named, or all.
 pub fn run(names: &[String]) -> Result {

@@ -1,12 +1,28 @@
 //! Every check of the project by name: `cargo xtask --help` lists them.
 
+mod aarch64;
+mod bench_counts;
+mod big_endian;
+mod ci;
+mod cross;
+mod cuda;
+mod firmware;
+mod fuzz;
 mod licences;
 mod lint;
+mod locks;
 mod metadata;
+mod miri;
 mod msrv;
+mod no_std;
+mod package;
+mod results;
 mod shell;
-mod skip;
 mod test;
+mod tools;
+mod wasm;
+mod web;
+mod wheels;
 
 use std::process::ExitCode;
 
@@ -23,7 +39,7 @@ struct Step {
 const STEPS: &[Step] = &[
     Step {
         name: "test",
-        about: "all tests on this machine, as the README has them",
+        about: "all tests on this machine, as the README has them; arguments are cargo's",
         run: |arguments| test::native(arguments),
     },
     Step {
@@ -33,7 +49,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "lint",
-        about: "all of these, or the parts named: fmt clippy doc licences",
+        about: "all of these, or the parts named: fmt clippy doc licences locks",
         run: |parts| lint::run(parts),
     },
     Step {
@@ -41,14 +57,85 @@ const STEPS: &[Step] = &[
         about: "no dependency states a Rust version above ours",
         run: |_| msrv::run(),
     },
+    Step {
+        name: "no-std",
+        about: "bare targets, and the program that links only without panics; --all: for size too",
+        run: |arguments| no_std::run(all(arguments)?),
+    },
+    Step {
+        name: "firmware",
+        about: "the model on four emulated boards; --bless writes what they log",
+        run: |arguments| firmware::run(arguments),
+    },
+    Step {
+        name: "c-bare",
+        about: "the C interface on an emulated board",
+        run: |_| firmware::c_bare(),
+    },
+    Step {
+        name: "aarch64",
+        about: "the core on three emulated CPUs; --all: every test",
+        run: |arguments| aarch64::run(all(arguments)?),
+    },
+    Step { name: "wasm", about: "the kernels in WebAssembly under Node", run: |_| wasm::run() },
+    Step { name: "web", about: "the page in headless Chromium", run: |_| web::run() },
+    Step {
+        name: "cuda",
+        about: "CUDA kernels without a device: PTX, spills, host twins, a driver that pretends",
+        run: |_| cuda::run(),
+    },
+    Step {
+        name: "fuzz",
+        about: "a minute of fuzzing, or SECONDS [TARGET...]",
+        run: |arguments| fuzz::run(arguments),
+    },
+    Step {
+        name: "package",
+        about: "the packages packed, built from what was packed, and their sizes",
+        run: |_| package::run(),
+    },
+    Step {
+        name: "wheels",
+        about: "the Python package for this machine and aarch64, tested; [PYTHON with torch]",
+        run: |arguments| wheels::run(arguments),
+    },
+    Step {
+        name: "s390x",
+        about: "readers, encoders and scalar kernels on an emulated big-endian machine",
+        run: |arguments| big_endian::run(arguments),
+    },
+    Step {
+        name: "miri",
+        about: "scalar kernels and core in an interpreter that checks unsafe code; arguments: tests'",
+        run: |arguments| miri::run(arguments),
+    },
+    Step {
+        name: "bench-counts",
+        about: "instructions of each kernel beside the committed table; [--bless] [KERNEL...]",
+        run: |arguments| bench_counts::run(arguments),
+    },
+    Step {
+        name: "ci",
+        about: "all but bench-counts; --all is passed on; the last line is the tests' total",
+        run: |arguments| ci::run(arguments),
+    },
 ];
+
+/// Whether `--all` is there; no other argument may be.
+fn all(arguments: &[String]) -> Result<bool> {
+    match arguments {
+        [] => Ok(false),
+        [all] if all == "--all" => Ok(true),
+        _ => Err("the only argument is --all".into()),
+    }
+}
 
 fn usage() -> String {
     let mut text = String::from("Usage: cargo xtask STEP [ARGUMENTS]\n\nSteps:\n");
     for step in STEPS {
         text += &format!("  {:<13} {}\n", step.name, step.about);
     }
-    text + "\n" + &skip::help()
+    text + "\n" + &tools::help()
 }
 
 fn main() -> ExitCode {
@@ -64,8 +151,11 @@ fn main() -> ExitCode {
     };
     match (step.run)(&arguments[1..]) {
         Ok(()) => ExitCode::SUCCESS,
+        // What a step says last stays the last line.
         Err(error) => {
-            eprintln!("cargo xtask {name}: {error}");
+            if !error.is_empty() {
+                eprintln!("cargo xtask {name}: {error}");
+            }
             ExitCode::FAILURE
         }
     }

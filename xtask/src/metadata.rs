@@ -16,7 +16,16 @@ pub struct Package {
 
 /// All packages of the lock file, with every feature.
 pub fn packages() -> Result<Vec<Package>> {
-    let json = sh("cargo metadata --format-version 1 --all-features --locked").read()?;
+    read("--all-features --locked")
+}
+
+/// The packages of the workspace.
+pub fn workspace() -> Result<Vec<Package>> {
+    read("--no-deps")
+}
+
+fn read(arguments: &str) -> Result<Vec<Package>> {
+    let json = sh(&format!("cargo metadata --format-version 1 {arguments}")).read()?;
     let json: Value = serde_json::from_str(&json).map_err(|error| error.to_string())?;
     let packages = json["packages"].as_array().ok_or("cargo metadata: no packages")?;
     Ok(packages.iter().map(package).collect())

@@ -66,6 +66,11 @@ pub struct Shell {
 }
 
 impl Shell {
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
     pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.command.args(arguments);
         self
@@ -76,11 +81,22 @@ impl Shell {
         self
     }
 
+    /// The folder to run in.
+    pub fn dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
     /// Runs it with our output; an error unless it succeeds.
     pub fn run(mut self) -> Result {
         eprintln!("$ {self}");
         let status = self.command.status().map_err(|error| format!("{self}: {error}"))?;
         if status.success() { Ok(()) } else { Err(format!("{self}: {status}")) }
+    }
+
+    /// As it is, for other outputs.
+    pub fn into_command(self) -> Command {
+        self.command
     }
 
     /// What it prints, without the last line's end; an error with its messages unless it succeeds.

@@ -1,0 +1,33 @@
+//! Bare targets: the core without an allocator, and the program that links only if no panic is
+//! reachable.
+
+use crate::cross::{Toolchain, rust_lld, variable};
+use crate::shell::{Result, sh};
+
+const PROGRAM: &str = "--manifest-path examples/no-panic/Cargo.toml";
+const WHAT: &str = "no_std build";
+
+/// With `all`, optimised for size too.
+pub fn run(all: bool) -> Result {
+    for level in if all { &["3", "z"][..] } else { &["3"] } {
+        sh(&format!("cargo build --release --target-dir target/no-panic {PROGRAM}"))
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level)
+            .run()?;
+    }
+    // Other steps build for the others.
+    for target in ["thumbv6m-none-eabi", "thumbv7em-none-eabi"] {
+        if let Some(toolchain) = Toolchain::find(target, WHAT)? {
+            let check = "check -p xielu --no-default-features";
+            toolchain.cargo(check, "-Zbuild-std=core").run()?;
+        }
+    }
+    let lld = rust_lld()?;
+    for target in ["thumbv7em-none-eabihf", "riscv32imac-unknown-none-elf"] {
+        if let Some(toolchain) = Toolchain::find(target, WHAT)? {
+            let core = "-Zbuild-std=core -Zbuild-std-features=compiler-builtins-mem";
+            let build = toolchain.cargo(&format!("build --release {PROGRAM}"), core);
+            build.env(&variable(target, "LINKER"), &lld).run()?;
+        }
+    }
+    Ok(())
+}
