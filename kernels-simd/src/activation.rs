@@ -4,8 +4,8 @@ use half::{bf16, f16};
 
 use crate::arch::scalar::activation::Scalar;
 use crate::generic::activation_forward::activate;
-use crate::kernels::same_length;
-use crate::{Activation, Kernels, LengthError};
+use crate::generic::parameters::Activation;
+use crate::kernels::{Kernels, LengthError, same_length};
 
 impl Activation {
     /// `f(x)`, the same bits as the slice kernels of every instruction set. A NaN result is the

@@ -1,8 +1,8 @@
 //! An activation and what follows it, in one pass over memory.
 
 use crate::block::{BlockQ8_0, QK};
-use crate::kernels::same_length;
-use crate::{Activation, Kernels, LengthError};
+use crate::generic::parameters::Activation;
+use crate::kernels::{Kernels, LengthError, same_length};
 
 /// Values that are activated before they become blocks: they stay in the nearest cache.
 const STEP: usize = 512;

@@ -4,6 +4,7 @@ use half::{bf16, f16};
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 use crate::arch::aarch64::neon;
+use crate::arch::isa::Isa;
 use crate::arch::scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use crate::arch::wasm::simd128;
@@ -12,8 +13,7 @@ use crate::arch::x86::{avx2, avx512};
 use crate::generic::activation_backward::Table;
 use crate::generic::alpha_sums::{AlphaSums, TILE};
 use crate::generic::parameters::LearnedActivation;
-use crate::kernels::same_length;
-use crate::{Isa, Kernels, LengthError};
+use crate::kernels::{Kernels, LengthError, same_length};
 
 /// Defines, for one storage type, the safe forms of its gradient kernels.
 macro_rules! gradient_methods {

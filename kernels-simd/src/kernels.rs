@@ -1,8 +1,8 @@
 //! [`Kernels`]: the safe door to the function tables of one instruction set.
 
-use crate::Isa;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 use crate::arch::aarch64::{dotprod, i8mm, neon};
+use crate::arch::isa::Isa;
 use crate::arch::scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use crate::arch::wasm::simd128;

@@ -2,9 +2,25 @@
 //! products. `no_std`, no allocation, no panics.
 //!
 //! [`Kernels`] is the public face: it holds the function tables of one [`Isa`] and checks every
-//! length before it calls into them. Below it are three rooms: `arch` (the instruction sets, a
-//! folder each, with the same file names), `generic` (what they share, formulas included, written
-//! once) and `block` (the formats of weights and inputs).
+//! length before it calls into them.
+//!
+//! # Where what is
+//!
+//! Imports run one way, from each of these to those after it:
+//!
+//! 1. **The face**, the files beside this one: what is public, with every length checked
+//!    (`kernels`, `matrix`, `matmul`, `pack`, `activation`, `activation_q8_0`, `backward`,
+//!    `epilogue`).
+//! 2. **`arch`**: the instruction sets, a folder each, with the same file names in each; `isa` and
+//!    `detected` choose one.
+//! 3. **`generic`**: what instruction sets share, written once over vectors: the formulas of the
+//!    activations (`activation`), products of few tokens (`gemv`) and of many (`gemm_quantized`,
+//!    `gemm_float`).
+//! 4. **`output`** and [`built`]: where products are written; what a small target leaves out.
+//! 5. **`block`**: the formats of weights and inputs.
+//!
+//! Inside a room no two files import each other either. Within `arch`, a newer instruction set
+//! builds on the one before it, and all may use `vec128` and `arm`.
 #![no_std]
 // Where there are no vectors, what only their kernels share is not used.
 #![cfg_attr(

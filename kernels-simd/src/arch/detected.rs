@@ -1,6 +1,6 @@
 //! What the machine runs, asked once in a process and kept as a set of [`Isa::bit`]s.
 
-use crate::Isa;
+use crate::arch::isa::Isa;
 
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
 mod kept {
@@ -74,4 +74,32 @@ mod kept {
     }
 }
 
-pub(crate) use kept::{available, questions};
+impl Isa {
+    /// Whether this machine runs it. The first question of a process asks the CPU about every
+    /// instruction set, and the answer is kept: asking takes microseconds on virtual machines.
+    /// Works without `std` on x86, which asks the CPU itself; on aarch64 without `std` the answer
+    /// is what the target was compiled for.
+    ///
+    /// Compile with `--cfg xielu_force_scalar` to answer as a machine without SIMD would.
+    pub fn is_available(self) -> bool {
+        kept::available() & self.bit() != 0
+    }
+
+    /// The fastest available one.
+    pub fn detect() -> Isa {
+        let available = kept::available();
+        let mut best = Isa::Scalar;
+        for isa in Isa::ALL {
+            if available & isa.bit() != 0 {
+                best = isa;
+            }
+        }
+        best
+    }
+
+    /// How often this process has asked its CPU: once at most, unless threads that ask at the same
+    /// time all come first. 0 where there is nothing to ask.
+    pub fn detections() -> u32 {
+        kept::questions()
+    }
+}

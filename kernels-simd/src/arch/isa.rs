@@ -3,8 +3,6 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::arch::detected;
-
 /// An instruction set with kernels of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -46,34 +44,6 @@ impl Isa {
         Isa::I8mm,
         Isa::Simd128,
     ];
-
-    /// Whether this machine runs it. The first question of a process asks the CPU about every
-    /// instruction set, and the answer is kept: asking takes microseconds on virtual machines.
-    /// Works without `std` on x86, which asks the CPU itself; on aarch64 without `std` the answer
-    /// is what the target was compiled for.
-    ///
-    /// Compile with `--cfg xielu_force_scalar` to answer as a machine without SIMD would.
-    pub fn is_available(self) -> bool {
-        detected::available() & self.bit() != 0
-    }
-
-    /// The fastest available one.
-    pub fn detect() -> Isa {
-        let available = detected::available();
-        let mut best = Isa::Scalar;
-        for isa in Isa::ALL {
-            if available & isa.bit() != 0 {
-                best = isa;
-            }
-        }
-        best
-    }
-
-    /// How often this process has asked its CPU: once at most, unless threads that ask at the same
-    /// time all come first. 0 where there is nothing to ask.
-    pub fn detections() -> u32 {
-        detected::questions()
-    }
 
     /// Its place in a set.
     pub(crate) const fn bit(self) -> u32 {

@@ -1,6 +1,10 @@
 //! Blocks of any type, viewed in place.
 
-use super::{BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, DType, F16, F32};
+use super::dtype::DType;
+use super::float::{BF16, F16, F32};
+use super::k_quants::{BlockQ4_K, BlockQ5_K, BlockQ6_K};
+use super::q4_0::BlockQ4_0;
+use super::q8_0::BlockQ8_0;
 
 /// Borrowed blocks of one type, viewed in place.
 #[derive(Clone, Copy, Debug)]

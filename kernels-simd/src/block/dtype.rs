@@ -1,6 +1,9 @@
 //! Element types: their names and sizes, and which of them the build has kernels for.
 
-use super::{QK, QK_K};
+/// Values in one block of the 32-value formats.
+pub const QK: usize = 32;
+/// Values in one block of the K-quants.
+pub const QK_K: usize = 256;
 
 const FLOATS: bool = DType::F32.is_built() || DType::F16.is_built() || DType::BF16.is_built();
 const QUANTIZED: bool = DType::Q8_0.is_built()

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::QK;
+use super::dtype::QK;
 
 /// Values in an [`InputBlock`]: those of a K-quant's block.
 pub const INPUT_BLOCK: usize = 256;

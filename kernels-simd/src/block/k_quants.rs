@@ -4,10 +4,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::F16;
-
-/// Values in one block of the K-quants.
-pub const QK_K: usize = 256;
+use super::dtype::QK_K;
+use super::float::F16;
 
 /// 256 values in 8 groups of 32: `x = d * scale * q - dmin * min`, `q` in 0 ..= 15.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]

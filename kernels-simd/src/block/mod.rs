@@ -12,10 +12,10 @@ mod q4_0;
 mod q8_0;
 
 pub use blocks::Blocks;
-pub use dtype::DType;
+pub use dtype::{DType, QK, QK_K};
 pub use float::{BF16, F16, F32};
 pub(crate) use input::GROUPS;
 pub use input::{INPUT_BLOCK, InputBlock};
-pub use k_quants::{BlockQ4_K, BlockQ5_K, BlockQ6_K, QK_K, unpack_scales};
+pub use k_quants::{BlockQ4_K, BlockQ5_K, BlockQ6_K, unpack_scales};
 pub use q4_0::BlockQ4_0;
-pub use q8_0::{BlockQ8_0, QK};
+pub use q8_0::BlockQ8_0;

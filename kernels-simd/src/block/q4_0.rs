@@ -2,7 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{F16, QK};
+use super::dtype::QK;
+use super::float::F16;
 
 /// 32 values: byte `j` holds value `j` in its low nibble and value `j + 16` in its high one;
 /// `x = d * (nibble - 8)`.

@@ -2,10 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::F16;
-
-/// Values in one block of the 32-value formats.
-pub const QK: usize = 32;
+use super::dtype::QK;
+use super::float::F16;
 
 /// 32 values: `x[i] = d * qs[i]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]

@@ -17,6 +17,7 @@ pub(crate) mod pack;
 pub(crate) mod panel;
 pub(crate) mod parameters;
 pub(crate) mod prefetch;
+pub(crate) mod quantize;
 pub(crate) mod row_sum;
 pub(crate) mod simd;
 #[cfg(any(test, xielu_soft))]

@@ -1,8 +1,8 @@
 //! f32 to Q8_0 in 128-bit vectors; the same bytes as [`crate::arch::scalar::quantize`].
 
 use super::Vec128;
-use crate::arch::scalar::quantize::{NOT_FINITE, scale};
 use crate::block::{BlockQ8_0, F16, GROUPS, InputBlock, QK};
+use crate::generic::quantize::{NOT_FINITE, scale};
 
 /// Vectors of f32 in a group.
 const VECTORS: usize = QK / 4;

@@ -3,8 +3,8 @@
 use core::arch::wasm32::*;
 
 use super::activation::Simd128;
-use crate::arch::scalar::quantize::BELOW_HALF;
 use crate::arch::vec128::Quantize;
+use crate::generic::quantize::BELOW_HALF;
 
 impl Quantize for Simd128 {
     #[inline(always)]

@@ -2,8 +2,8 @@
 
 use core::arch::x86_64::*;
 
-use crate::arch::scalar::quantize::{BELOW_HALF, NOT_FINITE, scale};
 use crate::block::{BlockQ8_0, F16, GROUPS, InputBlock, QK};
+use crate::generic::quantize::{BELOW_HALF, NOT_FINITE, scale};
 
 /// See [`crate::Kernels::quantize_q8_0`].
 #[target_feature(enable = "avx2,fma,f16c")]
