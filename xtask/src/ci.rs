@@ -178,3 +178,49 @@ fn report(done: &[Done], start: Instant) -> Result {
     println!("{passed} passed, {failed} failed");
     if succeeded(done) && failed == 0 && passed > 0 { Ok(()) } else { Err(String::new()) }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A program whose steps do what their names say.
+    fn runner() -> Runner {
+        let program = target("ci").join(format!("steps-{}", std::process::id()));
+        fs::create_dir_all(target("ci")).unwrap();
+        let script = "#!/bin/sh\n\
+            case $1 in\n\
+            good) echo '     Running tests/a.rs (target/a)' >&2\n\
+                  echo 'test result: ok. 2 passed; 0 failed; 0 ignored; finished in 0.10s';;\n\
+            skips) echo 'SKIPPED: this (no tool)';;\n\
+            bad) exit 3;;\n\
+            esac\n\
+            echo \"arguments: $*\"\n";
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        Runner { program, all: true }
+    }
+
+    /// One test, because a script that is being written cannot run.
+    #[test]
+    fn a_lane_counts_and_stops_at_the_first_failure() {
+        let runner = runner();
+        let mut log = Vec::new();
+        let lane =
+            [job(&["good"]), Job { words: &["skips"], all: true }, job(&["bad"]), job(&["good"])];
+        let done = runner.lane(&lane, &mut log);
+        fs::remove_file(&runner.program).unwrap();
+        let log = String::from_utf8(log).unwrap();
+        let outcomes: Vec<_> = done.iter().map(|step| (&*step.name, step.succeeded)).collect();
+        assert_eq!(outcomes, [("good", true), ("skips", true), ("bad", false)]);
+        assert_eq!(done[0].reader.programs[0].passed, 2);
+        assert_eq!(done[1].reader.skipped, ["SKIPPED: this (no tool)"]);
+        assert!(log.contains("=== bad: FAILED after 0 s"));
+        let arguments = log.lines().filter(|line| line.starts_with("arguments"));
+        assert_eq!(arguments.collect::<Vec<_>>(), ["arguments: good", "arguments: skips --all"]);
+        assert!(report(&done, Instant::now()).is_err());
+        assert!(report(&done[..2], Instant::now()).is_ok());
+        assert!(report(&done[1..2], Instant::now()).is_err(), "nothing was tested");
+    }
+}

@@ -1,7 +1,7 @@
 //! What can be known of the source without running it.
 
 use crate::shell::{Result, sh};
-use crate::{licences, locks};
+use crate::{docs, licences, locks};
 
 type Check = fn() -> Result;
 
@@ -11,6 +11,7 @@ const PARTS: &[(&str, Check)] = &[
     ("doc", doc),
     ("licences", licences::run),
     ("locks", locks::run),
+    ("docs", docs::check),
 ];
 
 /// The parts named, or all.

@@ -6,6 +6,7 @@ mod big_endian;
 mod ci;
 mod cross;
 mod cuda;
+mod docs;
 mod firmware;
 mod fuzz;
 mod licences;
@@ -49,12 +50,17 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "lint",
-        about: "all of these, or the parts named: fmt clippy doc licences locks",
+        about: "all of these, or the parts named: fmt clippy doc licences locks docs",
         run: |parts| lint::run(parts),
     },
     Step {
+        name: "docs",
+        about: "the tree and the table of kernels in docs/, from the source; --check: compare",
+        run: |arguments| docs::run(arguments),
+    },
+    Step {
         name: "msrv",
-        about: "no dependency states a Rust version above ours",
+        about: "the minimum Rust version: what dependencies state, and a build with it",
         run: |_| msrv::run(),
     },
     Step {

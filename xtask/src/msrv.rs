@@ -1,9 +1,10 @@
-//! The minimum supported Rust version. Where only current compilers can be had, it is checked by
-//! what can be known without the old one: clippy's `incompatible_msrv`, one of the warnings that
-//! `lint` denies, for our own code, and here what every dependency states.
+//! The minimum supported Rust version: what every dependency states, and all code by that compiler
+//! where it is installed. (Where it is not, clippy's `incompatible_msrv`, one of the warnings that
+//! `lint` denies, knows most of it for our own code.)
 
 use crate::metadata;
-use crate::shell::Result;
+use crate::shell::{Result, sh};
+use crate::tools::skip;
 
 pub fn run() -> Result {
     let packages = metadata::packages()?;
@@ -19,7 +20,11 @@ pub fn run() -> Result {
         return Err(format!("dependencies need more than Rust {ours}:\n{}", newer.join("\n")));
     }
     println!("no dependency states a version above {ours}");
-    Ok(())
+    if sh(&format!("cargo +{ours} --version")).read().is_err() {
+        return skip("msrv", &format!("Rust {ours}"), &format!("rustup toolchain install {ours}"));
+    }
+    let check = "check --workspace --all-features --locked --target-dir target/msrv";
+    sh(&format!("cargo +{ours} {check}")).run()
 }
 
 /// `1.89` as `[1, 89, 0]`.

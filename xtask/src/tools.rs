@@ -21,6 +21,7 @@ const NAMES: &[(&str, &str)] = &[
     ("chromium", "chromium and chromedriver"),
     ("python", "python3 with pip; venv for wheels"),
     ("nightly", "cargo +nightly: fuzzing"),
+    ("msrv", "the compiler of the minimum supported version"),
     ("miri", "cargo +nightly miri"),
     ("cargo-deny", "cargo-deny and its database of advisories"),
 ];
