@@ -2,9 +2,10 @@
 //!
 //! `cargo run --example memory`
 
+use xielu::Config;
 use xielu::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType};
-use xielu::{Config, Mlp};
+use xielu::mlp::MlpSizes;
 
 /// A model's shape.
 const fn config(
@@ -49,7 +50,8 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|");
     for (name, c) in &MODELS {
-        let mlp = |tile| kib(4 * Mlp::scratch_len(c.hidden_size, tile, 1));
+        let mlp =
+            |tile| kib(4 * MlpSizes { hidden_size: c.hidden_size, tile, tokens: 1 }.scratch_len());
         println!(
             "| {name} | {} | {} | {} | {} | {} |",
             mlp(c.intermediate_size),

@@ -17,16 +17,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mlp = Mlp::load(&gguf, &config, 0)?;
     let x: Vec<f32> = (0..config.hidden_size).map(|i| (i as f32 * 0.1).sin()).collect();
 
-    // The hidden vector held whole: the size of the working memory is a const fn.
+    // The hidden vector held whole.
     let backend = Backend::default();
-    let ffn = config.intermediate_size;
-    let mut scratch = vec![0.0; Mlp::scratch_len(config.hidden_size, ffn, 1)];
+    let mut scratch = vec![0.0; mlp.scratch_len(config.intermediate_size, 1)];
     let mut whole = vec![0.0; config.hidden_size];
     mlp.forward(&backend, &x, &mut whole, &mut scratch)?;
     println!("whole: {:.4?} ..., {} bytes of scratch", &whole[..4], scratch.len() * 4);
 
     // In tiles of 32 hidden values: a fraction of the memory, the same result.
-    let mut scratch = vec![0.0; Mlp::scratch_len(config.hidden_size, 32, 1)];
+    let mut scratch = vec![0.0; mlp.scratch_len(32, 1)];
     let mut tiled = vec![0.0; config.hidden_size];
     mlp.forward_tiled(&backend, 32, &x, &mut tiled, &mut scratch)?;
     println!("tiled: {:.4?} ..., {} bytes of scratch", &tiled[..4], scratch.len() * 4);

@@ -24,6 +24,7 @@
 //!
 //! ```
 //! use xielu::checkpoint::{Checkpoint, gguf::Gguf};
+//! use xielu::mlp::MlpSizes;
 //! use xielu::{Backend, Mlp};
 //!
 //! static MODEL: &[u8] = include_bytes!("../models/tiny-Q8_0.gguf");
@@ -33,7 +34,7 @@
 //! let mlp = Mlp::load(&gguf, &gguf.config()?, 2)?;
 //! let x = [0.5; 128];
 //! let mut y = [0.0; 128];
-//! let mut scratch = [0.0; Mlp::scratch_len(128, TILE, 1)];
+//! let mut scratch = [0.0; MlpSizes { hidden_size: 128, tile: TILE, tokens: 1 }.scratch_len()];
 //! mlp.forward_tiled(&Backend::default(), TILE, &x, &mut y, &mut scratch)?;
 //! assert!(y.iter().any(|v| *v != 0.0));
 //! # Ok::<(), xielu::Error>(())

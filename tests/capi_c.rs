@@ -173,7 +173,7 @@ fn mlp() -> String {
     let x: Vec<f32> = (0..config.hidden_size).map(|i| (0.1 * i as f32).sin()).collect();
     let mut text = String::new();
     for (name, tile) in [("whole", config.intermediate_size), ("tiled", 32)] {
-        let mut scratch = vec![0.0; Mlp::scratch_len(config.hidden_size, tile, 1)];
+        let mut scratch = vec![0.0; mlp.scratch_len(tile, 1)];
         let mut y = vec![0.0; config.hidden_size];
         mlp.forward_tiled(&Backend::default(), tile, &x, &mut y, &mut scratch).unwrap();
         let size = 4 * scratch.len();

@@ -10,6 +10,7 @@ use xielu::capi::*;
 use xielu::checkpoint::Checkpoint as _;
 use xielu::checkpoint::gguf::{GgmlType, Gguf};
 use xielu::kernels::{Activation, DType, Matrix, XieluCoefficients};
+use xielu::mlp::MlpSizes;
 use xielu::{Backend, Mlp};
 
 /// An MLP of the bundled model, its input and the memory of a run.
@@ -44,7 +45,7 @@ fn an_mlp_gives_rusts_bits() {
     for tile in [0, 32, 96, 672, usize::MAX] {
         let mut l = layer(2);
         let rust_tile = if tile == 0 { 672 } else { tile.min(672) };
-        let len = Mlp::scratch_len(128, rust_tile, TOKENS);
+        let len = MlpSizes { hidden_size: 128, tile: rust_tile, tokens: TOKENS }.scratch_len();
         assert_eq!(scratch_size(tile), len * 4);
         let mut expected = vec![0.0; l.x.len()];
         let mlp = Mlp::load(&gguf, &config, 2).unwrap();

@@ -7,6 +7,7 @@ use toy::{Noise, Toy, activate, config, matvec, requantize};
 use xielu::checkpoint::{LayerRole, Role};
 use xielu::config::{HiddenAct, RopeStyle};
 use xielu::kernels::{Activation, DType, Matrix};
+use xielu::mlp::MlpSizes;
 use xielu::{Backend, Error, Mlp};
 
 const HIDDEN: usize = 64;
@@ -43,8 +44,7 @@ fn truth(toy: &Toy, dtype: DType, x: &[f32]) -> Vec<f64> {
 }
 
 fn run(mlp: &Mlp, tile: usize, x: &[f32]) -> Result<Vec<f32>, Error> {
-    let (hidden, ffn) = (mlp.hidden_size(), mlp.intermediate_size());
-    let mut scratch = vec![f32::NAN; Mlp::scratch_len(hidden, tile.min(ffn), x.len() / hidden)];
+    let mut scratch = vec![f32::NAN; mlp.scratch_len(tile, x.len() / mlp.hidden_size())];
     let mut out = vec![f32::NAN; x.len()];
     mlp.forward_tiled(&Backend::default(), tile, x, &mut out, &mut scratch)?;
     Ok(out)
@@ -103,7 +103,7 @@ fn lengths_that_do_not_fit_are_errors() {
     let toy = toy(HiddenAct::Swiglu, DType::Q8_0);
     let mlp = Mlp::load(&&toy, &toy.config, 1).unwrap();
     let backend = Backend::default();
-    let needed = Mlp::scratch_len(HIDDEN, FFN, 2);
+    let needed = mlp.scratch_len(FFN, 2);
     let mut scratch = vec![0.0; needed];
     let x = [0.5; 2 * HIDDEN];
     let mut out = [0.0; 2 * HIDDEN];
@@ -113,7 +113,10 @@ fn lengths_that_do_not_fit_are_errors() {
     assert!(mlp.forward(&backend, &x[..HIDDEN], &mut out, &mut scratch).is_err());
     assert!(mlp.forward(&backend, &x, &mut out[..HIDDEN + 1], &mut scratch).is_err());
     assert_eq!(mlp.forward(&backend, &[], &mut [], &mut scratch), Ok(()));
-    assert_eq!(Mlp::scratch_len(usize::MAX, usize::MAX, 2), usize::MAX);
+    let sizes = |tile, tokens| MlpSizes { hidden_size: HIDDEN, tile, tokens }.scratch_len();
+    assert_eq!(sizes(FFN, 2), needed);
+    assert_eq!(mlp.scratch_len(usize::MAX, 2), needed);
+    assert_eq!(sizes(usize::MAX, 2), usize::MAX);
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn too_little_memory_and_tiles_that_cut_are_errors() {
     let mut memory = vec![0; mlp.packed_bytes(&kernels)];
     let mlp = mlp.pack(&kernels, &mut memory).unwrap();
     let (x, mut y) = (vec![0.5; 256], vec![0.0; 256]);
-    let mut scratch = vec![0.0; Mlp::scratch_len(256, 256, 1)];
+    let mut scratch = vec![0.0; mlp.scratch_len(256, 1)];
     let backend = Backend::new(kernels, &Serial);
     mlp.forward_tiled(&backend, 256, &x, &mut y, &mut scratch).unwrap();
     let error = mlp.forward_tiled(&backend, 32, &x, &mut y, &mut scratch).unwrap_err();

@@ -142,7 +142,7 @@ fn a_layer_takes_the_rough_function_and_others_stay() {
     let run = |mlp: &Mlp<'_>, backend: &Backend<'_>| {
         let x: Vec<f32> = (0..config.hidden_size).map(|i| (i as f32 * 0.7).sin()).collect();
         let (mut y, tile) = (vec![0.0; config.hidden_size], 96);
-        let mut scratch = vec![0.0; Mlp::scratch_len(config.hidden_size, tile, 1)];
+        let mut scratch = vec![0.0; mlp.scratch_len(tile, 1)];
         mlp.forward_tiled(backend, tile, &x, &mut y, &mut scratch).unwrap();
         y
     };

@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
     /// For `x` of whole tokens, on the threads of the current rayon pool.
     pub fn new(layers: Vec<Mlp<'a>>, kernels: Kernels, x: Vec<f32>) -> Self {
         let tokens = x.len() / HIDDEN;
-        let scratch = Mlp::scratch_len(HIDDEN, layers[0].intermediate_size(), tokens);
+        let scratch = layers[0].scratch_len(usize::MAX, tokens);
         Run {
             layers,
             backend: Backend::new(kernels, &Rayon),

@@ -10,6 +10,7 @@ use super::{xielu_activation, xielu_gguf};
 use crate::checkpoint::Checkpoint as _;
 use crate::checkpoint::gguf::GgmlType;
 use crate::kernels::Matrix;
+use crate::mlp::MlpSizes;
 use crate::{Backend, Mlp};
 
 /// A matrix of weights in the caller's memory, at any alignment: rows of cols values each, as GGUF
@@ -149,7 +150,7 @@ pub extern "C" fn xielu_mlp_scratch_size(
     tokens: usize,
 ) -> usize {
     let tile = tile_of(tile).min(intermediate_size);
-    Mlp::scratch_len(hidden_size, tile, tokens).saturating_mul(size_of::<f32>())
+    MlpSizes { hidden_size, tile, tokens }.scratch_len().saturating_mul(size_of::<f32>())
 }
 
 /// y = mlp(x) for n values each: whole tokens of hidden_size values. tile is as in

@@ -10,8 +10,8 @@ use crate::compute::Backend;
 use crate::compute::rows::{rows, rows_mut};
 use crate::compute::workspace::{Scratch, input_len};
 use crate::kernels::{InputBlock, Matrix};
-use crate::mlp::{input_for, tokens_of};
-use crate::{Config, Error, Mlp};
+use crate::mlp::{MlpSizes, input_for, tokens_of};
+use crate::{Config, Error};
 
 /// The pieces of scratch for one batch.
 pub(super) struct Buffers<'s> {
@@ -55,7 +55,7 @@ pub(super) const fn scratch_len(config: &Config, options: &DecoderOptions) -> us
 const fn mlp_len(config: &Config, options: &DecoderOptions, tokens: usize) -> usize {
     let ffn = config.intermediate_size;
     let tile = if options.mlp_tile < ffn { options.mlp_tile } else { ffn };
-    Mlp::scratch_len(config.hidden_size, tile, tokens)
+    MlpSizes { hidden_size: config.hidden_size, tile, tokens }.scratch_len()
 }
 
 impl<'s> Buffers<'s> {

@@ -33,6 +33,29 @@ enum Form<'w> {
     Gated(Matrix<'w>),
 }
 
+/// What the working memory of a layer depends on: known before there is a layer, at compile time
+/// too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MlpSizes {
+    /// Width of the input and output.
+    pub hidden_size: usize,
+    /// Hidden values held at a time; the whole width (ffn) for [`Mlp::forward`].
+    pub tile: usize,
+    /// Tokens computed in one call.
+    pub tokens: usize,
+}
+
+impl MlpSizes {
+    /// Elements of scratch, for any weight types: inputs as blocks, and one tile as f32 or as
+    /// blocks.
+    pub const fn scratch_len(self) -> usize {
+        let MlpSizes { hidden_size, tile, tokens } = self;
+        let (values, blocks) = (tokens.saturating_mul(tile), input_len(tokens, tile));
+        let tile_len = if values > blocks { values } else { blocks };
+        input_len(tokens, hidden_size).saturating_add(tile_len)
+    }
+}
+
 /// One MLP layer; a view, `Copy`, borrowing its weights at any alignment.
 #[derive(Clone, Copy, Debug)]
 pub struct Mlp<'w> {
@@ -150,12 +173,12 @@ impl<'w> Mlp<'w> {
         Ok(tile)
     }
 
-    /// Elements of scratch that `tokens` tokens take with tiles of `tile` hidden values, for any
-    /// weight types: inputs as blocks, and one tile as f32 or as blocks.
-    pub const fn scratch_len(hidden: usize, tile: usize, tokens: usize) -> usize {
-        let (values, blocks) = (tokens.saturating_mul(tile), input_len(tokens, tile));
-        let tile_len = if values > blocks { values } else { blocks };
-        input_len(tokens, hidden).saturating_add(tile_len)
+    /// Elements of scratch that `tokens` tokens take with tiles of `tile` hidden values (at most
+    /// the whole width). [`MlpSizes::scratch_len`] is the same without a layer.
+    pub const fn scratch_len(&self, tile: usize, tokens: usize) -> usize {
+        let ffn = self.intermediate_size();
+        let tile = if tile < ffn { tile } else { ffn };
+        MlpSizes { hidden_size: self.hidden_size(), tile, tokens }.scratch_len()
     }
 
     /// `out[t] = mlp(x[t])` for `x` and `out` `[tokens, hidden]`, the hidden vector held whole.
@@ -197,7 +220,7 @@ impl<'w> Mlp<'w> {
                 crate::kernels::LengthError { expected: tokens * hidden, found: x.len() }.into()
             );
         }
-        let needed = Self::scratch_len(hidden, tile, tokens);
+        let needed = MlpSizes { hidden_size: hidden, tile, tokens }.scratch_len();
         let mut scratch = Scratch::new(scratch, needed)?;
         let x_blocks = scratch.input(tokens, hidden)?;
         let x = input_for(backend, &self.up, x, x_blocks)?;
@@ -330,5 +353,6 @@ pub(crate) fn same_shape(
 
 const _: () = {
     // Keeps the documented claim about the Apertus-8B layer true: tile 256, one token, 32 KB.
-    assert!(Mlp::scratch_len(4096, 256, 1) * size_of::<f32>() < 32 * 1024);
+    let sizes = MlpSizes { hidden_size: 4096, tile: 256, tokens: 1 };
+    assert!(sizes.scratch_len() * size_of::<f32>() < 32 * 1024);
 };

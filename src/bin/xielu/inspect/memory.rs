@@ -4,9 +4,10 @@ use std::io::Write;
 
 use anyhow::bail;
 use clap::value_parser;
+use xielu::Config;
 use xielu::kernels::QK;
 use xielu::llama::{DecoderMemory, DecoderOptions, KvType};
-use xielu::{Config, Mlp};
+use xielu::mlp::MlpSizes;
 
 use crate::args::KvArg;
 
@@ -99,7 +100,8 @@ pub fn print(
         for &tile in &tiles {
             let options = DecoderOptions { batch, mlp_tile: tile };
             let memory = DecoderMemory::new(config, &options, context, kv_type);
-            let mlp = Mlp::scratch_len(config.hidden_size, tile, batch);
+            let mlp =
+                MlpSizes { hidden_size: config.hidden_size, tile, tokens: batch }.scratch_len();
             let mlp = mlp.saturating_mul(size_of::<f32>());
             let tile =
                 if tile == config.intermediate_size { "whole".into() } else { tile.to_string() };

@@ -150,8 +150,8 @@ fn whole<'w>(t: &Tensor<'w>) -> Result<Matrix<'w>, ShapeError> {
 }
 
 fn output(backend: &Backend<'_>, mlp: &Mlp<'_>, x: &[f32]) -> anyhow::Result<Vec<f32>> {
-    let (hidden, ffn) = (mlp.hidden_size(), mlp.intermediate_size());
-    let mut scratch = vec![0.0; Mlp::scratch_len(hidden, ffn, x.len() / hidden)];
+    let tokens = x.len() / mlp.hidden_size();
+    let mut scratch = vec![0.0; mlp.scratch_len(mlp.intermediate_size(), tokens)];
     let mut out = vec![0.0; x.len()];
     mlp.forward(backend, x, &mut out, &mut scratch)?;
     Ok(out)
