@@ -12,6 +12,7 @@
 //!
 //! - [`activation`]: the maths. [`RawXielu`] is what checkpoints store, [`Xielu`] what is computed.
 //! - [`checkpoint`]: GGUF files and Hugging Face directories as named tensors.
+//! - `Session` (feature `session`): a model that owns its memory, text in and text out.
 //! - [`Mlp`]: one quantized MLP layer, whole or in tiles.
 //! - [`llama`]: the decoder around it, its KV cache and sampler.
 //! - [`tokenizer::bpe`]: text to token ids and back, with the vocabulary inside a GGUF file.
@@ -49,6 +50,7 @@
 //! | `safetensors` | Hugging Face directories, mapped into memory |
 //! | `rayon` | `Rayon`, threads above the kernels |
 //! | `tokenizer` | `tokenizer::Tokenizer`: text to token ids and back by the `tokenizers` crate, from every kind of file |
+//! | `session` | `Session`: a model that owns its memory, text in and text out |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
 //! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |
 //! | `cuda` | `forward_cuda` on device slices, gradients; needs a driver at run time only |
@@ -78,6 +80,8 @@ pub mod mlp;
 mod numeric;
 pub mod quant;
 mod selftest;
+#[cfg(feature = "session")]
+pub mod session;
 #[cfg(feature = "tokenizer")]
 pub mod tokenizer;
 /// Text to token ids and back: what needs no allocator. Feature `tokenizer` has more.
@@ -97,11 +101,13 @@ pub use error::{ElementType, Error, Key, NonFinite, ShortName};
 pub use error::{Escaped, escaped, escaped_lines};
 pub use mlp::Mlp;
 pub use selftest::{SelftestError, selftest};
+#[cfg(feature = "session")]
+pub use session::Session;
 #[cfg(feature = "cuda")]
 pub use xielu_kernels_cuda as cuda;
 pub use xielu_kernels_simd as kernels;
 
 /// The examples of the README, as tests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "session"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -110,14 +110,14 @@ fn a_model_on_a_pipe_is_read() {
 #[cfg(unix)]
 #[test]
 fn a_file_that_was_read_may_shrink() {
-    use xielu::checkpoint::{Access, ModelFile};
+    use xielu::checkpoint::{self, Access};
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.gguf");
     fs::copy(in_repository(MODEL), &path).unwrap();
-    let file = ModelFile::open_with(&path, Access::Read).unwrap();
+    let file = checkpoint::open_with(&path, Access::Read).unwrap();
     File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
     file.view().unwrap().checkpoint().config().unwrap();
     let hf = in_repository("tests/data/tiny");
-    ModelFile::open_with(&hf, Access::Read).unwrap();
+    checkpoint::open_with(&hf, Access::Read).unwrap();
     assert_eq!(ids(arg(&hf), &["--no-mmap"]), ids(arg(&hf), &[]));
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use xielu::checkpoint::gguf::{Gguf, GgufWriter, SplitGguf, Value};
-use xielu::checkpoint::{Access, Checkpoint, ModelFile, Role};
+use xielu::checkpoint::{self, Access, Checkpoint, Role};
 
 const WHOLE: &[u8] = include_bytes!("data/tiny-Q8_0.gguf");
 
@@ -170,7 +170,7 @@ fn any_part_opens_the_model() {
     let (_dir, paths) = Split::at(&[0, 20, 30]).written();
     for access in [Access::Map, Access::Read] {
         for path in &paths {
-            let file = ModelFile::open_with(path, access).unwrap();
+            let file = checkpoint::open_with(path, access).unwrap();
             let view = file.view().unwrap();
             assert_eq!(tensors(view.checkpoint()), tensors(&whole));
             assert_eq!((file.path(), view.checkpoint().config()), (&**path, whole.config()));
@@ -182,11 +182,11 @@ fn any_part_opens_the_model() {
     let (dir, _) = Split::at(&[0]).written();
     let path = dir.path().join("any name.gguf");
     fs::write(&path, single).unwrap();
-    ModelFile::open(&path).unwrap();
+    checkpoint::open(&path).unwrap();
 }
 
 fn message(path: &Path) -> String {
-    let message = ModelFile::open(path).unwrap_err().to_string();
+    let message = checkpoint::open(path).unwrap_err().to_string();
     assert!(!message.contains('\n'), "{message}");
     message
 }

@@ -9,7 +9,9 @@ use goldens::{Goldens, read, relative_error};
 use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::HfDir;
-use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model, argmax};
+use xielu::llama::{
+    Decoder, DecoderOptions, Generation, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
+};
 use xielu::{Backend, Mlp};
 
 const VOCAB: usize = 1024;
@@ -37,12 +39,9 @@ fn greedy(decoder: &mut Decoder, prompt: &[u32], n: usize) -> Vec<u32> {
     let mut logits = vec![0.0; VOCAB];
     decoder.prompt(prompt).unwrap();
     decoder.logits(&mut logits).unwrap();
-    let mut ids = vec![argmax(&logits).unwrap()];
-    while ids.len() < n {
-        decoder.step(*ids.last().unwrap(), &mut logits).unwrap();
-        ids.push(argmax(&logits).unwrap());
-    }
-    ids
+    let mut generation = Generation::new(Sampler::new(SamplerOptions::default()), n);
+    let next = || generation.next_token(decoder, &mut logits, |_| false).unwrap();
+    std::iter::from_fn(next).collect()
 }
 
 /// llama.cpp's protocol: windows of `window` ids, the predictions made at positions

@@ -1,7 +1,7 @@
 //! All ways in: directories as people bring them, made and read by transformers
 //! (`tests/data/ways_in`). The directory and the GGUF file made of it must give the same prompt
 //! ids, stop ids, chat templates, greedy ids and text.
-#![cfg(all(feature = "safetensors", feature = "tokenizer"))]
+#![cfg(all(feature = "safetensors", feature = "session"))]
 
 #[path = "support/ways.rs"]
 mod ways;
@@ -13,13 +13,14 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use xielu::Backend;
+use xielu::Session;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
-use xielu::checkpoint::{Checkpoint, ModelFile, ModelView};
+use xielu::checkpoint::{Checkpoint as _, ModelView};
 use xielu::convert::{Output, Progress, Types, convert_gguf, convert_hf};
 use xielu::kernels::DType;
-use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model, argmax};
+use xielu::llama::{KvType, Stop};
+use xielu::session::{GenerateOptions, SessionError, SessionOptions};
 use xielu::tokenizer::Tokenizer;
 use xielu::tokenizer::bpe::{Bpe, Utf8Stream, work_len};
 
@@ -40,13 +41,13 @@ impl Way<'_> {
         }
     }
 
-    fn check<'w>(&mut self, tokenizer: &Tokenizer, checkpoint: &dyn Checkpoint<'w>) {
-        let case = self.case;
+    fn check(&mut self, session: &mut Session) -> Result<(), SessionError> {
+        let (case, tokenizer) = (self.case, &*session.tokenizer()?.clone());
         for (text, ids) in &case.prompts {
             let ours = tokenizer.encode_prompt(text).map_err(|e| e.to_string());
             self.same(&format!("prompt {text:?}"), ours, Ok(ids.clone()));
         }
-        let rows = u32::try_from(checkpoint.config().unwrap().vocab_size).unwrap();
+        let rows = u32::try_from(session.config().vocab_size).unwrap();
         let stops = (0..rows).filter(|&id| tokenizer.is_end(id)).collect();
         self.same("stop ids", stops, case.stops.clone());
         let spoken = |ids: &[u32]| spoken(tokenizer, ids).map_err(|e| e.to_string());
@@ -54,23 +55,22 @@ impl Way<'_> {
         self.same("text of all ids", spoken(&all), Ok(case.all.clone()));
         for (text, ids, said) in &case.greedy {
             let what = format!("after {text:?}");
-            let ours = greedy(checkpoint, tokenizer, text, ids.len()).map_err(|e| e.to_string());
+            let ours = greedy(session, text, ids.len()).map_err(|e| e.to_string());
             self.same(&format!("ids {what}"), ours, Ok(ids.clone()));
             self.same(&format!("text {what}"), spoken(ids), Ok(said.clone()));
         }
+        Ok(())
     }
 
     /// As [`Way::check`], of the model at `path`, opened as the command line opens it.
     fn open(&mut self, path: &Path) -> Result<(), Box<dyn Error>> {
-        let file = ModelFile::open(path)?;
-        let view = file.view()?;
-        let (tokenizer, templates) = match &view {
-            ModelView::Hf(dir) => (Tokenizer::from_hf_dir(path)?, dir_templates(dir)?),
-            ModelView::Gguf(gguf) => {
-                (Tokenizer::from_gguf(gguf.first())?, gguf_templates(gguf.first()))
-            }
+        let options = SessionOptions { kv_type: KvType::F32, ..SessionOptions::default() };
+        let mut session = Session::open_with(path, &options)?;
+        let templates = match session.view() {
+            ModelView::Hf(dir) => dir_templates(dir)?,
+            ModelView::Gguf(gguf) => gguf_templates(gguf.first()),
         };
-        self.check(&tokenizer, view.checkpoint());
+        self.check(&mut session)?;
         self.same("templates", templates, self.case.templates.clone());
         Ok(())
     }
@@ -114,34 +114,20 @@ fn spoken(tokenizer: &Tokenizer, ids: &[u32]) -> Result<String, Box<dyn Error>> 
 }
 
 /// At most `n` ids after `prompt`, up to and with the first that ends a generation.
-fn greedy<'w>(
-    checkpoint: &dyn Checkpoint<'w>,
-    tokenizer: &Tokenizer,
-    prompt: &str,
-    n: usize,
-) -> Result<Vec<u32>, Box<dyn Error>> {
-    let config = checkpoint.config()?;
-    let prompt = tokenizer.encode_prompt(prompt)?;
-    let mut layers = vec![Layer::EMPTY; config.num_layers];
-    let model = Model::load(checkpoint, &mut layers)?;
-    let context = prompt.len() + n;
-    let mut cache = vec![0; KvCache::bytes_needed(&config, context, KvType::F32)];
-    let cache = KvCache::new(&config, context, KvType::F32, &mut cache)?;
-    let options = DecoderOptions::default();
-    let mut scratch = vec![0.0; Decoder::scratch_len(&config, &options)];
-    let mut decoder = Decoder::new(&model, Backend::default(), options, cache, &mut scratch)?;
-    let mut logits = vec![0.0; config.output_vocab_size];
-    decoder.prompt(&prompt)?;
-    decoder.logits(&mut logits)?;
+fn greedy(session: &mut Session, prompt: &str, n: usize) -> Result<Vec<u32>, Box<dyn Error>> {
+    let options = GenerateOptions { limit: Some(n), ..GenerateOptions::default() };
+    let prompt = session.prompt_ids(prompt)?;
+    session.begin(prompt.len(), &options)?;
+    session.read(&prompt, |_| ControlFlow::Continue(()))?;
     let mut ids = Vec::new();
-    loop {
-        let id = argmax(&logits).ok_or("no logit is a number")?;
+    let written = session.write(&options, |id| {
         ids.push(id);
-        if ids.len() == n || tokenizer.is_end(id) {
-            return Ok(ids);
-        }
-        decoder.step(id, &mut logits)?;
+        ControlFlow::Continue(())
+    })?;
+    if let Some(Stop::End(id)) = written.stop {
+        ids.push(id);
     }
+    Ok(ids)
 }
 
 fn dir_templates(dir: &HfDir) -> Result<BTreeMap<String, String>, Box<dyn Error>> {

@@ -1,19 +1,21 @@
-//! The bytes of a file: mapped, or read.
+//! The bytes of a file: mapped into memory, read, or given by the program.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::ops::Deref;
 use std::path::Path;
 use std::vec::Vec;
 
+#[cfg(feature = "mmap")]
 use crate::kernels::MappedFile;
 
 /// How a file's bytes come into memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Access {
     /// Mapped: nothing is read before it is used, and programs that map the same file share its
-    /// memory. The file must stay as it is: see [`MappedFile`]. What cannot be mapped, such as a
-    /// pipe, is read.
+    /// memory. The file must stay as it is: see `kernels::MappedFile`. What cannot be mapped, such
+    /// as a pipe, is read; without feature `mmap` everything is.
     #[default]
     Map,
     /// Read whole, at once: what becomes of the file afterwards does not matter.
@@ -24,9 +26,10 @@ pub enum Access {
 #[derive(Debug)]
 pub enum FileBytes {
     /// Mapped.
+    #[cfg(feature = "mmap")]
     Mapped(MappedFile),
-    /// Read.
-    Read(Vec<u8>),
+    /// Read, or in the program's memory from the start.
+    Memory(Cow<'static, [u8]>),
 }
 
 impl FileBytes {
@@ -37,9 +40,12 @@ impl FileBytes {
     pub fn open(path: impl AsRef<Path>, access: Access) -> io::Result<Self> {
         let path = path.as_ref();
         let found = fs::metadata(path)?;
+        #[cfg(feature = "mmap")]
         if access == Access::Map && found.is_file() {
             return MappedFile::open(path).map(FileBytes::Mapped);
         }
+        // Without `mmap` there is one way only.
+        let _ = access;
         if found.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
@@ -49,7 +55,7 @@ impl FileBytes {
         }
         // Grows by `try_reserve`, so that a stream without an end is an error and no abort.
         File::open(path)?.read_to_end(&mut bytes)?;
-        Ok(FileBytes::Read(bytes))
+        Ok(FileBytes::Memory(bytes.into()))
     }
 }
 
@@ -58,8 +64,9 @@ impl Deref for FileBytes {
 
     fn deref(&self) -> &[u8] {
         match self {
+            #[cfg(feature = "mmap")]
             FileBytes::Mapped(map) => map,
-            FileBytes::Read(bytes) => bytes,
+            FileBytes::Memory(bytes) => bytes,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Bytes to named tensors. Knows names and layouts, never maths.
+//!
+//! A model file is opened by [`open()`] (GGUF, the parts of a split one, a Hugging Face directory);
+//! bytes that are in memory already, by [`Gguf::parse`](gguf::Gguf::parse).
 
 #[cfg(feature = "std")]
 mod atomic;
-#[cfg(feature = "mmap")]
+#[cfg(any(feature = "std", feature = "session"))]
 mod bytes;
 pub mod gguf;
 #[cfg(feature = "safetensors")]
@@ -11,9 +14,9 @@ mod layout;
 #[cfg(feature = "std")]
 pub(crate) mod lock;
 mod names;
-#[cfg(feature = "mmap")]
+#[cfg(any(feature = "std", feature = "session"))]
 mod open;
-#[cfg(feature = "mmap")]
+#[cfg(any(feature = "std", feature = "session"))]
 mod open_error;
 mod sampling;
 pub(crate) mod stop_tokens;
@@ -24,12 +27,12 @@ pub(crate) mod tokenizer_json;
 
 #[cfg(feature = "std")]
 pub use atomic::AtomicFile;
-#[cfg(feature = "mmap")]
+#[cfg(any(feature = "std", feature = "session"))]
 pub use bytes::{Access, FileBytes};
 pub use names::{LayerRole, Role};
-#[cfg(feature = "mmap")]
-pub use open::{GgufFile, GgufView, ModelFile, ModelView};
-#[cfg(feature = "mmap")]
+#[cfg(any(feature = "std", feature = "session"))]
+pub use open::{GgufFile, GgufView, ModelFile, ModelView, from_bytes, open, open_with};
+#[cfg(any(feature = "std", feature = "session"))]
 pub use open_error::OpenError;
 #[cfg(feature = "safetensors")]
 pub(crate) use sampling::KEYS as SAMPLING_KEYS;

@@ -1,6 +1,7 @@
-//! One door for models: a GGUF file, the parts of a split one, or a Hugging Face directory.
+//! One door for models: a GGUF file, the parts of a split one, a Hugging Face directory, or the
+//! bytes of a file.
 
-use std::borrow::ToOwned as _;
+use std::borrow::{Cow, ToOwned as _};
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::{Config, Error, RawXielu};
 /// What a Git LFS pointer, a small text in the place of a file, begins with.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// An open model. Weights are mapped, not read, unless asked otherwise: see [`Access`].
+/// An open model, from [`open()`]: it owns the bytes that [`ModelView`]s borrow.
 #[derive(Debug)]
 pub enum ModelFile {
     /// A GGUF file, or all parts of a split one.
@@ -53,39 +54,69 @@ pub struct GgufView<'w> {
     parts: Vec<Gguf<'w>>,
 }
 
+/// Opens the model at `path`: a GGUF file, any part of a split one, a Hugging Face directory
+/// (feature `safetensors`), or a pipe with a GGUF file in it.
+///
+/// Files are mapped into memory (feature `mmap`), so that nothing is read before it is used; they
+/// must stay as they are meanwhile: see [`Access`]. All headers are checked, no weights are.
+///
+/// ```
+/// use xielu::checkpoint::{self, Checkpoint as _};
+///
+/// let file = checkpoint::open("models/tiny-Q8_0.gguf")?;
+/// let view = file.view()?;
+/// let config = view.checkpoint().config()?;
+/// assert_eq!((config.num_layers, config.hidden_size), (4, 128));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`OpenError`], in one sentence that names the file.
+pub fn open(path: impl AsRef<Path>) -> Result<ModelFile, OpenError> {
+    open_with(path, Access::Map)
+}
+
+/// As [`open`], mapping or reading files.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(path: impl AsRef<Path>, access: Access) -> Result<ModelFile, OpenError> {
+    let path = path.as_ref();
+    let found = fs::metadata(path).map_err(|source| io_error(path, source))?;
+    if found.is_dir() {
+        return open_directory(path, access);
+    }
+    if path.extension().is_some_and(|e| e == "safetensors" || e == "json") {
+        return Err(OpenError::OneFileOfDirectory(path.to_owned()));
+    }
+    let bytes = if found.is_file() {
+        FileBytes::open(path, access)
+    } else {
+        read_stream(path).map(|bytes| FileBytes::Memory(bytes.into()))
+    };
+    let bytes = bytes.map_err(|source| io_error(path, source))?;
+    let parts = all_parts(path, bytes, access)?;
+    Ok(ModelFile::Gguf(GgufFile { path: path.to_owned(), parts }))
+}
+
+/// A model from the bytes of a whole GGUF file: a `Vec`, or those of `include_bytes!`, which are
+/// not copied. Its [`path`](ModelFile::path) is `the model`.
+///
+/// # Errors
+/// [`OpenError`]; of a split model too, whose other parts are not there.
+pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<ModelFile, OpenError> {
+    let (path, bytes) = (PathBuf::from("the model"), FileBytes::Memory(bytes.into()));
+    let unusable = |source| OpenError::Model { path: path.clone(), source };
+    let gguf = parse(&path, &bytes)?;
+    let count = gguf.part_count().map_err(unusable)?;
+    if count != 1 {
+        let part = part_number(&gguf).map_err(unusable)?;
+        return Err(OpenError::PartName { path, part, count });
+    }
+    Ok(ModelFile::Gguf(GgufFile { path: path.clone(), parts: [(path, bytes)].into() }))
+}
+
 impl ModelFile {
-    /// Opens whatever model lies at `path`: a GGUF file, any part of a split one, a directory, or
-    /// a pipe with a GGUF file in it. Files are mapped.
-    ///
-    /// # Errors
-    /// [`OpenError`], in one sentence.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::open_with(path, Access::Map)
-    }
-
-    /// As [`ModelFile::open`], mapping or reading files.
-    ///
-    /// # Errors
-    /// As [`ModelFile::open`].
-    pub fn open_with(path: impl AsRef<Path>, access: Access) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        let found = fs::metadata(path).map_err(|source| io_error(path, source))?;
-        if found.is_dir() {
-            return open_directory(path, access);
-        }
-        if path.extension().is_some_and(|e| e == "safetensors" || e == "json") {
-            return Err(OpenError::OneFileOfDirectory(path.to_owned()));
-        }
-        let bytes = if found.is_file() {
-            FileBytes::open(path, access)
-        } else {
-            read_stream(path).map(FileBytes::Read)
-        };
-        let bytes = bytes.map_err(|source| io_error(path, source))?;
-        let parts = all_parts(path, bytes, access)?;
-        Ok(ModelFile::Gguf(GgufFile { path: path.to_owned(), parts }))
-    }
-
     /// The checked view.
     ///
     /// # Errors
@@ -183,6 +214,11 @@ fn read_stream(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Which part of a split model a file is, from 1.
+fn part_number(gguf: &Gguf<'_>) -> Result<usize, Error> {
+    Ok((gguf.read_u32("split.no")?.unwrap_or(0) as usize).saturating_add(1))
+}
+
 /// The file, or all parts of the model that it is one of.
 fn all_parts(
     path: &Path,
@@ -196,8 +232,7 @@ fn all_parts(
         return Ok([(path.to_owned(), bytes)].into());
     }
     let Some(name) = SplitName::parse(path) else {
-        let part = gguf.read_u32("split.no").map_err(unusable)?.unwrap_or(0);
-        let part = (part as usize).saturating_add(1);
+        let part = part_number(&gguf).map_err(unusable)?;
         return Err(OpenError::PartName { path: path.to_owned(), part, count });
     };
     if name.count != count {

@@ -32,6 +32,22 @@ impl DecoderOptions {
     pub const SMALLEST: DecoderOptions = DecoderOptions { batch: 1, mlp_tile: 32 };
 }
 
+/// What a [`Decoder`] knows that its cache and scratch do not hold.
+#[cfg(feature = "session")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    position: usize,
+    last_batch: usize,
+}
+
+#[cfg(feature = "session")]
+impl Progress {
+    /// Positions decoded so far.
+    pub(crate) const fn position(self) -> usize {
+        self.position
+    }
+}
+
 /// Runs a [`Model`] over a growing sequence.
 #[derive(Debug)]
 pub struct Decoder<'m, 'w, 's> {
@@ -87,6 +103,19 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     /// Positions the KV cache has room for.
     pub const fn context(&self) -> usize {
         self.cache.context()
+    }
+
+    /// How far it is: for another decoder on the same cache and scratch to go on from.
+    #[cfg(feature = "session")]
+    pub(crate) const fn progress(&self) -> Progress {
+        Progress { position: self.position, last_batch: self.last_batch }
+    }
+
+    /// Goes on where a decoder of the same model, options, cache and scratch was.
+    #[cfg(feature = "session")]
+    pub(crate) const fn resume(&mut self, progress: Progress) {
+        self.position = progress.position;
+        self.last_batch = progress.last_batch;
     }
 
     /// The model being run.

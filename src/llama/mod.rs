@@ -3,6 +3,7 @@
 
 mod attention;
 mod decoder;
+mod generation;
 mod kv_cache;
 mod load;
 mod memory;
@@ -12,7 +13,10 @@ mod pass;
 pub(crate) mod rope;
 mod sampler;
 
+#[cfg(feature = "session")]
+pub(crate) use decoder::Progress;
 pub use decoder::{Decoder, DecoderOptions};
+pub use generation::{Generation, Stop};
 pub use kv_cache::{KvCache, KvType};
 pub use memory::DecoderMemory;
 pub use model::{Layer, Model};

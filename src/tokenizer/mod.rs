@@ -18,6 +18,8 @@ use std::vec::Vec;
 
 use tokenizers::{DecoderWrapper, PreTokenizedString, PreTokenizer as _};
 
+#[cfg(any(feature = "std", feature = "session"))]
+use crate::checkpoint::ModelView;
 use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::tokenizer_json::Edges;
 pub use bpe::Special;
@@ -62,6 +64,19 @@ impl Tokenizer {
         let vocab = GgufVocab::read(gguf)?;
         let (built, ends) = vocab.build()?;
         Ok(Tokenizer::new(built, ends))
+    }
+
+    /// From whatever model was opened: [`Tokenizer::from_gguf`] or [`Tokenizer::from_hf_dir`].
+    ///
+    /// # Errors
+    /// As theirs.
+    #[cfg(any(feature = "std", feature = "session"))]
+    pub fn from_view(view: &ModelView<'_>) -> Result<Self, TokenizerError> {
+        match view {
+            ModelView::Gguf(gguf) => Tokenizer::from_gguf(gguf.first()),
+            #[cfg(feature = "safetensors")]
+            ModelView::Hf(dir) => Tokenizer::from_hf_dir(dir.path()),
+        }
     }
 
     /// The token that begins every text, if the model was trained with one.
@@ -150,7 +165,7 @@ impl Tokenizer {
     }
 
     /// A decoder that takes one id at a time and returns text as soon as it is whole characters.
-    pub fn stream(&self) -> TextStream<'_> {
+    pub fn stream(&self) -> TextStream<&Self> {
         TextStream::new(self)
     }
 }

@@ -1,5 +1,6 @@
 //! Text from ids as they come.
 
+use std::ops::Deref;
 use std::string::String;
 use std::vec::Vec;
 
@@ -10,16 +11,20 @@ const UNKNOWN: char = '\u{fffd}';
 
 /// Takes one id at a time and gives text as soon as it is whole characters. All of it together,
 /// with what [`TextStream::finish`] gives, is what [`Tokenizer::decode`] gives of all the ids.
-pub struct TextStream<'t> {
-    tokenizer: &'t Tokenizer,
+///
+/// `T` is a reference to the tokenizer, or what else leads to it: with an `Arc` the stream borrows
+/// nothing.
+pub struct TextStream<T> {
+    tokenizer: T,
     /// Ids whose text has not been given, or may yet change.
     ids: Vec<u32>,
     /// Bytes of their text that have been given.
     given: usize,
 }
 
-impl<'t> TextStream<'t> {
-    pub(super) fn new(tokenizer: &'t Tokenizer) -> Self {
+impl<T: Deref<Target = Tokenizer>> TextStream<T> {
+    /// A stream at the beginning of a text.
+    pub fn new(tokenizer: T) -> Self {
         TextStream { tokenizer, ids: Vec::new(), given: 0 }
     }
 

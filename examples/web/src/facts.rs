@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use xielu::checkpoint::gguf::Gguf;
+use xielu::Session;
+use xielu::checkpoint::ModelView;
 use xielu::kernels::{Activation, Isa};
-use xielu::llama::Model;
 
 /// The part of the axis that is drawn, and how finely.
 const X: (f32, f32) = (-4.0, 2.0);
 const POINTS: usize = 121;
 
-/// Name, shape, types, memory in bytes, and the activation of every layer at the points `x`.
-pub fn facts(
-    gguf: &Gguf<'_>,
-    model: &Model<'_, '_>,
-    file: usize,
-    working_memory: usize,
-    context: usize,
-) -> Value {
+/// Name, shape, types, memory in bytes, and the activation of every layer at the points `x`, of a
+/// file of `file` bytes.
+pub fn facts(session: &Session, file: usize) -> Value {
+    let ModelView::Gguf(view) = session.view();
+    let (gguf, model, context) = (view.first(), session.model(), session.context());
     let mut types = BTreeMap::<String, u64>::new();
     for tensor in gguf.tensors() {
         *types.entry(tensor.ggml_type.to_string()).or_default() += tensor.elements();
@@ -38,7 +35,7 @@ pub fn facts(
         "parameters": parameters,
         "types": types,
         "file": file,
-        "memory": working_memory,
+        "memory": session.memory(context).total(),
         "context": context,
         "trainedContext": config.context_length,
         "layerCount": config.num_layers,

@@ -1,17 +1,13 @@
 //! The decoder for a web page, as JavaScript calls it from a worker: `Loader` takes a file as it
-//! arrives, `Model` continues a prompt token by token.
-//!
-//! A module holds one model, whose memory is never given back: the worker that runs it goes as a
-//! whole. So the decoder may borrow from leaked boxes, and nothing here is unsafe.
+//! arrives, `Model` continues a prompt token by token. A module holds one model: the worker that
+//! runs it goes as a whole.
 #![forbid(unsafe_code)]
 
 mod facts;
-mod memory;
 mod model;
 
 use wasm_bindgen::prelude::*;
 
-use memory::reserve;
 use model::Model;
 
 /// The largest file: what one allocation of a 32-bit machine can be.
@@ -37,7 +33,12 @@ impl Loader {
                 "the file is too large: it has {size:.1} GiB, and a page can hold 2 GiB"
             )));
         }
-        Ok(Loader { bytes: reserve(size as usize, "the file")? })
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(size as usize).map_err(|_| {
+            let mib = size as usize >> 20;
+            JsError::new(&format!("there is no memory for the file, {mib} MiB"))
+        })?;
+        Ok(Loader { bytes })
     }
 
     /// The next bytes of the file, in order.
@@ -50,6 +51,6 @@ impl Loader {
     /// # Errors
     /// If it is no GGUF file, is cut short or damaged, or is of a kind that does not run.
     pub fn finish(self) -> Result<Model, JsError> {
-        Model::load(self.bytes.leak())
+        Model::load(self.bytes)
     }
 }

@@ -1,25 +1,22 @@
 //! A model, and the text it is writing.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use wasm_bindgen::prelude::*;
-use xielu::Backend;
-use xielu::checkpoint::Checkpoint as _;
-use xielu::checkpoint::gguf::Gguf;
-use xielu::llama::{
-    Decoder, DecoderMemory, DecoderOptions, KvCache, KvType, Layer, Model as Weights, Sampler,
-    SamplerOptions,
-};
+use xielu::Session;
+use xielu::checkpoint;
+use xielu::llama::{Generation, KvType, SamplerOptions};
+use xielu::session::{GenerateOptions, SessionOptions};
 use xielu::tokenizer::{TextStream, Tokenizer};
 
 use crate::facts::facts;
-use crate::memory::filled;
 
 /// Positions of the KV cache at most, where the model was trained for more.
 const MAX_CONTEXT: usize = 4096;
-/// Tokens of a prompt that go through the layers together, and hidden values held at a time.
-const OPTIONS: DecoderOptions = DecoderOptions { batch: 32, mlp_tile: usize::MAX };
-const KV_TYPE: KvType = KvType::F16;
+/// Tokens of a prompt that go through the layers together.
+const BATCH: usize = 32;
 /// As the command line's.
 const TOP_K: usize = 40;
 const TOP_P: f32 = 0.95;
@@ -27,41 +24,29 @@ const TOP_P: f32 = 0.95;
 /// A model in memory: text goes in by `start`, and comes out of `step`.
 #[wasm_bindgen]
 pub struct Model {
-    decoder: Decoder<'static, 'static, 'static>,
-    tokenizer: &'static Tokenizer,
+    session: Session,
     facts: String,
-    logits: &'static mut [f32],
-    sampler: Sampler,
-    stream: TextStream<'static>,
+    generation: Generation,
+    stream: TextStream<Arc<Tokenizer>>,
     /// Tokens of the prompt that the decoder has not seen.
     unread: VecDeque<u32>,
-    /// Tokens that may still be generated.
-    left: usize,
 }
 
 impl Model {
     /// A model of a file's bytes.
-    pub fn load(bytes: &'static [u8]) -> Result<Model, JsError> {
-        let gguf = Gguf::parse(bytes)?;
-        let config = gguf.config()?;
-        let layers = filled(Layer::EMPTY, config.num_layers, "the layers")?;
-        let weights: &Weights<'_, '_> = Box::leak(Box::new(Weights::load(&gguf, layers)?));
-        let tokenizer: &Tokenizer = Box::leak(Box::new(Tokenizer::from_gguf(&gguf)?));
-        let context = config.context_length.min(MAX_CONTEXT);
-        let memory = DecoderMemory::new(&config, &OPTIONS, context, KV_TYPE);
-        let cache = filled(0u8, memory.kv_cache, "the KV cache")?;
-        let scratch = Decoder::scratch_len(&config, &OPTIONS);
-        let scratch = filled(0f32, scratch, "intermediate values")?;
-        let cache = KvCache::new(&config, context, KV_TYPE, cache)?;
+    pub fn load(bytes: Vec<u8>) -> Result<Model, JsError> {
+        let file = bytes.len();
+        let options =
+            SessionOptions { batch: BATCH, kv_type: KvType::F16, ..SessionOptions::default() };
+        let mut session = Session::new(checkpoint::from_bytes(bytes)?, &options)?;
+        session.reserve(session.config().context_length.min(MAX_CONTEXT))?;
+        let tokenizer = session.tokenizer()?.clone();
         Ok(Model {
-            decoder: Decoder::new(weights, Backend::default(), OPTIONS, cache, scratch)?,
-            tokenizer,
-            facts: facts(&gguf, weights, bytes.len(), memory.total(), context).to_string(),
-            logits: filled(0f32, config.output_vocab_size, "the logits")?,
-            sampler: Sampler::new(SamplerOptions::default()),
-            stream: tokenizer.stream(),
+            facts: facts(&session, file).to_string(),
+            generation: GenerateOptions { limit: Some(0), ..Default::default() }.generation(),
+            stream: TextStream::new(tokenizer),
             unread: VecDeque::new(),
-            left: 0,
+            session,
         })
     }
 }
@@ -85,11 +70,12 @@ impl Model {
         temperature: f32,
         seed: u32,
     ) -> Result<String, JsError> {
-        let ids = self.tokenizer.encode_prompt(prompt)?;
+        let tokenizer = self.session.tokenizer()?.clone();
+        let ids = tokenizer.encode_prompt(prompt)?;
         if ids.is_empty() {
             return Err(JsError::new("the prompt is empty"));
         }
-        let (read, room) = (ids.len(), self.decoder.context());
+        let (read, room) = (ids.len(), self.session.context());
         if read.saturating_add(tokens) > room {
             return Err(JsError::new(&format!(
                 "the prompt has {read} tokens, and with {tokens} to generate that is more than \
@@ -100,12 +86,12 @@ impl Model {
             return Err(JsError::new("the temperature must be 0 or more"));
         }
         let (top_k, top_p, seed) = (TOP_K, TOP_P, u64::from(seed));
-        self.sampler = Sampler::new(SamplerOptions { temperature, top_k, top_p, seed });
-        self.stream = self.tokenizer.stream();
-        self.decoder.rewind(0);
-        let text = ids.iter().map(|&id| self.text(id)).collect();
+        let sampler = SamplerOptions { temperature, top_k, top_p, seed };
+        self.generation = GenerateOptions { limit: Some(tokens), sampler }.generation();
+        self.stream = TextStream::new(tokenizer);
+        self.session.reset();
+        let text = ids.iter().map(|&id| Ok(self.stream.push(id)?.unwrap_or_default())).collect();
         self.unread = ids.into();
-        self.left = tokens;
         text
     }
 
@@ -115,11 +101,10 @@ impl Model {
     /// # Errors
     /// Those of the decoder.
     pub fn read(&mut self) -> Result<usize, JsError> {
-        let n = self.unread.len().min(OPTIONS.batch);
+        let n = self.unread.len().min(BATCH);
         let batch: Vec<u32> = self.unread.drain(..n).collect();
         if n > 0 {
-            self.decoder.batch(&batch)?;
-            self.decoder.logits(self.logits)?;
+            self.session.read(&batch, |_| ControlFlow::Continue(()))?;
         }
         Ok(n)
     }
@@ -130,26 +115,14 @@ impl Model {
     /// # Errors
     /// Those of the decoder.
     pub fn step(&mut self) -> Result<Option<String>, JsError> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        let id = self.sampler.sample(self.logits)?;
-        if self.tokenizer.is_end(id) {
-            self.left = 0;
+        let Some(id) = self.session.next_token(&mut self.generation)? else {
             // The beginning of a character, perhaps.
             return Ok(self.stream.finish()?);
-        }
-        let mut text = self.text(id)?;
-        if self.left > 0 {
-            self.decoder.step(id, self.logits)?;
-        } else if let Some(rest) = self.stream.finish()? {
-            text += &rest;
+        };
+        let mut text = self.stream.push(id)?.unwrap_or_default();
+        if self.generation.stopped().is_some() {
+            text.extend(self.stream.finish()?);
         }
         Ok(Some(text))
-    }
-
-    fn text(&mut self, id: u32) -> Result<String, JsError> {
-        Ok(self.stream.push(id)?.unwrap_or_default())
     }
 }

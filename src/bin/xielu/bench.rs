@@ -5,9 +5,8 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use xielu::llama::Decoder;
 
-use crate::args::ModelArgs;
 use crate::interrupt;
-use crate::session::{Need, with_decoder};
+use crate::model::{ModelArgs, reserve};
 
 /// Measure tokens per second for prompts and for generation.
 ///
@@ -45,16 +44,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             bail!("{flag} is 0; give 1 or more");
         }
     }
-    let file = args.model.open()?;
-    let view = file.view()?;
-    interrupt::catch()?;
     let context = args.prompt.checked_add(args.n).context("--prompt and -n are too large")?;
-    let batch = args.batch.min(args.prompt);
-    let need = Need { context, batch, advice: "lower --prompt and -n" };
-    with_decoder(&view, file.path(), &args.model, &need, |decoder, config| {
-        let isa = args.model.compute.kernels()?.isa();
-        let threads = rayon::current_num_threads();
-        say!("{}, {isa}, {threads} threads, KV {:?}", file.path().display(), args.model.kv_type);
+    let mut session = args.model.session(args.batch.min(args.prompt))?;
+    interrupt::catch()?;
+    reserve(&mut session, context, "lower --prompt and -n")?;
+    let (config, isa) = (*session.config(), session.kernels().isa());
+    session.with_decoder(|decoder| {
+        let (path, threads) = (args.model.path().display(), rayon::current_num_threads());
+        say!("{path}, {isa}, {threads} threads, KV {:?}", args.model.kv_type);
         say!("{:<10} {:>7} {:>12} {:>12} {:>12}", "", "tokens", "tokens/s", "slowest", "fastest");
         let prompt = fill(args.prompt, config.vocab_size);
         let mut logits = vec![0.0; config.output_vocab_size];
@@ -69,7 +66,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             next.iter().try_for_each(|&id| Ok(decoder.step(id, &mut logits)?))
         })?;
         print_row("generation", args.n, rates)
-    })
+    })?
 }
 
 /// `n` token ids that differ.

@@ -1,22 +1,20 @@
 //! `xielu generate`: continue a prompt.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{IsTerminal as _, Write as _, stdout};
+use std::io::{IsTerminal as _, Stdout, Write as _, stdout};
+use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use xielu::checkpoint::Checkpoint;
-use xielu::llama::{Decoder, Sampler};
-use xielu::tokenizer::Tokenizer;
-use xielu::{Config, escaped_lines};
+use anyhow::bail;
+use indicatif::HumanBytes;
+use xielu::session::{DefaultContext, GenerateOptions};
+use xielu::tokenizer::{TextStream, Tokenizer};
+use xielu::{Session, escaped_lines};
 
-use crate::args::ModelArgs;
 use crate::interrupt;
-use crate::model::ReadsText as _;
-use crate::room::default_context;
+use crate::model::{ModelArgs, reserve};
 use crate::sampling::SamplingArgs;
-use crate::session::{self, Need, with_decoder};
 use crate::text;
 
 /// Prompt tokens that go through the layers together.
@@ -72,9 +70,6 @@ struct PromptArgs {
     prompt_file: Option<std::path::PathBuf>,
 }
 
-/// Tokens that the default context has room for at least, where no number is given.
-const LEAST_TOKENS: usize = 64;
-
 /// The most tokens to generate; `None` without a limit.
 #[derive(Clone, Copy, Debug)]
 struct Limit(Option<usize>);
@@ -118,63 +113,37 @@ impl Seed {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let file = args.model.open()?;
-    let view = file.view()?;
-    let config = view
-        .checkpoint()
-        .config()
-        .with_context(|| format!("cannot run {}", file.path().display()))?;
-    let tokenizer = view.tokenizer()?;
-    let prompt = prompt_ids(&args.prompt, &tokenizer)?;
-    let sampler = Sampler::new(args.sampling.options(&view, args.seed.get())?);
-    let context = context(args, view.checkpoint(), &config, prompt.len())?;
-    let need = Need { context, batch: BATCH, advice: "lower --context" };
+    let mut session = args.model.session(BATCH)?;
+    let prompt = prompt_ids(&args.prompt, &session)?;
+    let options = GenerateOptions {
+        limit: args.n.and_then(|limit| limit.0),
+        sampler: args.sampling.options(session.view(), args.seed.get())?,
+    };
+    let context = context(args, &session, prompt.len(), &options)?;
     interrupt::catch()?;
-    with_decoder(&view, file.path(), &args.model, &need, |decoder, config| {
-        let trained = config.context_length;
-        if context > trained {
-            tell!("warning: the model was trained for a context of {trained}, not {context}");
-        }
-        let limit = args.n.and_then(|limit| limit.0);
-        let mut stream = tokenizer.stream();
-        let mut out = stdout();
-        // A terminal gets no control characters; a file gets the text as it is.
-        let terminal = out.is_terminal();
-        let mut write = |text: Option<String>| -> anyhow::Result<()> {
-            let Some(text) = text else { return Ok(()) };
-            match terminal {
-                true => write!(out, "{}", escaped_lines(&text))?,
-                false => out.write_all(text.as_bytes())?,
-            }
-            Ok(out.flush()?)
-        };
-        let mut print = |id: u32| match args.ids {
-            true => write(Some(format!("{id} "))),
-            false => write(stream.push(id)?),
-        };
-        if !args.ids {
-            prompt.iter().try_for_each(|&id| print(id))?;
-        }
-        let speed = generate(
-            limit,
-            decoder,
-            config.output_vocab_size,
-            sampler,
-            &tokenizer,
-            &prompt,
-            &mut print,
-        );
-        // What was printed ends, whatever ended it.
-        write(stream.finish()?)?;
-        say!("");
-        let speed = speed?;
-        let isa = args.model.compute.kernels()?.isa();
-        tell!("{speed}; {isa}, {} threads", rayon::current_num_threads());
-        interrupt::check()
-    })
+    reserve(&mut session, context, "lower --context")?;
+    let trained = session.config().context_length;
+    if context > trained {
+        tell!("warning: the model was trained for a context of {trained}, not {context}");
+    }
+    let tokenizer = session.tokenizer()?.clone();
+    let mut printer = Printer::new(&tokenizer, args.ids);
+    if !args.ids {
+        prompt.iter().try_for_each(|&id| printer.print(id))?;
+    }
+    let speed = generate(&mut session, &prompt, &options, &mut printer);
+    // What was printed ends, whatever ended it.
+    printer.finish()?;
+    say!("");
+    let speed = speed?;
+    let isa = session.kernels().isa();
+    tell!("{speed}; {isa}, {} threads", rayon::current_num_threads());
+    interrupt::check()
 }
 
-fn prompt_ids(args: &PromptArgs, tokenizer: &Tokenizer) -> anyhow::Result<Vec<u32>> {
+fn prompt_ids(args: &PromptArgs, session: &Session) -> anyhow::Result<Vec<u32>> {
+    // A model that cannot read text says so first.
+    session.tokenizer()?;
     let text = match (&args.prompt, &args.prompt_file) {
         (Some(text), _) => text.clone(),
         (None, Some(file)) => text::read(file, "prompt")?,
@@ -182,38 +151,74 @@ fn prompt_ids(args: &PromptArgs, tokenizer: &Tokenizer) -> anyhow::Result<Vec<u3
             bail!("no prompt; give --prompt TEXT, or --prompt-file FILE (`-` is standard input)")
         }
     };
-    let ids = tokenizer.encode_prompt(&text)?;
-    if ids.is_empty() {
-        bail!("the prompt is empty, and this model begins no text by itself; give it some text");
-    }
-    Ok(ids)
+    Ok(session.prompt_ids(&text)?)
 }
 
 /// Positions of the KV cache; everything asked for must fit.
 fn context(
     args: &Args,
-    checkpoint: &dyn Checkpoint<'_>,
-    config: &Config,
+    session: &Session,
     prompt: usize,
+    options: &GenerateOptions,
 ) -> anyhow::Result<usize> {
     if args.context == Some(0) {
         bail!("--context is 0; give 1 or more");
     }
-    // Without a number there is to be room for something.
-    let n = args.n.and_then(|limit| limit.0).unwrap_or(1);
-    let needed = prompt.saturating_add(n);
-    let wished = needed.max(prompt.saturating_add(LEAST_TOKENS));
     let context = args.context.unwrap_or_else(|| {
-        let options = session::options(&args.model, BATCH);
-        default_context(checkpoint, config, &options, args.model.kv_type.into(), wished)
+        let DefaultContext { positions, wanted } = session.context_for(prompt, options);
+        if positions < wanted {
+            let bytes = HumanBytes(session.memory(positions).total() as u64);
+            tell!(
+                "note: the context is {positions} tokens of {wanted}, which take {bytes}; \
+                 --context N sets another"
+            );
+        }
+        positions
     });
-    if needed > context {
-        bail!(
-            "context full: a prompt of {prompt} tokens and {n} to generate need {needed} positions \
-             and there are {context}; lower -n, shorten the prompt or raise --context"
-        );
+    if let Err(e) = options.check(prompt, context) {
+        bail!("{e}; lower -n, shorten the prompt or raise --context");
     }
     Ok(context)
+}
+
+/// Writes tokens to standard output.
+struct Printer<'t> {
+    stream: TextStream<&'t Tokenizer>,
+    ids: bool,
+    out: Stdout,
+    /// A terminal gets no control characters; a file gets the text as it is.
+    terminal: bool,
+}
+
+impl<'t> Printer<'t> {
+    fn new(tokenizer: &'t Tokenizer, ids: bool) -> Self {
+        let out = stdout();
+        Printer { stream: tokenizer.stream(), ids, terminal: out.is_terminal(), out }
+    }
+
+    fn print(&mut self, id: u32) -> anyhow::Result<()> {
+        match self.ids {
+            true => self.write(Some(format!("{id} "))),
+            false => {
+                let text = self.stream.push(id)?;
+                self.write(text)
+            }
+        }
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        let text = self.stream.finish()?;
+        self.write(text)
+    }
+
+    fn write(&mut self, text: Option<String>) -> anyhow::Result<()> {
+        let Some(text) = text else { return Ok(()) };
+        match self.terminal {
+            true => write!(self.out, "{}", escaped_lines(&text))?,
+            false => self.out.write_all(text.as_bytes())?,
+        }
+        Ok(self.out.flush()?)
+    }
 }
 
 /// What took how long.
@@ -236,40 +241,24 @@ impl std::fmt::Display for Speed {
     }
 }
 
-/// Generates at most `limit` tokens; without a limit until the context is full.
+/// Reads the prompt, generates and prints.
 fn generate(
-    limit: Option<usize>,
-    decoder: &mut Decoder<'_, '_, '_>,
-    vocab_size: usize,
-    mut sampler: Sampler,
-    tokenizer: &Tokenizer,
+    session: &mut Session,
     prompt: &[u32],
-    print: &mut impl FnMut(u32) -> anyhow::Result<()>,
+    options: &GenerateOptions,
+    printer: &mut Printer<'_>,
 ) -> anyhow::Result<Speed> {
-    let mut logits = vec![0.0; vocab_size];
     let start = Instant::now();
-    for batch in prompt.chunks(BATCH) {
-        interrupt::check()?;
-        decoder.batch(batch)?;
-    }
-    decoder.logits(&mut logits)?;
+    session.read(prompt, |_| interrupt::go_on())?;
+    interrupt::check()?;
     let prompt_time = start.elapsed();
     let start = Instant::now();
-    let mut generated = 0;
-    let more = |generated| limit.is_none_or(|limit| generated < limit);
-    while more(generated) && !interrupt::requested() {
-        let id = sampler.sample(&logits)?;
-        generated += 1;
-        if tokenizer.is_end(id) {
-            break;
-        }
-        print(id)?;
-        if decoder.position() == decoder.context() {
-            break;
-        }
-        if more(generated) {
-            decoder.step(id, &mut logits)?;
-        }
-    }
-    Ok(Speed { prompt: (prompt.len(), prompt_time), generated: (generated, start.elapsed()) })
+    let mut printed = Ok(());
+    let generated = session.write(options, |id| {
+        printed = printer.print(id);
+        if printed.is_err() { ControlFlow::Break(()) } else { interrupt::go_on() }
+    })?;
+    printed?;
+    let generated = (generated.tokens, start.elapsed());
+    Ok(Speed { prompt: (prompt.len(), prompt_time), generated })
 }

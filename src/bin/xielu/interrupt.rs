@@ -1,5 +1,6 @@
 //! Ctrl-C: a flag that loops look at, so that they stop between two steps and clean up.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
@@ -19,6 +20,11 @@ pub fn catch() -> anyhow::Result<()> {
 /// Whether Ctrl-C was pressed since [`catch`].
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
+}
+
+/// Whether a loop that looks at it may go on.
+pub fn go_on() -> ControlFlow<()> {
+    if requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// An error if Ctrl-C was pressed.

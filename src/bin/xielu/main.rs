@@ -29,15 +29,12 @@ mod drawing;
 mod generate;
 mod inspect;
 mod interrupt;
-mod machine;
 mod model;
 mod perplexity;
 mod quantize;
 mod report;
-mod room;
 mod sampling;
 mod selftest;
-mod session;
 mod terminal;
 mod text;
 #[cfg(feature = "train")]

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use xielu::checkpoint::{ModelView, Sampling};
 use xielu::llama::SamplerOptions;
+use xielu::session::recommended_sampling;
 
 /// Without a choice the likeliest token is taken, whatever the model's files recommend: the same
 /// tokens each time, which can be compared.
@@ -23,19 +24,20 @@ pub struct SamplingArgs {
     model_sampling: bool,
 }
 
-/// What transformers takes where a model's files leave a value out.
-const LEFT_OUT: (f32, u32, f32) = (1.0, 50, 1.0);
+/// Where neither the user nor the model's files say anything.
+const DEFAULT: SamplerOptions =
+    SamplerOptions { temperature: 0.0, top_k: 40, top_p: 0.95, seed: 0 };
 
 impl SamplingArgs {
     /// The sampler's options, checked.
     pub fn options(&self, view: &ModelView<'_>, seed: u64) -> anyhow::Result<SamplerOptions> {
-        let (temp, top_k, top_p) = match self.model_sampling {
-            true => recommended(&sampling(view)?)?,
-            false => (0.0, 40, 0.95),
+        let otherwise = match self.model_sampling {
+            true => recommended(&recommended_sampling(view)?)?,
+            false => DEFAULT,
         };
-        let temperature = self.temp.unwrap_or(temp);
-        let top_k = self.top_k.unwrap_or(top_k);
-        let top_p = self.top_p.unwrap_or(top_p);
+        let temperature = self.temp.unwrap_or(otherwise.temperature);
+        let top_k = self.top_k.unwrap_or(otherwise.top_k);
+        let top_p = self.top_p.unwrap_or(otherwise.top_p);
         if !(temperature >= 0.0 && temperature.is_finite()) {
             bail!("--temp {temperature} is not a temperature; give 0 or more");
         }
@@ -47,7 +49,7 @@ impl SamplingArgs {
 }
 
 /// What a model's files recommend; says what of it this sampler cannot do.
-fn recommended(model: &Sampling) -> anyhow::Result<(f32, usize, f32)> {
+fn recommended(model: &Sampling) -> anyhow::Result<SamplerOptions> {
     if model.is_empty() {
         bail!("the model's files recommend no sampling; give --temp instead of --model-sampling");
     }
@@ -59,15 +61,5 @@ fn recommended(model: &Sampling) -> anyhow::Result<(f32, usize, f32)> {
         let without = without.join(" and ");
         tell!("note: the model's files recommend {without} too, which this sampler does not have");
     }
-    let (temp, top_k, top_p) = LEFT_OUT;
-    let top_k = model.top_k.unwrap_or(top_k) as usize;
-    Ok((model.temperature.unwrap_or(temp), top_k, model.top_p.unwrap_or(top_p)))
-}
-
-/// What the files of a model say about sampling.
-pub fn sampling(view: &ModelView<'_>) -> anyhow::Result<Sampling> {
-    Ok(match view {
-        ModelView::Hf(dir) => dir.sampling()?,
-        ModelView::Gguf(gguf) => Sampling::from_gguf(gguf.first())?,
-    })
+    Ok(SamplerOptions::recommended(model))
 }

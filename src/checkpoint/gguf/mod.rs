@@ -28,7 +28,7 @@ mod model;
 mod neutral;
 mod parse;
 mod split;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "session"))]
 mod split_name;
 mod tensor;
 mod typed;
@@ -44,7 +44,7 @@ pub use error::{GgufError, GgufErrorKind};
 pub use ggml_type::GgmlType;
 pub use metadata::Metadata;
 pub use split::{SplitError, SplitGguf};
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "session"))]
 pub use split_name::SplitName;
 pub use tensor::{TensorInfo, Tensors};
 pub use value::{Value, ValueType};

@@ -11,12 +11,12 @@ use std::io::{BufWriter, Write, stdout};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use xielu::checkpoint::AtomicFile;
+use xielu::checkpoint::{AtomicFile, ModelFile, ModelView};
 use xielu::config::RopeScaling;
 use xielu::{Config, escaped};
 
 use crate::drawing::fixed;
-use crate::model::{FileArgs, ModelFile, ModelView};
+use crate::model::FileArgs;
 use crate::terminal::Escaping;
 use alphas::LayerAlphas;
 use memory::MemoryArgs;

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use xielu::checkpoint::{Checkpoint as _, Role};
+use xielu::checkpoint::{Checkpoint as _, ModelView, Role};
 use xielu::escaped;
-
-use crate::model::ModelView;
 
 /// What one line of the list says.
 struct Listed {

@@ -2,11 +2,9 @@
 
 use std::io::Write;
 
-use xielu::checkpoint::Sampling;
 use xielu::checkpoint::gguf::Gguf;
-
-use crate::model::ModelView;
-use crate::sampling::sampling;
+use xielu::checkpoint::{ModelView, Sampling};
+use xielu::session::recommended_sampling;
 
 /// Prints what there is; a model for plain text may have nothing.
 pub fn print(out: &mut impl Write, view: &ModelView<'_>) -> anyhow::Result<()> {
@@ -16,10 +14,10 @@ pub fn print(out: &mut impl Write, view: &ModelView<'_>) -> anyhow::Result<()> {
         Ok(names) => rows.push(("chat templates", names.join(", "))),
         Err(e) => rows.push(("chat templates", format!("cannot be read: {e:#}"))),
     }
-    match sampling(view) {
+    match recommended_sampling(view) {
         Ok(sampling) if sampling.is_empty() => {}
         Ok(sampling) => rows.push(("sampling", shown(&sampling))),
-        Err(e) => rows.push(("sampling", format!("cannot be read: {e:#}"))),
+        Err(e) => rows.push(("sampling", format!("cannot be read: {e}"))),
     }
     if !rows.is_empty() {
         writeln!(out, "\nText")?;

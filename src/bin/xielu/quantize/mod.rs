@@ -4,11 +4,11 @@ mod report;
 mod summary;
 mod types;
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use xielu::checkpoint::ModelView;
 use xielu::checkpoint::gguf::SplitName;
 use xielu::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
 use xielu::convert::{
@@ -17,7 +17,7 @@ use xielu::convert::{
 
 use crate::args::ComputeArgs;
 use crate::interrupt;
-use crate::model::{FileArgs, ModelView};
+use crate::model::FileArgs;
 use types::TypeArgs;
 
 /// Write a model as a GGUF file with other types.
@@ -79,7 +79,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         args.compute.start_threads()?;
         let file = args.file.open(&args.input)?;
         interrupt::catch()?;
-        return report::run(&args.report, &args.compute, &file, &file.view()?);
+        return report::run(&args.report, &args.compute, file.into());
     };
     if args.report.text.is_some() {
         bail!("--text goes with --report and without an output");
@@ -178,7 +178,7 @@ fn convert(
         bar.set_length(p.total);
         bar.set_position(p.done);
         bar.set_message(p.tensor.to_owned());
-        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        interrupt::go_on()
     };
     let reports = match view {
         ModelView::Gguf(gguf) => convert_gguf(gguf.split(), output, types, progress),

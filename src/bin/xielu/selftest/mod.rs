@@ -7,15 +7,16 @@ mod rough;
 mod weights;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use xielu::checkpoint::ModelFile;
 use xielu::kernels::{Isa, Kernels};
-use xielu::llama::argmax;
-use xielu::{Backend, Serial};
+use xielu::llama::{KvType, argmax};
+use xielu::session::SessionOptions;
 
-use crate::args::{ComputeArgs, KvArg, ModelArgs};
-use crate::model::{FileArgs, ModelFile};
-use crate::session::{Need, with_decoder_on};
+use crate::args::ComputeArgs;
+use crate::model::{FileArgs, load, reserve};
 
 /// Check the kernels of this machine, and a model if one is given.
 ///
@@ -57,7 +58,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         match args.file.open(path) {
             Ok(file) => {
                 checks.extend(weights::checks(&file));
-                checks.push((greedy, greedy_run(&file, kernels)));
+                checks.push((greedy, greedy_run(&file.into(), kernels)));
             }
             Err(e) => checks.push((greedy, Err(e.into()))),
         }
@@ -79,22 +80,26 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn greedy_run(file: &ModelFile, kernels: Kernels) -> anyhow::Result<String> {
-    let path = file.path();
-    let view = file.view()?;
-    let need = Need { context: TOKENS, batch: 1, advice: "end other programs" };
+fn greedy_run(file: &Arc<ModelFile>, kernels: Kernels) -> anyhow::Result<String> {
     let greedy = |kernels| {
-        let args = ModelArgs::plain(path, KvArg::F32);
-        let backend = Backend::new(kernels, &Serial);
-        with_decoder_on(backend, &view, path, &args, &need, |decoder, config| {
-            let mut logits = vec![0.0; config.output_vocab_size];
+        let options = SessionOptions {
+            batch: 1,
+            kv_type: KvType::F32,
+            threads: Some(1),
+            kernels,
+            ..SessionOptions::default()
+        };
+        let mut session = load(file.clone(), &options)?;
+        reserve(&mut session, TOKENS, "end other programs")?;
+        let mut logits = vec![0.0; session.config().output_vocab_size];
+        session.with_decoder(|decoder| {
             let mut ids = vec![0];
             for position in 0..TOKENS {
                 decoder.step(ids[position], &mut logits)?;
                 ids.push(argmax(&logits).context("no token is the likeliest")?);
             }
-            Ok(ids)
-        })
+            Ok::<_, anyhow::Error>(ids)
+        })?
     };
     let (ids, scalar) = (greedy(kernels)?, greedy(Kernels::scalar())?);
     if ids != scalar {

@@ -2,11 +2,10 @@
 
 use anyhow::{Context as _, bail};
 use rayon::prelude::*;
-use xielu::checkpoint::{Role, Tensor};
+use xielu::checkpoint::{ModelFile, ModelView, Role, Tensor};
 use xielu::kernels::Blocks;
 
 use super::Check;
-use crate::model::{ModelFile, ModelView};
 
 /// Damaged rows that are named, at most.
 const NAMED: usize = 8;

@@ -3,19 +3,21 @@
 mod mlp;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use xielu::checkpoint::{LayerRole, Role};
+use xielu::checkpoint::{self, LayerRole, ModelFile, ModelView, Role};
 use xielu::convert::{Output, TensorReport, Types};
 use xielu::kernels::DType;
-use xielu::{Backend, Config};
+use xielu::session::{PerplexityOptions, SessionOptions};
+use xielu::{Backend, Session};
 
 use super::types::RECIPES;
 use super::{convert_or_explain, summary};
-use crate::args::{ComputeArgs, KvArg, ModelArgs};
-use crate::model::{ModelFile, ModelView, ReadsText as _};
-use crate::perplexity::{read_windows, score_windows};
-use crate::session::{Need, with_decoder_on};
+use crate::args::ComputeArgs;
+use crate::interrupt;
+use crate::model::{advised, load, reserve};
+use crate::perplexity::{ADVICE, read_windows};
 
 /// What to measure on.
 #[derive(Debug, clap::Args)]
@@ -40,29 +42,32 @@ const TYPES: [(&str, DType); 5] = [
     ("q4_0", DType::Q4_0),
 ];
 
-/// A model to measure, and on what.
+/// What models are measured on.
 struct Measure<'a> {
     backend: Backend<'static>,
     windows: &'a [Vec<u32>],
     folder: &'a Path,
 }
 
-pub fn run(
-    args: &ReportArgs,
-    compute: &ComputeArgs,
-    file: &ModelFile,
-    view: &ModelView<'_>,
-) -> anyhow::Result<()> {
+pub fn run(args: &ReportArgs, compute: &ComputeArgs, file: Arc<ModelFile>) -> anyhow::Result<()> {
     let text = args.text.as_deref().context("--report needs a text; give --text FILE")?;
-    let windows = read_windows(text, &view.tokenizer()?, args.window, args.windows)?;
+    let path = file.path().to_owned();
     let folder = tempfile::tempdir().context("there is no temporary folder to work in")?;
-    let measure = Measure { backend: compute.backend()?, windows: &windows, folder: folder.path() };
-    let config = view.checkpoint().config()?;
+    let backend = compute.backend()?;
+    let mut source = session(file, args.window, &backend)?;
+    let options = PerplexityOptions {
+        window: args.window,
+        windows: args.windows,
+        ..PerplexityOptions::default()
+    };
+    let windows = read_windows(text, source.tokenizer()?, &options)?;
+    let measure = Measure { backend, windows: &windows, folder: folder.path() };
 
-    let (truth, inputs) = measure.source(file.path(), view, &config)?;
+    let (truth, inputs) = measure.source(&mut source)?;
     let tokens = windows.first().map_or(0, Vec::len);
-    say!("{}, {tokens} tokens of {}\n", file.path().display(), text.display());
-    mlp::print(&measure.backend, view.checkpoint(), &config, &inputs)?;
+    say!("{}, {tokens} tokens of {}\n", path.display(), text.display());
+    let view = source.view();
+    mlp::print(&measure.backend, view.checkpoint(), source.config(), &inputs)?;
     drop(inputs);
 
     let (count, predictions) = (windows.len(), truth.len());
@@ -70,6 +75,18 @@ pub fn run(
     measure.compare(view, &truth, &everything())?;
     say!("\none part in q4_k, the others as in the source");
     measure.compare(view, &truth, &one_part(view)?)
+}
+
+/// A model that is measured in windows of so many tokens.
+fn session(
+    file: impl Into<Arc<ModelFile>>,
+    window: usize,
+    backend: &Backend<'_>,
+) -> anyhow::Result<Session> {
+    // That of `Session::score`; one more where a window is odd.
+    let batch = window.div_ceil(2);
+    let options = SessionOptions { batch, kernels: backend.kernels, ..SessionOptions::default() };
+    load(file, &options)
 }
 
 /// Every type and recipe for the whole model, most bits first.
@@ -115,41 +132,25 @@ fn one_part(view: &ModelView<'_>) -> anyhow::Result<Vec<(String, Types)>> {
 
 impl Measure<'_> {
     /// `-ln p` of every prediction of the source, and the inputs of its MLPs in the first window.
-    fn source(
-        &self,
-        path: &Path,
-        view: &ModelView<'_>,
-        config: &Config,
-    ) -> anyhow::Result<(Vec<f64>, Vec<Vec<f32>>)> {
+    fn source(&self, session: &mut Session) -> anyhow::Result<(Vec<f64>, Vec<Vec<f32>>)> {
         let first = self.windows.first().context("the text is empty")?;
-        let mut inputs = Vec::new();
-        let truth = self.scores(path, view, |decoder| {
-            inputs = mlp::inputs(decoder, config, first)?;
-            Ok(())
-        })?;
-        Ok((truth, inputs))
+        reserve(session, first.len(), ADVICE)?;
+        let config = *session.config();
+        let inputs = session.with_decoder(|decoder| mlp::inputs(decoder, &config, first))??;
+        Ok((self.scores(session)?, inputs))
     }
 
-    /// `-ln p` of every prediction, after `before`.
-    fn scores(
-        &self,
-        path: &Path,
-        view: &ModelView<'_>,
-        before: impl FnOnce(&mut xielu::llama::Decoder<'_, '_, '_>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<Vec<f64>> {
+    /// `-ln p` of every prediction.
+    fn scores(&self, session: &mut Session) -> anyhow::Result<Vec<f64>> {
         let window = self.windows.first().map_or(0, Vec::len);
-        let args = ModelArgs::plain(path, KvArg::F16);
-        // The batch that `score_windows` uses; one more where a window is odd.
-        let batch = window.div_ceil(2);
-        let need = Need { context: window, batch, advice: "lower --window" };
-        with_decoder_on(self.backend, view, path, &args, &need, |decoder, config| {
-            before(decoder)?;
-            let mut scores = Vec::new();
-            score_windows(decoder, config.output_vocab_size, self.windows, window / 2, |nlls| {
-                scores.extend_from_slice(nlls);
-            })?;
-            Ok(scores)
-        })
+        let mut scores = Vec::new();
+        let scored = session.score(self.windows, window / 2, |nlls| {
+            scores.extend_from_slice(nlls);
+            interrupt::go_on()
+        });
+        scored.map_err(|e| advised(e, ADVICE))?;
+        interrupt::check()?;
+        Ok(scores)
     }
 
     /// Converts the model to each of `candidates` and prints what that costs in perplexity.
@@ -173,8 +174,10 @@ impl Measure<'_> {
         say!("{:<20} {:>12} {:>12} {:>10.4}", "source", "", "", mean(truth).exp());
         for (name, types) in candidates {
             let reports = convert_or_explain(view, Output::from(&path), types, None)?;
-            let candidate = ModelFile::open(&path)?;
-            let scores = self.scores(&path, &candidate.view()?, |_| Ok(()))?;
+            let window = self.windows.first().map_or(0, Vec::len);
+            let mut candidate = session(checkpoint::open(&path)?, window, &self.backend)?;
+            reserve(&mut candidate, window, ADVICE)?;
+            let scores = self.scores(&mut candidate)?;
             let mark = if reports.iter().any(|r| r.wanted != r.to) { "*" } else { "" };
             for note in summary::fallbacks(&reports) {
                 if !notes.contains(&note) {

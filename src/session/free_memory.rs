@@ -1,9 +1,11 @@
 //! How much memory this process may still take.
 
+use std::fs;
 use std::path::Path;
+use std::vec::Vec;
 
 /// Bytes that are free, or can be made so: of the machine, and of the control groups the process
-/// is in (containers). `None` where the system does not say.
+/// is in (containers). `None` where the system does not say: only Linux does.
 pub fn free_memory() -> Option<u64> {
     free_below(Path::new("/"))
 }
@@ -16,7 +18,7 @@ fn free_below(root: &Path) -> Option<u64> {
 
 /// What can be had without swapping, and the swap that is left. See proc_meminfo(5).
 fn meminfo(root: &Path) -> Option<u64> {
-    let text = std::fs::read_to_string(root.join("proc/meminfo")).ok()?;
+    let text = fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let kilobytes = |name: &str| -> Option<u64> {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         line.split_whitespace().next()?.parse().ok()
@@ -49,7 +51,7 @@ const V1: Files = Files {
 
 /// What each limited group above the process leaves.
 fn control_groups(root: &Path) -> Vec<u64> {
-    let text = std::fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let text = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     let mut free = Vec::new();
     for line in text.lines() {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -70,12 +72,11 @@ fn control_groups(root: &Path) -> Vec<u64> {
 }
 
 fn left(files: &Files, group: &Path) -> Option<u64> {
-    let number = |name| -> Option<u64> {
-        std::fs::read_to_string(group.join(name)).ok()?.trim().parse().ok()
-    };
+    let number =
+        |name| -> Option<u64> { fs::read_to_string(group.join(name)).ok()?.trim().parse().ok() };
     // A group without a limit says "max", which is no number.
     let (limit, used) = (number(files.limit)?, number(files.used)?);
-    let stat = std::fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
+    let stat = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
     let droppable = stat.lines().find_map(|line| {
         let (name, bytes) = line.split_once(' ')?;
         (name == files.droppable).then(|| bytes.parse::<u64>().ok())?
@@ -91,8 +92,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = root.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
         }
         root
     }

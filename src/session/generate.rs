@@ -1,0 +1,200 @@
+//! Generating: a prompt in, text or tokens out as they come.
+
+use std::ops::ControlFlow;
+use std::vec::Vec;
+
+use super::{DefaultContext, Session, SessionError};
+use crate::checkpoint::{ModelView, Sampling};
+use crate::llama::{Generation, Sampler, SamplerOptions, Stop};
+use crate::tokenizer::TextStream;
+
+/// Tokens that a context chosen by default has room for at least, where no limit is given.
+const LEAST_TOKENS: usize = 64;
+
+/// What to generate.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct GenerateOptions {
+    /// Tokens at most; when `None`, until the text ends or the context is full.
+    pub limit: Option<usize>,
+    /// How tokens are drawn: greedily by default.
+    pub sampler: SamplerOptions,
+}
+
+impl GenerateOptions {
+    /// A generation as these options say, at its beginning.
+    pub fn generation(&self) -> Generation {
+        Generation::new(Sampler::new(self.sampler), self.limit.unwrap_or(usize::MAX))
+    }
+
+    /// Whether a prompt of so many tokens and what is to be generated (one token at least, without
+    /// a limit) fit into `context` positions.
+    ///
+    /// # Errors
+    /// [`SessionError::ContextFull`].
+    pub fn check(&self, prompt: usize, context: usize) -> Result<(), SessionError> {
+        let tokens = self.limit.unwrap_or(1);
+        if prompt.saturating_add(tokens) > context {
+            return Err(SessionError::ContextFull { prompt, tokens, context });
+        }
+        Ok(())
+    }
+}
+
+/// What was generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// Tokens that were drawn, with the one that ended the text.
+    pub tokens: usize,
+    /// Why there are no more; `None` if the caller stopped.
+    pub stop: Option<Stop>,
+}
+
+/// How a model's authors sample: its `generation_config.json`, or the keys `general.sampling.*` of
+/// a GGUF file.
+///
+/// # Errors
+/// If a file cannot be read, or a value is out of its range.
+pub fn recommended_sampling(view: &ModelView<'_>) -> Result<Sampling, SessionError> {
+    match view {
+        ModelView::Gguf(gguf) => Ok(Sampling::from_gguf(gguf.first())?),
+        #[cfg(feature = "safetensors")]
+        ModelView::Hf(dir) => dir.sampling().map_err(SessionError::Directory),
+    }
+}
+
+impl Session {
+    /// The ids of a prompt, with what the tokenizer puts around every text; special tokens in it
+    /// are recognised.
+    ///
+    /// # Errors
+    /// [`SessionError::EmptyPrompt`], [`SessionError::NoText`], [`SessionError::Text`].
+    pub fn prompt_ids(&self, prompt: &str) -> Result<Vec<u32>, SessionError> {
+        let ids = self.tokenizer()?.encode_prompt(prompt)?;
+        if ids.is_empty() { Err(SessionError::EmptyPrompt) } else { Ok(ids) }
+    }
+
+    /// Begins a text with `prompt` and continues it. `on_text` gets what is generated, whole
+    /// characters at a time, and may stop it.
+    ///
+    /// # Errors
+    /// [`SessionError`]; what was generated before is given.
+    pub fn generate(
+        &mut self,
+        prompt: &str,
+        options: &GenerateOptions,
+        mut on_text: impl FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Generated, SessionError> {
+        let ids = self.prompt_ids(prompt)?;
+        self.begin(ids.len(), options)?;
+        self.read(&ids, |_| ControlFlow::Continue(()))?;
+        let tokenizer = self.tokenizer()?.clone();
+        let mut stream = TextStream::new(&*tokenizer);
+        // What a token is as text may depend on those before it.
+        ids.iter().try_for_each(|&id| stream.push(id).map(|_| ()))?;
+        let mut failed = None;
+        let generated = self.write(options, |id| match stream.push(id) {
+            Ok(text) => text.map_or(ControlFlow::Continue(()), |text| on_text(&text)),
+            Err(e) => {
+                failed = Some(e);
+                ControlFlow::Break(())
+            }
+        })?;
+        if let Some(e) = failed {
+            return Err(e.into());
+        }
+        if let Some(rest) = stream.finish()? {
+            // It is the last, whatever comes back.
+            let _ = on_text(&rest);
+        }
+        Ok(generated)
+    }
+
+    /// Begins a text: forgets the one before, and sees to it that there is room for `prompt`
+    /// tokens and those to generate.
+    ///
+    /// # Errors
+    /// [`SessionError::ContextFull`] if there is not, [`SessionError::Memory`].
+    pub fn begin(&mut self, prompt: usize, options: &GenerateOptions) -> Result<(), SessionError> {
+        self.reset();
+        let grows = self.options.context.is_none();
+        if self.context() > 0 && (!grows || options.check(prompt, self.context()).is_ok()) {
+            return options.check(prompt, self.context());
+        }
+        let context = self.options.context;
+        let context = context.unwrap_or_else(|| self.context_for(prompt, options).positions);
+        options.check(prompt, context)?;
+        self.reserve(context)
+    }
+
+    /// The default context for a prompt of so many tokens and those to generate; without a limit
+    /// there is to be room for some.
+    pub fn context_for(&self, prompt: usize, options: &GenerateOptions) -> DefaultContext {
+        let tokens = options.limit.unwrap_or(0).max(LEAST_TOKENS);
+        self.default_context(prompt.saturating_add(tokens))
+    }
+
+    /// Reads tokens after those that were read or generated before, as many at a time as go
+    /// through the layers together. `on_batch` is told how many were read after each of these
+    /// batches, and may stop.
+    ///
+    /// # Errors
+    /// [`SessionError::Run`]: the context is full, a token is beyond the vocabulary, or a value is
+    /// not finite.
+    pub fn read(
+        &mut self,
+        ids: &[u32],
+        mut on_batch: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<(), SessionError> {
+        let unread: Vec<u32> = self.unread.take().into_iter().chain(ids.iter().copied()).collect();
+        let batch = self.options.batch.max(1);
+        self.with_decoder_and_logits(|decoder, logits| {
+            for (number, ids) in unread.chunks(batch).enumerate() {
+                decoder.batch(ids)?;
+                if on_batch(number * batch + ids.len()).is_break() {
+                    break;
+                }
+            }
+            decoder.logits(logits)
+        })
+    }
+
+    /// Generates after what was read. `on_token` gets every token but the one that ends the text,
+    /// and may stop it. [`Session::read`] and another call continue the text.
+    ///
+    /// # Errors
+    /// [`SessionError::NoText`] if nothing is known of the tokens that end a text;
+    /// [`SessionError::Run`].
+    pub fn write(
+        &mut self,
+        options: &GenerateOptions,
+        mut on_token: impl FnMut(u32) -> ControlFlow<()>,
+    ) -> Result<Generated, SessionError> {
+        let tokenizer = self.tokenizer()?.clone();
+        let mut generation = options.generation();
+        self.catch_up(&generation)?;
+        let result = self.with_decoder_and_logits(|decoder, logits| {
+            let is_end = |id| tokenizer.is_end(id);
+            while let Some(id) = generation.next_token(decoder, logits, is_end)? {
+                if on_token(id).is_break() {
+                    return Ok(None);
+                }
+            }
+            Ok(generation.stopped())
+        });
+        self.unread = generation.last();
+        Ok(Generated { tokens: generation.count(), stop: result? })
+    }
+}
+
+impl SamplerOptions {
+    /// As a model's files recommend; what they leave out is as transformers has it: temperature
+    /// 1, top-k 50, top-p 1.
+    pub fn recommended(sampling: &Sampling) -> Self {
+        SamplerOptions {
+            temperature: sampling.temperature.unwrap_or(1.0),
+            top_k: sampling.top_k.unwrap_or(50) as usize,
+            top_p: sampling.top_p.unwrap_or(1.0),
+            seed: 0,
+        }
+    }
+}

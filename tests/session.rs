@@ -1,0 +1,186 @@
+//! A session: text in and text out, continued, begun anew, from files and from bytes.
+#![cfg(feature = "session")]
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use xielu::Session;
+use xielu::checkpoint;
+use xielu::kernels::Kernels;
+use xielu::llama::{KvType, SamplerOptions, Stop};
+use xielu::session::{
+    GenerateOptions, PerplexityOptions, SessionError, SessionOptions, default_context,
+};
+
+const MODEL: &str = "models/tiny-Q8_0.gguf";
+static BYTES: &[u8] = include_bytes!("../models/tiny-Q8_0.gguf");
+const PROMPT: &str = "The `Vec<T>` type is";
+
+fn limit(tokens: usize) -> GenerateOptions {
+    GenerateOptions { limit: Some(tokens), ..GenerateOptions::default() }
+}
+
+fn options() -> SessionOptions {
+    // The same bits wherever the tests run.
+    SessionOptions { kernels: Kernels::scalar(), ..SessionOptions::default() }
+}
+
+fn generated(session: &mut Session, prompt: &str, options: &GenerateOptions) -> String {
+    let mut text = String::new();
+    let result = session.generate(prompt, options, |piece| {
+        text += piece;
+        ControlFlow::Continue(())
+    });
+    result.unwrap();
+    text
+}
+
+#[test]
+fn text_is_the_same_from_a_file_and_from_bytes() {
+    let from_file = generated(&mut Session::open(MODEL).unwrap(), PROMPT, &limit(24));
+    let from_bytes = generated(&mut Session::from_bytes(BYTES).unwrap(), PROMPT, &limit(24));
+    assert!(!from_file.is_empty());
+    assert_eq!(from_file, from_bytes);
+    let owned = Session::from_bytes(BYTES.to_vec()).unwrap();
+    assert_eq!(generated(&mut { owned }, PROMPT, &limit(24)), from_bytes);
+}
+
+/// Reading and writing in steps gives what one call gives.
+#[test]
+fn a_text_goes_on_where_it_was() {
+    let mut session = Session::new(checkpoint::open(MODEL).unwrap(), &options()).unwrap();
+    let ids = session.prompt_ids(PROMPT).unwrap();
+    let go_on = |_| ControlFlow::Continue(());
+    let write = |session: &mut Session, tokens| {
+        let mut written = Vec::new();
+        let result = session.write(&limit(tokens), |id| {
+            written.push(id);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(result.unwrap().stop, Some(Stop::Limit));
+        written
+    };
+    session.begin(ids.len(), &limit(24)).unwrap();
+    session.read(&ids, go_on).unwrap();
+    let whole = write(&mut session, 24);
+    assert_eq!((whole.len(), session.position()), (24, ids.len() + 23));
+
+    session.begin(ids.len(), &limit(24)).unwrap();
+    assert_eq!(session.position(), 0);
+    for id in &ids {
+        session.read(&[*id], go_on).unwrap();
+    }
+    // In pieces, the second after tokens that are read again.
+    let mut pieces = write(&mut session, 7);
+    pieces.extend(write(&mut session, 5));
+    session.read(&whole[12..20], go_on).unwrap();
+    pieces.extend(&whole[12..20]);
+    pieces.extend(write(&mut session, 4));
+    assert_eq!(pieces, whole);
+
+    // One token at a time.
+    session.begin(ids.len(), &limit(24)).unwrap();
+    session.read(&ids, go_on).unwrap();
+    let mut generation = limit(24).generation();
+    let mut single = Vec::new();
+    while let Some(id) = session.next_token(&mut generation).unwrap() {
+        single.push(id);
+    }
+    assert_eq!(single, whole);
+}
+
+#[test]
+fn a_caller_stops_and_a_full_context_does() {
+    let mut session = Session::open_with(MODEL, &options()).unwrap();
+    let mut pieces = 0;
+    let result = session.generate(PROMPT, &GenerateOptions::default(), |_| {
+        pieces += 1;
+        if pieces == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!((pieces, result.unwrap().stop), (3, None));
+
+    let small = SessionOptions { context: Some(16), ..options() };
+    let mut session = Session::open_with(MODEL, &small).unwrap();
+    let warm = SamplerOptions { temperature: 1.5, seed: 3, ..SamplerOptions::default() };
+    let options = GenerateOptions { limit: None, sampler: warm };
+    let n = session.prompt_ids(PROMPT).unwrap().len();
+    let result = session.generate(PROMPT, &options, |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!((result.stop, result.tokens), (Some(Stop::ContextFull), 16 - n + 1));
+    let error = session.generate(PROMPT, &limit(16), |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(matches!(error, SessionError::ContextFull { context: 16, .. }), "{error}");
+}
+
+#[test]
+fn memory_is_known_before_it_is_taken() {
+    let mut session = Session::open_with(MODEL, &options()).unwrap();
+    assert_eq!(session.context(), 0);
+    let config = *session.config();
+    let file = checkpoint::open(MODEL).unwrap();
+    let view = file.view().unwrap();
+    let o = options();
+    let default = default_context(
+        view.checkpoint(),
+        &config,
+        &o.decoder(),
+        KvType::F16,
+        config.context_length,
+    );
+    assert_eq!(session.default_context(config.context_length), default);
+    session.reserve(33).unwrap();
+    assert_eq!(session.context(), 33);
+    assert_eq!(session.memory(33).kv_cache, 33 * config.num_layers * 2 * config.kv_size() * 2);
+    let error = session.reserve(usize::MAX / 2).unwrap_err();
+    assert!(matches!(error, SessionError::Memory { .. }), "{error}");
+    assert_eq!(session.context(), 33);
+}
+
+/// Two sessions on one file, one of them packed and on threads of its own.
+#[test]
+fn sessions_share_a_file_and_move_between_threads() {
+    let file = Arc::new(checkpoint::open(MODEL).unwrap());
+    let mut one = Session::new(file.clone(), &options()).unwrap();
+    #[cfg(feature = "rayon")]
+    let o = SessionOptions { threads: Some(3), pack: true, ..options() };
+    #[cfg(not(feature = "rayon"))]
+    let o = SessionOptions { pack: true, ..options() };
+    let mut two = Session::new(file, &o).unwrap();
+    let there = std::thread::spawn(move || generated(&mut two, PROMPT, &limit(24)));
+    assert_eq!(generated(&mut one, PROMPT, &limit(24)), there.join().unwrap());
+}
+
+/// The same number whatever went through the session before, and the command's protocol.
+#[test]
+fn perplexity_is_that_of_the_windows() {
+    let text = std::fs::read_to_string("models/heldout.txt").unwrap();
+    let mut session = Session::open_with(MODEL, &options()).unwrap();
+    let windows = PerplexityOptions { windows: Some(3), ..PerplexityOptions::default() };
+    let mut seen = Vec::new();
+    let before = session.perplexity(&text, &windows, |so_far| {
+        seen.push(so_far.predictions());
+        ControlFlow::Continue(())
+    });
+    let before = before.unwrap();
+    assert_eq!(seen, [127, 254, 381]);
+    generated(&mut session, PROMPT, &limit(8));
+    let stopped = session.perplexity(&text, &windows, |_| ControlFlow::Break(())).unwrap();
+    assert_eq!(stopped.predictions(), 127);
+    let again = session.perplexity(&text, &windows, |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(again.loss().to_bits(), before.loss().to_bits());
+    let error = session.perplexity("short", &windows, |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(matches!(error, SessionError::ShortText { window: 256, .. }), "{error}");
+    let tiny = PerplexityOptions { window: 3, ..windows };
+    let error = session.perplexity(&text, &tiny, |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(matches!(error, SessionError::Window(3)), "{error}");
+}
+
+#[test]
+fn what_is_no_model_is_refused() {
+    let message = |bytes: &'static [u8]| Session::from_bytes(bytes).err().unwrap().to_string();
+    assert!(message(b"Once upon a time").starts_with("cannot use the model: "));
+    assert!(message(&BYTES[..4000]).starts_with("cannot use the model: "));
+    let error = Session::open("no/such/file.gguf").err().unwrap();
+    assert!(error.to_string().contains("no/such/file.gguf"), "{error}");
+    let mut session = Session::open(MODEL).unwrap();
+    let empty = session.generate("", &limit(1), |_| ControlFlow::Continue(()));
+    assert!(matches!(empty, Err(SessionError::EmptyPrompt)));
+}
