@@ -9,6 +9,7 @@ mod cuda;
 mod docs;
 mod firmware;
 mod fuzz;
+mod layers;
 mod licences;
 mod lint;
 mod locks;
@@ -57,6 +58,11 @@ const STEPS: &[Step] = &[
         name: "docs",
         about: "the tree and the table of kernels in docs/, from the source; --check: compare",
         run: |arguments| docs::run(arguments),
+    },
+    Step {
+        name: "layers",
+        about: "imports point one way: no circle among files, none upward among rooms",
+        run: |_| layers::run(),
     },
     Step {
         name: "msrv",

@@ -1,6 +1,6 @@
 //! A GGUF file, or the parts of one, as a checkpoint.
 
-use super::model::Keys;
+use super::keys::Keys;
 use super::{Gguf, SplitGguf, TensorInfo};
 use crate::checkpoint::{Checkpoint, Role, Tensor, Visitor};
 use crate::{Config, ElementType, Error, RawXielu};

@@ -22,7 +22,9 @@ mod array;
 mod checkpoint;
 mod cursor;
 mod error;
+mod found;
 mod ggml_type;
+mod keys;
 mod metadata;
 mod model;
 mod neutral;
@@ -59,7 +61,7 @@ pub struct Gguf<'w> {
     metadata: Metadata<'w>,
     tensors: Tensors<'w>,
     data: &'w [u8],
-    found: model::Found,
+    found: found::Found,
 }
 
 impl<'w> Gguf<'w> {
@@ -131,5 +133,11 @@ impl<'w> Gguf<'w> {
         let start = usize::try_from(info.offset).ok()?;
         let len = usize::try_from(info.byte_len()?).ok()?;
         self.data.get(start..start.checked_add(len)?)
+    }
+
+    /// Whether the activation's scalars have keys with an architecture prefix, such as
+    /// `apertus.xielu.alpha_p`: they are read, but llama.cpp writes and reads bare keys.
+    pub fn prefixed_alpha_keys(&self) -> bool {
+        self.found.has_prefixed_alphas()
     }
 }

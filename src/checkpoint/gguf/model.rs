@@ -1,260 +1,206 @@
 //! The metadata of a Llama-like model, read as this library's configuration.
 
-use super::metadata::Metadata;
-use super::{Gguf, SplitGguf, TensorInfo, Value, ValueType, neutral, typed};
+use super::found::Architecture;
+use super::keys::Keys;
+use super::{Gguf, TensorInfo, neutral};
 use crate::checkpoint::{LayerRole, Role};
 use crate::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
-use crate::{Config, Error, Key, RawXielu, ShortName};
+use crate::{Config, Error, ShortName};
 
 /// llama.cpp's value where `rope.freq_base` is absent.
 const DEFAULT_ROPE_THETA: f32 = 10_000.0;
-/// Where a file has no `xielu.beta`.
-const DEFAULT_BETA: f32 = 0.5;
-/// Where a file has no `xielu.eps`.
-const DEFAULT_EPS: f32 = -1e-6;
-/// The activation's scalars, which have no prefix.
-const SCALARS: [&str; 4] = ["xielu.alpha_p", "xielu.alpha_n", "xielu.beta", "xielu.eps"];
 
-/// The architectures this library runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Architecture {
-    /// Swiss AI's Apertus: xIELU and QK-norm.
-    Apertus,
-    /// Llama: SwiGLU.
-    Llama,
-    /// What no other architecture covers: keys say which activation and which RoPE.
-    XieluLlama,
+/// The sizes, in the order in which [`Given::read`] has them; a file must have the first ones.
+const SIZES: [&str; 13] = [
+    "attention.head_count",
+    "embedding_length",
+    "feed_forward_length",
+    "context_length",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.sliding_window",
+    "attention.value_length",
+    "embedding_length_out",
+    "expert_count",
+    "rope.dimension_count",
+    "vocab_size",
+    "vocab_size_out",
+];
+/// How many of them a file must have.
+const REQUIRED: usize = 4;
+
+/// The numbers, likewise.
+const NUMBERS: [&str; 4] = [
+    "attention.layer_norm_rms_epsilon",
+    "attention.scale",
+    "rope.freq_base",
+    "rope.scaling.factor",
+];
+
+/// What a file says of its model's shape.
+struct Given {
+    num_heads: usize,
+    hidden_size: usize,
+    intermediate_size: usize,
+    context_length: usize,
+    num_kv_heads: Option<usize>,
+    key_length: Option<usize>,
+    sliding_window: Option<usize>,
+    value_length: Option<usize>,
+    output_width: Option<usize>,
+    expert_count: Option<usize>,
+    rotated: Option<usize>,
+    vocab_size: Option<usize>,
+    output_vocab_size: Option<usize>,
+    rms_norm_eps: f32,
+    attention_scale: Option<f32>,
+    rope_theta: Option<f32>,
+    rope_factor: Option<f32>,
 }
 
-impl Architecture {
-    const ALL: [Self; 3] = [Self::Apertus, Self::Llama, Self::XieluLlama];
+/// A key, what is wrong with its value, and when it is: the result would be wrong then, not
+/// merely less exact.
+type Rule = (&'static str, &'static str, fn(&Given, &Config) -> bool);
 
-    fn of(gguf: &Gguf<'_>) -> Result<Self, Error> {
-        if let Some(known) = gguf.found.architecture {
-            return Ok(known);
+const RULES: [Rule; 7] = [
+    ("expert_count", "asks for a mixture of experts", |given, _| {
+        given.expert_count.unwrap_or(0) > 0
+    }),
+    ("embedding_length", "is not a multiple of head_count", |given, _| {
+        given.head_dim().is_none() && !given.hidden_size.is_multiple_of(given.num_heads)
+    }),
+    ("rope.dimension_count", "is not the width of a head", |given, config| {
+        given.rotated.is_some_and(|dim| dim != config.head_dim)
+    }),
+    ("attention.value_length", "is not that of the keys", |given, config| {
+        given.value_length.is_some_and(|dim| dim != config.head_dim)
+    }),
+    ("attention.scale", "is not 1 / sqrt(head_dim)", |given, config| {
+        // 0 is llama.cpp's word for 1 / sqrt(head_dim).
+        let scale = given.attention_scale.unwrap_or(0.0);
+        let usual = (scale * scale * config.head_dim as f32 - 1.0).abs() < 1e-4;
+        scale != 0.0 && (scale < 0.0 || !usual)
+    }),
+    (
+        "attention.sliding_window",
+        "asks for attention in a window, which is not computed",
+        |given, config| {
+            let window = given.sliding_window.unwrap_or(0);
+            window > 0 && window < config.context_length
+        },
+    ),
+    ("embedding_length_out", "is not embedding_length", |given, config| {
+        given.output_width.is_some_and(|width| width != 0 && width != config.hidden_size)
+    }),
+];
+
+impl Given {
+    fn read(keys: &Keys<'_, '_>) -> Result<Self, Error> {
+        let sizes = keys.all(&SIZES, Keys::size)?;
+        let required = SIZES.iter().zip(&sizes).take(REQUIRED);
+        if let Some((name, _)) = { required }.find(|(_, size)| size.is_none()) {
+            return Err(keys.missing(name));
         }
-        let key = "general.architecture";
-        let name = gguf.read_str(key)?.ok_or(Error::MissingKey(key.into()))?;
-        Err(Error::UnsupportedArchitecture(ShortName::new(name)))
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Architecture::Apertus => "apertus",
-            Architecture::Llama => "llama",
-            Architecture::XieluLlama => "xielu-llama",
-        }
-    }
-}
-
-/// What every layer asks for, found once: where its values lie. 0 is nowhere, a file beginning
-/// with other things.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Found {
-    architecture: Option<Architecture>,
-    block_count: usize,
-    /// Of [`SCALARS`].
-    scalars: [usize; 4],
-    /// Which of them stand under the architecture's prefix only.
-    prefixed: [bool; 4],
-}
-
-impl Found {
-    pub(super) fn of(metadata: &Metadata<'_>) -> Self {
-        let mut found = Found::default();
-        let architecture = metadata.clone().find(|(key, _)| *key == "general.architecture");
-        let Some(name) = architecture.and_then(|(_, value)| value.as_str()) else { return found };
-        found.architecture = Architecture::ALL.into_iter().find(|arch| arch.name() == name);
-        let mut pairs = metadata.clone();
-        while let Some((_, key, position, _)) = pairs.next_at() {
-            let bare = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
-            if bare == Some("block_count") {
-                found.block_count = position;
-            }
-            let known = SCALARS.iter().zip(&mut found.scalars).zip(&mut found.prefixed);
-            for ((&scalar, place), prefixed) in known {
-                // llama.cpp's own keys, the bare ones, win.
-                if key == scalar || (bare == Some(scalar) && *place == 0) {
-                    (*place, *prefixed) = (position, key != scalar);
-                }
-            }
-        }
-        found
-    }
-}
-
-impl Gguf<'_> {
-    /// Whether the activation's scalars stand under keys with an architecture prefix, such as
-    /// `apertus.xielu.alpha_p`: they are read, but llama.cpp writes and reads bare keys.
-    pub fn prefixed_alpha_keys(&self) -> bool {
-        let [alpha_p, alpha_n, ..] = self.found.prefixed;
-        self.found.architecture.is_some() && (alpha_p || alpha_n)
-    }
-}
-
-/// The keys under one architecture's prefix.
-#[derive(Clone, Copy)]
-pub(super) struct Keys<'p, 'w> {
-    split: SplitGguf<'p, 'w>,
-    /// The part with the metadata.
-    gguf: &'p Gguf<'w>,
-    pub(super) architecture: Architecture,
-}
-
-impl<'p, 'w> Keys<'p, 'w> {
-    pub(super) fn of(split: SplitGguf<'p, 'w>) -> Result<Self, Error> {
-        let gguf = split.first()?;
-        Ok(Keys { split, gguf, architecture: Architecture::of(gguf)? })
-    }
-
-    const fn key(self, name: &'static str) -> Key {
-        Key { prefix: self.architecture.name(), name }
-    }
-
-    const fn bad(self, name: &'static str, problem: &'static str) -> Error {
-        Error::BadKey { key: self.key(name), problem }
-    }
-
-    /// The pairs under the prefix, without it.
-    fn pairs(self) -> impl Iterator<Item = (&'w str, Value<'w>)> {
-        let prefix = self.architecture.name();
-        self.gguf.metadata().filter_map(move |(key, value)| {
-            Some((key.strip_prefix(prefix)?.strip_prefix('.')?, value))
+        let [num_heads, hidden_size, intermediate_size, context_length, ..] =
+            sizes.map(Option::unwrap_or_default);
+        let [
+            ..,
+            num_kv_heads,
+            key_length,
+            sliding_window,
+            value_length,
+            output_width,
+            expert_count,
+            rotated,
+            vocab_size,
+            output_vocab_size,
+        ] = sizes;
+        let [epsilon, attention_scale, rope_theta, rope_factor] =
+            keys.all(&NUMBERS, Keys::number)?;
+        let [epsilon_key, ..] = NUMBERS;
+        Ok(Given {
+            num_heads,
+            hidden_size,
+            intermediate_size,
+            context_length,
+            num_kv_heads,
+            key_length,
+            sliding_window,
+            value_length,
+            output_width,
+            expert_count,
+            rotated,
+            vocab_size,
+            output_vocab_size,
+            rms_norm_eps: epsilon.ok_or(keys.missing(epsilon_key))?,
+            attention_scale,
+            rope_theta,
+            rope_factor,
         })
     }
 
-    fn find(self, name: &'static str) -> Option<Value<'w>> {
-        self.pairs().find(|(key, _)| *key == name).map(|(_, value)| value)
+    /// The width of a head, where the file states it.
+    fn head_dim(&self) -> Option<usize> {
+        self.key_length.or(self.rotated)
     }
+}
 
-    /// How many layers there are; `None` if the file does not say.
-    fn layers(self) -> Result<Option<usize>, Error> {
-        let value = self.gguf.metadata.value_at(self.gguf.found.block_count);
-        value.map(|value| typed::size(self.key("block_count"), value)).transpose()
-    }
-
-    /// A number given once or for each layer.
-    fn single(
-        self,
-        name: &'static str,
-        fits: fn(ValueType) -> bool,
-        wanted: &'static str,
-    ) -> Result<Option<Value<'w>>, Error> {
-        let Some(value) = self.find(name) else { return Ok(None) };
-        if value.as_array().is_none() {
-            return Ok(Some(value));
-        }
-        typed::single(self.key(name), value, self.layers()?, fits, wanted).map(Some)
-    }
-
-    fn optional_size(self, name: &'static str) -> Result<Option<usize>, Error> {
-        let value = self.single(name, ValueType::is_integer, "an unsigned integer")?;
-        value.map(|value| typed::size(self.key(name), value)).transpose()
-    }
-
-    fn size(self, name: &'static str) -> Result<usize, Error> {
-        self.optional_size(name)?.ok_or(Error::MissingKey(self.key(name)))
-    }
-
-    fn optional_f32(self, name: &'static str) -> Result<Option<f32>, Error> {
-        let value = self.single(name, ValueType::is_number, "a number")?;
-        value.map(|value| typed::number(self.key(name), value)).transpose()
-    }
-
-    fn optional_str(self, name: &'static str) -> Result<Option<&'w str>, Error> {
-        self.find(name).map(|value| typed::string(self.key(name), value)).transpose()
-    }
-
-    /// The activation's scalars of one layer.
-    pub(super) fn raw_xielu(self, layer: usize) -> Result<RawXielu, Error> {
-        let layers = self.layers()?.ok_or(Error::MissingKey(self.key("block_count")))?;
-        if layer >= layers {
-            return Err(Error::NoSuchLayer(layer));
-        }
-        let mut scalars = [None; 4];
-        let places = SCALARS.iter().zip(self.gguf.found.scalars);
-        for ((&name, at), scalar) in places.zip(&mut scalars) {
-            if let Some(value) = self.gguf.metadata.value_at(at) {
-                *scalar = Some(typed::layer_number(name.into(), value, layer, layers)?);
-            }
-        }
-        let [alpha_p, alpha_n, beta, eps] = scalars;
-        Ok(RawXielu {
-            alpha_p: alpha_p.ok_or(Error::MissingKey("xielu.alpha_p".into()))?,
-            alpha_n: alpha_n.ok_or(Error::MissingKey("xielu.alpha_n".into()))?,
-            beta: beta.unwrap_or(DEFAULT_BETA),
-            eps: eps.unwrap_or(DEFAULT_EPS),
-        })
-    }
-
-    pub(super) fn config(self) -> Result<Config, Error> {
+impl<'w> Keys<'_, 'w> {
+    pub(super) fn config(&self) -> Result<Config, Error> {
         self.refuse_what_is_not_computed()?;
-        let num_heads = self.size("attention.head_count")?;
-        let hidden_size = self.size("embedding_length")?;
-        let vocab_size = self.vocab_size()?;
-        let rms_norm_eps = "attention.layer_norm_rms_epsilon";
-        let missing = Error::MissingKey(self.key(rms_norm_eps));
+        let given = Given::read(self)?;
+        let vocab_size = self.vocab_size(given.vocab_size)?;
+        let Given { num_heads, hidden_size, intermediate_size, context_length, .. } = given;
         let config = Config {
             vocab_size,
-            output_vocab_size: self.output_vocab_size(vocab_size)?,
+            // llama.cpp's key for Apertus 1.5; 0 says as many as the embedding has, too.
+            output_vocab_size: match given.output_vocab_size {
+                None | Some(0) => vocab_size,
+                Some(rows) => rows,
+            },
             hidden_size,
-            intermediate_size: self.size("feed_forward_length")?,
-            num_layers: self.layers()?.ok_or(Error::MissingKey(self.key("block_count")))?,
+            intermediate_size,
+            num_layers: self.layers()?,
             num_heads,
-            num_kv_heads: self.optional_size("attention.head_count_kv")?.unwrap_or(num_heads),
-            head_dim: self.head_dim(hidden_size, num_heads)?,
-            context_length: self.size("context_length")?,
-            rms_norm_eps: self.optional_f32(rms_norm_eps)?.ok_or(missing)?,
-            rope: self.rope()?,
+            num_kv_heads: given.num_kv_heads.unwrap_or(num_heads),
+            head_dim: match given.head_dim() {
+                Some(head_dim) => head_dim,
+                None => hidden_size.checked_div(num_heads).unwrap_or(0),
+            },
+            context_length,
+            rms_norm_eps: given.rms_norm_eps,
+            rope: Rope {
+                theta: given.rope_theta.unwrap_or(DEFAULT_ROPE_THETA),
+                style: self.rope_style()?,
+                scaling: self.rope_scaling(given.rope_factor)?,
+            },
             hidden_act: self.hidden_act()?,
             qk_norm: self.qk_norm(),
             tie_word_embeddings: self.find_tensor(Role::Output).is_none(),
         };
+        if let Some((name, problem, _)) = RULES.iter().find(|(.., broken)| broken(&given, &config))
+        {
+            return Err(self.bad(name, problem));
+        }
         config.validate()?;
-        self.refuse_what_the_shape_decides(&config)?;
         self.refuse_unknown_tensors(&config)?;
         Ok(config)
     }
 
     /// Refuses models whose results would be wrong, not merely less exact.
-    fn refuse_what_is_not_computed(self) -> Result<(), Error> {
+    fn refuse_what_is_not_computed(&self) -> Result<(), Error> {
         if self.split.parts.len() == 1 && self.gguf.part_count()? > 1 {
             return Err(Error::BadKey {
                 key: "split.count".into(),
                 problem: "says that this is one of several files: all of them are the model",
             });
         }
-        if self.optional_size("expert_count")?.is_some_and(|n| n > 0) {
-            return Err(self.bad("expert_count", "asks for a mixture of experts"));
-        }
-        let prefix = self.architecture.name();
-        self.pairs().try_for_each(|(name, value)| neutral::check(prefix, name, value))
-    }
-
-    /// As above, where it takes the model's shape to say so.
-    fn refuse_what_the_shape_decides(self, config: &Config) -> Result<(), Error> {
-        let scale = self.optional_f32("attention.scale")?.unwrap_or(0.0);
-        let head_dim = config.head_dim as f32;
-        // 0 is llama.cpp's word for 1 / sqrt(head_dim).
-        let usual = scale == 0.0 || (scale * scale * head_dim - 1.0).abs() < 1e-4;
-        if !usual || scale < 0.0 {
-            return Err(self.bad("attention.scale", "is not 1 / sqrt(head_dim)"));
-        }
-        let window = self.optional_size("attention.sliding_window")?.unwrap_or(0);
-        if window > 0 && window < config.context_length {
-            let problem = "asks for attention in a window, which is not computed";
-            return Err(self.bad("attention.sliding_window", problem));
-        }
-        let output = self.optional_size("embedding_length_out")?;
-        if output.is_some_and(|width| width != 0 && width != config.hidden_size) {
-            return Err(self.bad("embedding_length_out", "is not embedding_length"));
-        }
-        Ok(())
+        self.pairs().try_for_each(|(name, value)| neutral::check(self.key(""), name, value))
     }
 
     /// Refuses tensors that would change the result if they were left out, as llama.cpp does. If
     /// others are missing, these may be theirs by another name: loading says what is missing.
-    fn refuse_unknown_tensors(self, config: &Config) -> Result<(), Error> {
+    fn refuse_unknown_tensors(&self, config: &Config) -> Result<(), Error> {
         let (mut known, mut unknown) = (0, None);
         for info in self.split.parts.iter().flat_map(Gguf::tensors) {
             let used = match Role::from_gguf_name(info.name) {
@@ -282,12 +228,13 @@ impl<'p, 'w> Keys<'p, 'w> {
         }
     }
 
-    fn find_tensor(self, role: Role) -> Option<TensorInfo<'w>> {
+    fn find_tensor(&self, role: Role) -> Option<TensorInfo<'w>> {
         self.split.parts.iter().find_map(|part| part.find(role))
     }
 
-    fn vocab_size(self) -> Result<usize, Error> {
-        if let Some(size) = self.optional_size("vocab_size")? {
+    /// As stated, or the embedding's rows.
+    fn vocab_size(&self, stated: Option<usize>) -> Result<usize, Error> {
+        if let Some(size) = stated {
             return Ok(size);
         }
         let role = Role::TokenEmbd;
@@ -296,41 +243,11 @@ impl<'p, 'w> Keys<'p, 'w> {
         rows.ok_or(Error::TensorRank { role, dims: embedding.dims().len() })
     }
 
-    /// Rows of the output head: llama.cpp's key for Apertus 1.5, or as many as the embedding has,
-    /// which 0 says too.
-    fn output_vocab_size(self, vocab_size: usize) -> Result<usize, Error> {
-        let rows = self.optional_size("vocab_size_out")?.filter(|&rows| rows > 0);
-        Ok(rows.unwrap_or(vocab_size))
-    }
-
-    fn head_dim(self, hidden_size: usize, num_heads: usize) -> Result<usize, Error> {
-        let rotated = self.optional_size("rope.dimension_count")?;
-        let head_dim = match self.optional_size("attention.key_length")?.or(rotated) {
-            Some(head_dim) => head_dim,
-            None if hidden_size.is_multiple_of(num_heads) => {
-                hidden_size.checked_div(num_heads).unwrap_or(0)
-            }
-            None => return Err(self.bad("embedding_length", "is not a multiple of head_count")),
-        };
-        if rotated.is_some_and(|dim| dim != head_dim) {
-            return Err(self.bad("rope.dimension_count", "is not the width of a head"));
-        }
-        if self.optional_size("attention.value_length")?.is_some_and(|dim| dim != head_dim) {
-            return Err(self.bad("attention.value_length", "is not that of the keys"));
-        }
-        Ok(head_dim)
-    }
-
-    fn rope(self) -> Result<Rope, Error> {
-        let theta = self.optional_f32("rope.freq_base")?.unwrap_or(DEFAULT_ROPE_THETA);
-        Ok(Rope { theta, style: self.rope_style()?, scaling: self.rope_scaling()? })
-    }
-
-    fn rope_style(self) -> Result<RopeStyle, Error> {
+    fn rope_style(&self) -> Result<RopeStyle, Error> {
         match self.architecture {
             Architecture::Apertus => Ok(RopeStyle::Neox),
             Architecture::Llama => Ok(RopeStyle::Interleaved),
-            Architecture::XieluLlama => match self.optional_str("rope.style")? {
+            Architecture::XieluLlama => match self.string("rope.style")? {
                 None | Some("neox") => Ok(RopeStyle::Neox),
                 Some("interleaved") => Ok(RopeStyle::Interleaved),
                 Some(_) => Err(self.bad("rope.style", "is neither neox nor interleaved")),
@@ -341,13 +258,12 @@ impl<'p, 'w> Keys<'p, 'w> {
     /// As llama.cpp reads it: linear unless another type is named, by a factor of 1 unless one
     /// is given, by its present name or the old one. (The llama3 scaling is in the tensor
     /// `rope_freqs`.)
-    fn rope_scaling(self) -> Result<RopeScaling, Error> {
-        let (new, old) = ("rope.scaling.factor", "rope.scale_linear");
-        let (name, factor) = match self.optional_f32(new)? {
-            None => (old, self.optional_f32(old)?),
-            factor => (new, factor),
+    fn rope_scaling(&self, factor: Option<f32>) -> Result<RopeScaling, Error> {
+        let (name, factor) = match factor {
+            None => ("rope.scale_linear", self.number("rope.scale_linear")?),
+            factor => ("rope.scaling.factor", factor),
         };
-        match (self.optional_str("rope.scaling.type")?, factor) {
+        match (self.string("rope.scaling.type")?, factor) {
             (Some("none"), _) | (None | Some("linear"), None) => Ok(RopeScaling::None),
             (None | Some("linear"), Some(factor)) => {
                 let usable = factor.is_finite() && factor > 0.0;
@@ -358,29 +274,35 @@ impl<'p, 'w> Keys<'p, 'w> {
         }
     }
 
-    fn hidden_act(self) -> Result<HiddenAct, Error> {
-        let given = self.optional_str("hidden_act")?;
-        let of_architecture = |act, name| match given {
-            Some(other) if other != name => {
-                Err(self.bad("hidden_act", "is not that of this architecture"))
+    fn hidden_act(&self) -> Result<HiddenAct, Error> {
+        const KEY: &str = "hidden_act";
+        const ACTS: [(&str, HiddenAct); 4] = [
+            ("xielu", HiddenAct::Xielu),
+            ("silu", HiddenAct::Swiglu),
+            ("xiprelu", HiddenAct::Xiprelu),
+            ("relu2", HiddenAct::Relu2),
+        ];
+        let [xielu, silu, ..] = &ACTS;
+        let given = self.string(KEY)?;
+        let of_architecture = match self.architecture {
+            Architecture::Apertus => xielu,
+            Architecture::Llama => silu,
+            Architecture::XieluLlama => {
+                let name = given.ok_or(self.missing(KEY))?;
+                let known = ACTS.iter().find(|(known, _)| *known == name);
+                let problem = "is none of xielu, xiprelu, relu2 and silu";
+                return known.map(|&(_, act)| act).ok_or(self.bad(KEY, problem));
             }
-            _ => Ok(act),
         };
-        match self.architecture {
-            Architecture::Apertus => of_architecture(HiddenAct::Xielu, "xielu"),
-            Architecture::Llama => of_architecture(HiddenAct::Swiglu, "silu"),
-            Architecture::XieluLlama => match given {
-                Some("xielu") => Ok(HiddenAct::Xielu),
-                Some("xiprelu") => Ok(HiddenAct::Xiprelu),
-                Some("relu2") => Ok(HiddenAct::Relu2),
-                Some("silu") => Ok(HiddenAct::Swiglu),
-                Some(_) => Err(self.bad("hidden_act", "is none of xielu, xiprelu, relu2 and silu")),
-                None => Err(Error::MissingKey(self.key("hidden_act"))),
-            },
+        match given {
+            Some(other) if other != of_architecture.0 => {
+                Err(self.bad(KEY, "is not that of this architecture"))
+            }
+            _ => Ok(of_architecture.1),
         }
     }
 
-    fn qk_norm(self) -> bool {
+    fn qk_norm(&self) -> bool {
         match self.architecture {
             Architecture::Apertus => true,
             Architecture::Llama => false,

@@ -52,25 +52,21 @@ const KEYS: [(&str, Neutral); 23] = [
     ("use_parallel_residual", Neutral::False),
 ];
 
-/// Refuses the pair if it asks for what is not computed; `name` is the key without the prefix.
-pub(super) fn check(prefix: &'static str, name: &str, value: Value<'_>) -> Result<(), Error> {
+/// Refuses the pair if it asks for what is not computed; `name` is the key without its `prefix`.
+pub(super) fn check(prefix: Key, name: &str, value: Value<'_>) -> Result<(), Error> {
     let Some(&(name, neutral)) = KEYS.iter().find(|(known, _)| *known == name) else {
         return Ok(());
     };
-    let key = Key { prefix, name };
-    let array = value.as_array().map(|array| array.iter()).into_iter().flatten();
-    let scalar = Some(value).filter(|value| value.as_array().is_none());
-    for value in scalar.into_iter().chain(array) {
-        if let Some(problem) = neutral.problem(key, value)? {
-            return Err(Error::BadKey { key, problem });
-        }
+    let key = Key { name, ..prefix };
+    match value.as_array() {
+        None => neutral.check(key, value),
+        Some(array) => array.iter().try_for_each(|value| neutral.check(key, value)),
     }
-    Ok(())
 }
 
 impl Neutral {
-    /// What is wrong with `value`; `None` if it is neutral.
-    fn problem(self, key: Key, value: Value<'_>) -> Result<Option<&'static str>, Error> {
+    /// `Err` unless `value` changes nothing.
+    fn check(self, key: Key, value: Value<'_>) -> Result<(), Error> {
         let (neutral, problem) = match self {
             Neutral::False => (!typed::boolean(key, value)?, "is true: that is not computed"),
             Neutral::True => (typed::boolean(key, value)?, "is false: that is not computed"),
@@ -86,6 +82,6 @@ impl Neutral {
                 (number == one || none, problem)
             }
         };
-        Ok((!neutral).then_some(problem))
+        if neutral { Ok(()) } else { Err(Error::BadKey { key, problem }) }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::array::LongArrays;
 use super::cursor::Cursor;
+use super::found::Found;
 use super::metadata::{Metadata, read_pair};
-use super::model::Found;
 use super::tensor::{TensorInfo, Tensors};
 use super::unique::first_repeated;
 use super::value::Value;

@@ -1,0 +1,70 @@
+//! What every layer's keys need, found in one walk through the metadata.
+
+use super::metadata::Metadata;
+
+/// The activation's scalars, which have no prefix.
+pub(super) const SCALARS: [&str; 4] = ["xielu.alpha_p", "xielu.alpha_n", "xielu.beta", "xielu.eps"];
+
+/// The architectures this library runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Architecture {
+    /// Swiss AI's Apertus: xIELU and QK-norm.
+    Apertus,
+    /// Llama: SwiGLU.
+    Llama,
+    /// What no other architecture covers: keys say which activation and which RoPE.
+    XieluLlama,
+}
+
+impl Architecture {
+    const ALL: [Self; 3] = [Self::Apertus, Self::Llama, Self::XieluLlama];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Architecture::Apertus => "apertus",
+            Architecture::Llama => "llama",
+            Architecture::XieluLlama => "xielu-llama",
+        }
+    }
+}
+
+/// Positions of values that every layer needs. 0 is none: a file begins with other things.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    pub(super) architecture: Option<Architecture>,
+    pub(super) block_count: usize,
+    /// Of [`SCALARS`].
+    pub(super) scalars: [usize; 4],
+    /// Which of them are under the architecture's prefix only.
+    prefixed: [bool; 4],
+}
+
+impl Found {
+    pub(super) fn of(metadata: &Metadata<'_>) -> Self {
+        let mut found = Found::default();
+        let architecture = metadata.clone().find(|(key, _)| *key == "general.architecture");
+        let Some(name) = architecture.and_then(|(_, value)| value.as_str()) else { return found };
+        found.architecture = Architecture::ALL.into_iter().find(|arch| arch.name() == name);
+        let mut pairs = metadata.clone();
+        while let Some((_, key, position, _)) = pairs.next_at() {
+            let bare = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+            if bare == Some("block_count") {
+                found.block_count = position;
+            }
+            let known = SCALARS.iter().zip(&mut found.scalars).zip(&mut found.prefixed);
+            for ((&scalar, place), prefixed) in known {
+                // llama.cpp's own keys, the bare ones, win.
+                if key == scalar || (bare == Some(scalar) && *place == 0) {
+                    (*place, *prefixed) = (position, key != scalar);
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether the alphas have keys with an architecture prefix.
+    pub(super) const fn has_prefixed_alphas(&self) -> bool {
+        let [alpha_p, alpha_n, ..] = self.prefixed;
+        self.architecture.is_some() && (alpha_p || alpha_n)
+    }
+}
