@@ -77,6 +77,7 @@ pub mod convert;
 mod error;
 pub mod llama;
 pub mod mlp;
+mod names;
 mod numeric;
 pub mod quant;
 mod selftest;

@@ -11,8 +11,6 @@ mod elu;
 mod params;
 pub mod reference;
 mod relu2;
-#[cfg(feature = "micromath")]
-pub mod rough;
 mod silu;
 mod swiglu;
 mod xielu;
@@ -21,9 +19,12 @@ mod xiprelu;
 pub use backward::AlphaGradients;
 pub use elementwise::{Element, Elementwise};
 pub use elu::Elu;
-pub use params::RawXielu;
 pub use relu2::Relu2;
 pub use silu::{Silu, Xsilu};
 pub use swiglu::Swiglu;
 pub use xielu::Xielu;
 pub use xiprelu::Xiprelu;
+
+#[cfg(feature = "micromath")]
+pub use crate::compute::rough;
+pub use crate::config::raw_xielu::RawXielu;

@@ -1,51 +1,10 @@
-//! xIELU's learned scalars as checkpoints store them, and how they become effective.
+//! How xIELU's stored scalars become effective.
 
 use super::{Xielu, Xiprelu};
-use crate::Error;
+use crate::config::raw_xielu::RawXielu;
 use crate::numeric::extended::shifted_softplus;
 
-/// The scalars of one layer as trained and stored: **before** softplus.
-///
-/// Using them without softplus gives fluent nonsense and no error, so they and the effective
-/// ones ([`Xielu`]) are different types.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RawXielu {
-    /// Before softplus.
-    pub alpha_p: f32,
-    /// Before softplus and before `beta` is added.
-    pub alpha_n: f32,
-    /// Slope at 0; 0.5 in every released model.
-    pub beta: f32,
-    /// The reference's clamp; -1e-6 in every released model.
-    pub eps: f32,
-}
-
 impl RawXielu {
-    /// What training starts from: effective `alpha_p = alpha_n = 0.8`, `beta = 0.5` (arXiv
-    /// 2411.13010, section 3).
-    pub const PAPER_INIT: RawXielu =
-        RawXielu { alpha_p: 0.203_382_33, alpha_n: -1.050_225_6, beta: 0.5, eps: -1e-6 };
-
-    /// The same scalars, if they are usable.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] naming the first that is not finite, and a positive `eps`.
-    pub fn checked(self) -> Result<Self, Error> {
-        let named = [
-            ("alpha_p", self.alpha_p),
-            ("alpha_n", self.alpha_n),
-            ("beta", self.beta),
-            ("eps", self.eps),
-        ];
-        if let Some((name, _)) = named.into_iter().find(|(_, value)| !value.is_finite()) {
-            return Err(Error::Parameter { name, problem: "is not finite" });
-        }
-        if self.eps > 0.0 {
-            return Err(Error::Parameter { name: "eps", problem: "is positive" });
-        }
-        Ok(self)
-    }
-
     /// The ideal function: `alpha_p = softplus(raw_p)`, `alpha_n = beta + softplus(raw_n)`, no
     /// clamp. Computed in more than f32, rounded once.
     pub fn freeze(&self) -> Xielu {
@@ -98,26 +57,5 @@ mod tests {
         assert_eq!(freeze(-80.0), 1.804_851_4e-35);
         assert_eq!(freeze(-100.0), 3.8e-44);
         assert_eq!(freeze(-200.0), 0.0);
-    }
-
-    #[test]
-    fn unusable_scalars_are_named() {
-        let init = RawXielu::PAPER_INIT;
-        assert_eq!(init.checked(), Ok(init));
-        let cases = [
-            (RawXielu { alpha_p: f32::NAN, ..init }, "alpha_p"),
-            (RawXielu { alpha_n: f32::INFINITY, ..init }, "alpha_n"),
-            (RawXielu { beta: f32::NEG_INFINITY, ..init }, "beta"),
-            (RawXielu { eps: f32::NAN, ..init }, "eps"),
-        ];
-        for (raw, name) in cases {
-            let problem = "is not finite";
-            assert_eq!(raw.checked(), Err(Error::Parameter { name, problem }));
-        }
-        let positive = RawXielu { eps: 1e-6, ..init };
-        assert_eq!(
-            positive.checked(),
-            Err(Error::Parameter { name: "eps", problem: "is positive" })
-        );
     }
 }

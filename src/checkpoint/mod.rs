@@ -13,7 +13,6 @@ pub mod hf;
 mod layout;
 #[cfg(feature = "std")]
 pub(crate) mod lock;
-mod names;
 #[cfg(any(feature = "std", feature = "session"))]
 mod open;
 #[cfg(any(feature = "std", feature = "session"))]
@@ -29,7 +28,6 @@ pub(crate) mod tokenizer_json;
 pub use atomic::AtomicFile;
 #[cfg(any(feature = "std", feature = "session"))]
 pub use bytes::{Access, FileBytes};
-pub use names::{LayerRole, Role};
 #[cfg(any(feature = "std", feature = "session"))]
 pub use open::{GgufFile, GgufView, ModelFile, ModelView, from_bytes, open, open_with};
 #[cfg(any(feature = "std", feature = "session"))]
@@ -38,8 +36,11 @@ pub use open_error::OpenError;
 pub(crate) use sampling::KEYS as SAMPLING_KEYS;
 pub use sampling::Sampling;
 
+pub use crate::names::{LayerRole, Role};
+
+use crate::config::raw_xielu::RawXielu;
 use crate::kernels::{DType, Matrix};
-use crate::{Config, Error, RawXielu};
+use crate::{Config, Error};
 
 /// One tensor, borrowed from its file.
 #[derive(Clone, Copy, Debug)]

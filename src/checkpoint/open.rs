@@ -12,7 +12,8 @@ use super::gguf::{Gguf, SplitGguf, SplitName};
 use super::hf::HfDir;
 use super::open_error::OpenError;
 use super::{Access, Checkpoint, FileBytes, Role, Tensor, Visitor};
-use crate::{Config, Error, RawXielu};
+use crate::config::raw_xielu::RawXielu;
+use crate::{Config, Error};
 
 /// What a Git LFS pointer, a small text in the place of a file, begins with.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";

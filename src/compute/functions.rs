@@ -19,7 +19,7 @@ impl Functions {
         match self {
             Functions::Exact => libm::expf(x),
             #[cfg(feature = "micromath")]
-            Functions::Rough => crate::activation::rough::exp(x),
+            Functions::Rough => super::rough::exp(x),
         }
     }
 
@@ -29,7 +29,7 @@ impl Functions {
             Functions::Exact => Epilogue::Activation(act),
             #[cfg(feature = "micromath")]
             Functions::Rough => match act {
-                Activation::Xielu(_) => Epilogue::Custom(act, crate::activation::rough::activate),
+                Activation::Xielu(_) => Epilogue::Custom(act, super::rough::activate),
                 _ => Epilogue::Activation(act),
             },
         }

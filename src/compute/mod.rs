@@ -3,6 +3,8 @@
 mod backend;
 mod functions;
 pub(crate) mod packing;
+#[cfg(feature = "micromath")]
+pub mod rough;
 pub(crate) mod rows;
 pub(crate) mod workspace;
 

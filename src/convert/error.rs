@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::string::String;
 
 use crate::error::escape::Escaping;
@@ -87,4 +87,8 @@ impl From<crate::Error> for ConvertError {
     fn from(e: crate::Error) -> Self {
         ConvertError::Source(e)
     }
+}
+
+pub(super) fn io_error(path: &Path, source: std::io::Error) -> ConvertError {
+    ConvertError::Io { path: path.into(), source }
 }

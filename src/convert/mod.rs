@@ -23,6 +23,7 @@ use crate::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, SplitGguf, Value};
 use crate::checkpoint::{AtomicFile, Checkpoint};
 use crate::kernels::DType;
 use crate::quant::ErrorStats;
+use error::io_error;
 use source::SourceTensor;
 
 /// How far a conversion is.
@@ -254,8 +255,4 @@ fn copy_metadata(writer: &mut GgufWriter, gguf: &Gguf<'_>, file_type: u32) -> st
     }
     writer.pair("general.file_type", Value::U32(file_type))?;
     writer.pair("general.quantization_version", Value::U32(2))
-}
-
-fn io_error(path: &Path, source: std::io::Error) -> ConvertError {
-    ConvertError::Io { path: path.into(), source }
 }

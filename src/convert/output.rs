@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::vec;
 use std::vec::Vec;
 
-use super::{ConvertError, io_error};
+use super::ConvertError;
+use super::error::io_error;
 use crate::checkpoint::AtomicFile;
 use crate::checkpoint::gguf::SplitName;
 

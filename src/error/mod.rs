@@ -1,17 +1,22 @@
 //! What can go wrong, each with what and where.
 
 pub(crate) mod escape;
+mod gguf;
+mod name;
 mod non_finite;
+mod split;
 
 use core::fmt;
 
 pub use escape::{Escaped, escaped, escaped_lines};
+pub use gguf::{GgufError, GgufErrorKind};
+pub(crate) use gguf::{MAX_PAIRS, MAX_TENSORS};
+pub use name::{ElementType, Key, ShortName};
 pub use non_finite::NonFinite;
+pub use split::SplitError;
 
-use crate::checkpoint::Role;
-use crate::checkpoint::gguf::{GgmlType, GgufError, SplitError, ValueType};
-use crate::config::HiddenAct;
 use crate::kernels::{LengthError, ShapeError};
+use crate::names::{HiddenAct, Role, ValueType};
 
 /// An error of the core. Small and `Copy`: no allocation, no text beyond what is static.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,87 +139,6 @@ pub enum Error {
     OutOfRange(&'static str),
 }
 
-/// A metadata key: an optional prefix (a GGUF architecture), and the name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Before the dot; empty when the key has no prefix.
-    pub prefix: &'static str,
-    /// The key, or what follows the prefix.
-    pub name: &'static str,
-}
-
-impl From<&'static str> for Key {
-    fn from(name: &'static str) -> Self {
-        Key { prefix: "", name }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.prefix.is_empty() {
-            write!(f, "{}.", self.prefix)?;
-        }
-        f.write_str(self.name)
-    }
-}
-
-/// An element type as the file names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ElementType {
-    /// A GGUF type number.
-    Ggml(GgmlType),
-    /// A name, as safetensors files have.
-    Named(&'static str),
-}
-
-impl fmt::Display for ElementType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ElementType::Ggml(id) => id.fmt(f),
-            ElementType::Named(name) => f.write_str(name),
-        }
-    }
-}
-
-/// The first 31 bytes of a name found in a file, held without allocation; printed, it is [`escaped`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ShortName {
-    bytes: [u8; 31],
-    len: u8,
-}
-
-impl ShortName {
-    /// Copies `name`, cut at a character boundary if it is longer than 31 bytes.
-    pub fn new(name: &str) -> Self {
-        let mut short = ShortName { bytes: [0; 31], len: 0 };
-        let cut = (0..=short.bytes.len()).rev().find(|&i| name.is_char_boundary(i)).unwrap_or(0);
-        for (to, &from) in short.bytes.iter_mut().zip(name.as_bytes()).take(cut) {
-            *to = from;
-            short.len += 1;
-        }
-        short
-    }
-
-    /// The name, or its beginning.
-    pub fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        core::str::from_utf8(bytes).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for ShortName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&escaped(self.as_str()), f)
-    }
-}
-
-impl fmt::Display for ShortName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escaped(self.as_str()).fmt(f)
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -301,5 +225,11 @@ impl From<LengthError> for Error {
 impl From<GgufError> for Error {
     fn from(e: GgufError) -> Self {
         Error::Gguf(e)
+    }
+}
+
+impl From<SplitError> for Error {
+    fn from(e: SplitError) -> Self {
+        Error::Split(e)
     }
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::llama::KvType;
+use crate::names::KvType;
 
 /// Where the values of a decoder first were NaN, infinite, or too large to be normalised (the sum
 /// of their squares is beyond f32).

@@ -2,6 +2,7 @@
 
 use super::kv_cache::KvCache;
 use super::model::Model;
+use super::options::DecoderOptions;
 use super::pass::{self, Buffers, Pass};
 use super::rope;
 use crate::NonFinite;
@@ -9,28 +10,6 @@ use crate::compute::Backend;
 use crate::kernels::LengthError;
 use crate::numeric::finite::{all_finite, first_bad};
 use crate::{Config, Error};
-
-/// What trades memory for speed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DecoderOptions {
-    /// Tokens of a prompt that go through the layers together; at least 1.
-    pub batch: usize,
-    /// Hidden values of the MLP held at a time, a multiple of [`Model::tile_multiple`] (32, or 256
-    /// where weights are K-quants or packed); `usize::MAX` holds all.
-    pub mlp_tile: usize,
-}
-
-impl Default for DecoderOptions {
-    /// For hosts: batches of 64, the MLP whole.
-    fn default() -> Self {
-        DecoderOptions { batch: 64, mlp_tile: usize::MAX }
-    }
-}
-
-impl DecoderOptions {
-    /// The least memory: one token at a time, the MLP in tiles of 32.
-    pub const SMALLEST: DecoderOptions = DecoderOptions { batch: 1, mlp_tile: 32 };
-}
 
 /// What a [`Decoder`] knows that its cache and scratch do not hold.
 #[cfg(feature = "session")]

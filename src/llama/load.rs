@@ -1,6 +1,6 @@
 //! Filling layers from a checkpoint: one walk through its tensors, whatever their order.
 
-use super::model::Layer;
+use super::layer::Layer;
 use super::norm::RmsNorm;
 use crate::checkpoint::{Checkpoint, LayerRole, Role};
 use crate::kernels::Matrix;

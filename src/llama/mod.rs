@@ -5,19 +5,25 @@ mod attention;
 mod decoder;
 mod generation;
 mod kv_cache;
+mod layer;
 mod load;
 mod memory;
 mod model;
 mod norm;
+mod options;
 mod pass;
 pub(crate) mod rope;
 mod sampler;
 
+pub use decoder::Decoder;
 #[cfg(feature = "session")]
 pub(crate) use decoder::Progress;
-pub use decoder::{Decoder, DecoderOptions};
 pub use generation::{Generation, Stop};
-pub use kv_cache::{KvCache, KvType};
+pub use kv_cache::KvCache;
+pub use layer::Layer;
 pub use memory::DecoderMemory;
-pub use model::{Layer, Model};
+pub use model::Model;
+pub use options::DecoderOptions;
 pub use sampler::{Sampler, SamplerOptions, argmax};
+
+pub use crate::names::KvType;

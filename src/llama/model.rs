@@ -1,60 +1,12 @@
 //! A model's weights as views into its checkpoint.
 
+use super::layer::Layer;
 use super::load::{Globals, load_layers};
 use super::norm::RmsNorm;
 use crate::checkpoint::Checkpoint;
 use crate::compute::packing::{Packer, packed_bytes};
 use crate::kernels::{Kernels, Matrix};
-use crate::{Config, Error, Mlp};
-
-/// The weights of one layer: a handful of views, `Copy`.
-#[derive(Clone, Copy, Debug)]
-pub struct Layer<'w> {
-    pub(crate) attn_norm: RmsNorm<'w>,
-    pub(crate) q: Matrix<'w>,
-    pub(crate) k: Matrix<'w>,
-    pub(crate) v: Matrix<'w>,
-    pub(crate) o: Matrix<'w>,
-    /// Norms of each query and key head, before RoPE.
-    pub(crate) qk_norm: Option<(RmsNorm<'w>, RmsNorm<'w>)>,
-    pub(crate) ffn_norm: RmsNorm<'w>,
-    pub(crate) mlp: Mlp<'w>,
-}
-
-impl<'w> Layer<'w> {
-    /// No weights, to fill the caller's array with before [`Model::load`].
-    pub const EMPTY: Layer<'static> = Layer {
-        attn_norm: RmsNorm::EMPTY,
-        q: Matrix::EMPTY,
-        k: Matrix::EMPTY,
-        v: Matrix::EMPTY,
-        o: Matrix::EMPTY,
-        qk_norm: None,
-        ffn_norm: RmsNorm::EMPTY,
-        mlp: Mlp::EMPTY,
-    };
-
-    /// The layer's MLP, usable alone.
-    pub const fn mlp(&self) -> &Mlp<'w> {
-        &self.mlp
-    }
-
-    /// The matrices, without norms.
-    fn matrices(&self) -> impl Iterator<Item = &Matrix<'w>> {
-        [&self.q, &self.k, &self.v, &self.o].into_iter().chain(self.mlp.matrices())
-    }
-
-    fn pack_with(&self, packer: &mut Packer<'_, 'w>) -> Result<Self, Error> {
-        Ok(Layer {
-            q: packer.pack(&self.q)?,
-            k: packer.pack(&self.k)?,
-            v: packer.pack(&self.v)?,
-            o: packer.pack(&self.o)?,
-            mlp: self.mlp.pack_with(packer)?,
-            ..*self
-        })
-    }
-}
+use crate::{Config, Error};
 
 /// A whole model: its shape and its weights, all borrowed.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,9 @@
 //! One batch of tokens through the layers, in buffers carved from the caller's scratch.
 
 use super::attention::attend;
-use super::decoder::DecoderOptions;
 use super::kv_cache::KvCache;
-use super::model::Layer;
+use super::layer::Layer;
+use super::options::DecoderOptions;
 use super::rope;
 use crate::NonFinite;
 use crate::compute::Backend;

@@ -7,7 +7,7 @@ use std::string::String;
 
 use bytemuck::Zeroable;
 
-use super::{Session, SessionError, SessionOptions, free_memory};
+use super::{SessionError, SessionOptions, free_memory};
 use crate::Config;
 use crate::checkpoint::{Checkpoint, Role};
 use crate::llama::{Decoder, DecoderMemory, DecoderOptions, KvCache, KvType};
@@ -71,24 +71,7 @@ fn total(config: &Config, options: &DecoderOptions, context: usize, kv_type: KvT
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-impl Session {
-    /// The context that holds `needed` positions where none is given; see [`default_context`].
-    pub fn default_context(&self, needed: usize) -> DefaultContext {
-        let o = &self.options;
-        let checkpoint = self.view().checkpoint();
-        default_context(checkpoint, self.config(), &o.decoder(), o.kv_type, needed)
-    }
-
-    /// Whether the memory for `context` positions is free, without taking it.
-    ///
-    /// # Errors
-    /// [`SessionError::Memory`] if the system says that it is not.
-    pub fn check_memory(&self, context: usize) -> Result<(), SessionError> {
-        check_memory(self.config(), &self.options, context)
-    }
-}
-
-fn check_memory(
+pub(super) fn check_memory(
     config: &Config,
     options: &SessionOptions,
     context: usize,

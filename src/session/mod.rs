@@ -34,6 +34,7 @@
 //!
 //! [`Gguf`]: crate::checkpoint::gguf::Gguf
 
+mod context;
 mod error;
 mod free_memory;
 mod generate;

@@ -10,8 +10,9 @@ use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::door::{Built, guarded};
+use super::door::Built;
 use super::growth::Growth;
+use super::guard::guarded;
 use super::{TokenizerError, door, pre};
 use crate::checkpoint::gguf::{Array, Gguf, Value};
 use crate::checkpoint::stop_tokens;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper};
 
 use super::TokenizerError;
-use super::door::guarded;
+use super::guard::guarded;
 
 /// Bytes that a text may always become; longer ones may become `RATIO` times as long.
 const ALWAYS: usize = 4 << 20;

@@ -6,6 +6,7 @@ mod door;
 mod error;
 mod gguf;
 mod growth;
+mod guard;
 #[cfg(feature = "safetensors")]
 mod hf;
 mod pre;
@@ -23,13 +24,15 @@ use crate::checkpoint::ModelView;
 use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::tokenizer_json::Edges;
 pub use bpe::Special;
+pub(crate) use door::Built;
 #[cfg(feature = "train")]
-pub(crate) use door::{Built, build, guarded};
+pub(crate) use door::build;
 pub use error::TokenizerError;
 #[cfg(feature = "train")]
 pub(crate) use error::one_line;
 use gguf::GgufVocab;
 use growth::Growth;
+pub(crate) use guard::guarded;
 pub use stream::TextStream;
 
 /// A model's vocabulary.
@@ -47,8 +50,8 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    fn new(built: door::Built, ends: Vec<u32>) -> Self {
-        let door::Built { inner, growth, edges } = built;
+    fn new(built: Built, ends: Vec<u32>) -> Self {
+        let Built { inner, growth, edges } = built;
         let decoder = inner.get_decoder();
         let decodes_by_bytes = matches!(decoder, Some(DecoderWrapper::ByteLevel(_)));
         let byte_fallback = decoder.is_some_and(falls_back_to_bytes);
@@ -103,7 +106,7 @@ impl Tokenizer {
         self.growth.check(text)?;
         let encode = |tokenizer: &tokenizers::Tokenizer| {
             let encode = || tokenizer.encode_fast(text, false);
-            let encoding = door::guarded("the text cannot be tokenized", encode);
+            let encoding = guarded("the text cannot be tokenized", encode);
             encoding.map(|ids| ids.get_ids().to_vec()).map_err(|e| self.blame(text, e))
         };
         match special {
@@ -124,7 +127,7 @@ impl Tokenizer {
             None => Ok(()),
         };
         let part = self.growth.fails(text);
-        let part = part.and_then(|()| door::guarded("the tokenizer's pre_tokenizer fails", cut));
+        let part = part.and_then(|()| guarded("the tokenizer's pre_tokenizer fails", cut));
         part.err().unwrap_or(whole)
     }
 
@@ -152,7 +155,7 @@ impl Tokenizer {
     /// # Errors
     /// What the `tokenizers` crate reports.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
-        door::guarded("the tokenizer's decoder fails", || self.inner.decode(ids, true))
+        guarded("the tokenizer's decoder fails", || self.inner.decode(ids, true))
     }
 
     /// Whether `id` names a byte, as `<0x0A>` does, and its text depends on its neighbours.
@@ -162,11 +165,6 @@ impl Tokenizer {
             digits.is_some_and(|d| d.len() == 2 && u8::from_str_radix(d, 16).is_ok())
         };
         self.byte_fallback && self.inner.id_to_token(id).is_some_and(names_byte)
-    }
-
-    /// A decoder that takes one id at a time and returns text as soon as it is whole characters.
-    pub fn stream(&self) -> TextStream<&Self> {
-        TextStream::new(self)
     }
 }
 

@@ -22,6 +22,13 @@ pub struct TextStream<T> {
     given: usize,
 }
 
+impl Tokenizer {
+    /// A decoder that takes one id at a time and returns text as soon as it is whole characters.
+    pub fn stream(&self) -> TextStream<&Self> {
+        TextStream::new(self)
+    }
+}
+
 impl<T: Deref<Target = Tokenizer>> TextStream<T> {
     /// A stream at the beginning of a text.
     pub fn new(tokenizer: T) -> Self {

@@ -11,6 +11,7 @@ pub mod config;
 pub mod data;
 mod error;
 pub mod export;
+mod files;
 mod lock;
 mod model;
 pub mod ops;

@@ -6,6 +6,7 @@ mod tree;
 
 use std::fs;
 
+use crate::layers;
 use crate::shell::{Result, root};
 
 /// A file, the name of a part between its markers, and what makes it.
@@ -13,6 +14,7 @@ type Part = (&'static str, &'static str, fn() -> Result<String>);
 
 const PARTS: &[Part] = &[
     ("docs/ARCHITECTURE.md", "tree", tree::text),
+    ("docs/ARCHITECTURE.md", "layers", layers::text),
     ("docs/KERNELS.md", "kernels", kernel_table::text),
 ];
 

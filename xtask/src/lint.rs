@@ -1,7 +1,7 @@
 //! What can be known of the source without running it.
 
 use crate::shell::{Result, sh};
-use crate::{docs, licences, locks};
+use crate::{docs, layers, licences, locks};
 
 type Check = fn() -> Result;
 
@@ -12,6 +12,7 @@ const PARTS: &[(&str, Check)] = &[
     ("licences", licences::run),
     ("locks", locks::run),
     ("docs", docs::check),
+    ("layers", layers::run),
 ];
 
 /// The parts named, or all.

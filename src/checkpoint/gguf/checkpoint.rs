@@ -3,7 +3,8 @@
 use super::keys::Keys;
 use super::{Gguf, SplitGguf, TensorInfo};
 use crate::checkpoint::{Checkpoint, Role, Tensor, Visitor};
-use crate::{Config, ElementType, Error, RawXielu};
+use crate::config::raw_xielu::RawXielu;
+use crate::{Config, ElementType, Error};
 
 impl<'w> Checkpoint<'w> for Gguf<'w> {
     fn config(&self) -> Result<Config, Error> {

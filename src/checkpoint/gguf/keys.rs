@@ -2,12 +2,8 @@
 
 use super::found::{Architecture, SCALARS};
 use super::{Gguf, SplitGguf, Value, ValueType, typed};
-use crate::{Error, Key, RawXielu, ShortName};
-
-/// Where a file has no `xielu.beta`.
-const DEFAULT_BETA: f32 = 0.5;
-/// Where a file has no `xielu.eps`.
-const DEFAULT_EPS: f32 = -1e-6;
+use crate::config::raw_xielu::RawXielu;
+use crate::{Error, Key, ShortName};
 
 /// The metadata of a model, of which one architecture's keys are read.
 #[derive(Clone, Copy)]
@@ -124,8 +120,8 @@ impl<'p, 'w> Keys<'p, 'w> {
         Ok(RawXielu {
             alpha_p: alpha_p.ok_or(Error::MissingKey("xielu.alpha_p".into()))?,
             alpha_n: alpha_n.ok_or(Error::MissingKey("xielu.alpha_n".into()))?,
-            beta: beta.unwrap_or(DEFAULT_BETA),
-            eps: eps.unwrap_or(DEFAULT_EPS),
+            beta: beta.unwrap_or(RawXielu::BETA),
+            eps: eps.unwrap_or(RawXielu::EPS),
         })
     }
 }

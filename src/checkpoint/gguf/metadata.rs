@@ -1,7 +1,7 @@
 //! The metadata pairs.
 
-use super::array::LongArrays;
 use super::cursor::Cursor;
+use super::read::LongArrays;
 use super::value::Value;
 use super::{GgufError, GgufErrorKind};
 

@@ -1,18 +1,15 @@
 //! The one validation: after it, no lookup meets a malformed field.
 
-use super::array::LongArrays;
 use super::cursor::Cursor;
 use super::found::Found;
 use super::metadata::{Metadata, read_pair};
+use super::read::LongArrays;
 use super::tensor::{TensorInfo, Tensors};
 use super::unique::first_repeated;
 use super::value::Value;
 use super::{Gguf, GgufError, GgufErrorKind};
+use crate::error::{MAX_PAIRS, MAX_TENSORS};
 
-/// Most metadata pairs accepted; real files have fewer than 100.
-pub(super) const MAX_PAIRS: u64 = 16384;
-/// Most tensors accepted; real files have fewer than 3000.
-pub(super) const MAX_TENSORS: u64 = 16384;
 /// Largest alignment accepted: a huge page.
 const MAX_ALIGNMENT: u32 = 1 << 21;
 /// Alignment of a file that does not name one.
@@ -20,7 +17,17 @@ pub(super) const DEFAULT_ALIGNMENT: u32 = 32;
 /// Size of the offset that ends each tensor description.
 const OFFSET_BYTES: usize = 8;
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Gguf<'_>, GgufError> {
+impl<'w> Gguf<'w> {
+    /// Checks `bytes`, a whole file at any alignment, and returns the view of it.
+    ///
+    /// # Errors
+    /// [`GgufError`]: the first thing that is wrong, and where.
+    pub fn parse(bytes: &'w [u8]) -> Result<Self, GgufError> {
+        parse(bytes)
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Gguf<'_>, GgufError> {
     let mut cursor = Cursor::new(bytes, 0);
     let version = read_version(&mut cursor)?;
     let n_tensors = read_count(&mut cursor, MAX_TENSORS, GgufErrorKind::TooManyTensors)?;

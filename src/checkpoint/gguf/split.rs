@@ -1,10 +1,9 @@
 //! A model in several files, as llama.cpp's `gguf-split` writes them: metadata in the first part,
 //! tensors in any, and in each part the keys `split.no`, `split.count` and `split.tensors.count`.
 
-use core::fmt;
-
 use super::unique::first_repeated;
 use super::{Gguf, TensorInfo, Value};
+use crate::error::SplitError;
 use crate::{Error, ShortName};
 
 /// What all parts say alike, where they say it.
@@ -17,52 +16,6 @@ const SHARED: [&str; 5] =
 pub struct SplitGguf<'p, 'w> {
     /// One at least.
     pub(in crate::checkpoint) parts: &'p [Gguf<'w>],
-}
-
-/// Why files are not the parts of one model. Parts are counted from 1, as in their names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SplitError {
-    /// More or fewer parts than the model has.
-    Count {
-        /// Parts of the model.
-        expected: usize,
-        /// Parts that were given.
-        found: usize,
-    },
-    /// A part does not say which it is.
-    NotSplit {
-        /// Its place.
-        part: usize,
-    },
-    /// A part stands in the place of another.
-    Order {
-        /// The place.
-        part: usize,
-        /// Which it is.
-        found: usize,
-    },
-    /// A part contradicts the first.
-    OtherModel {
-        /// Its place.
-        part: usize,
-        /// The key they disagree on.
-        key: &'static str,
-    },
-    /// The tensors are not as many as the parts say.
-    Tensors {
-        /// By the metadata.
-        expected: u64,
-        /// In the parts.
-        found: u64,
-    },
-    /// Two parts hold the same tensor.
-    Duplicate {
-        /// Its name, or its beginning.
-        name: ShortName,
-        /// Both parts.
-        parts: [usize; 2],
-    },
 }
 
 impl<'p, 'w> SplitGguf<'p, 'w> {
@@ -175,36 +128,3 @@ impl<'p, 'w> From<&'p Gguf<'w>> for SplitGguf<'p, 'w> {
         SplitGguf { parts: core::slice::from_ref(gguf) }
     }
 }
-
-impl From<SplitError> for Error {
-    fn from(e: SplitError) -> Self {
-        Error::Split(e)
-    }
-}
-
-impl fmt::Display for SplitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SplitError::Count { expected, found } => {
-                write!(f, "the model is split over {expected} files, not {found}")
-            }
-            SplitError::NotSplit { part } => {
-                write!(f, "part {part} does not say which part of a model it is (`split.no`)")
-            }
-            SplitError::Order { part, found } => {
-                write!(f, "in the place of part {part} there is part {found}")
-            }
-            SplitError::OtherModel { part, key } => {
-                write!(f, "part {part} is of another model than part 1: its `{key}` differs")
-            }
-            SplitError::Tensors { expected, found } => {
-                write!(f, "the parts hold {found} tensors, `split.tensors.count` says {expected}")
-            }
-            SplitError::Duplicate { name, parts: [a, b] } => {
-                write!(f, "tensor {} is in part {a} and in part {b}", name.as_str())
-            }
-        }
-    }
-}
-
-impl core::error::Error for SplitError {}

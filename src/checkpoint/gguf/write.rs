@@ -7,13 +7,15 @@ use std::io::{self, Write};
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::array::LongArrays;
 use super::cursor::Cursor;
 use super::metadata::read_pair;
-use super::parse::{DEFAULT_ALIGNMENT, MAX_PAIRS, MAX_TENSORS, check_alignment};
+use super::parse::{DEFAULT_ALIGNMENT, check_alignment};
+use super::read::LongArrays;
 use super::tensor::TensorInfo;
-use super::value::{Value, ValueType};
+use super::value::Value;
 use super::{GgmlType, GgufErrorKind};
+use crate::error::{MAX_PAIRS, MAX_TENSORS};
+use crate::names::ValueType;
 
 /// ggml's `GGML_QNT_VERSION`: how the quantized blocks are laid out.
 const QUANTIZATION_VERSION: u32 = 2;

@@ -7,9 +7,13 @@ use std::path::Path;
 use std::vec::Vec;
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::HfError;
 use crate::checkpoint::text_limit;
+
+/// Bytes of a tokenizer or a file of settings. The largest in use have 40 million.
+const MAX_BYTES: u64 = 128 << 20;
 
 /// What a Git LFS pointer begins with; it is text of about 130 bytes.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
@@ -64,4 +68,26 @@ pub(super) fn read_within(path: &Path, limit: u64) -> Result<Vec<u8>, HfError> {
     let text = fs::read(path).map_err(|source| unreadable(path, source))?;
     refuse_stand_in(path, &text)?;
     Ok(text)
+}
+
+/// Whether there is anything of this name, if only a link that leads nowhere.
+pub(super) fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// The contents of a file; `None` if there is none. Devices and pipes may never end.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HfError> {
+    if is_there(path) { read_within(path, MAX_BYTES).map(Some) } else { Ok(None) }
+}
+
+/// A file that is a JSON object; null if there is none.
+pub(super) fn read_object(path: &Path) -> Result<Value, HfError> {
+    let Some(text) = read(path)? else { return Ok(Value::Null) };
+    let json: Value = serde_json::from_slice(&text)
+        .map_err(|source| HfError::Json { path: path.to_owned(), source })?;
+    if !json.is_object() {
+        let reason = "it is not a JSON object".into();
+        return Err(HfError::Tokenizer { path: path.to_owned(), reason });
+    }
+    Ok(json)
 }

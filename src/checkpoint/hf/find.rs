@@ -10,18 +10,13 @@ use std::{format, vec};
 use serde_json::Value;
 
 use super::HfError;
-use super::file::{read_json_within, read_within};
+use super::file::{is_there, read_json_within, read_within};
 
 pub(super) const SINGLE: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
 
 /// More shards than any model has; guards against a name that promises billions.
 const MAX_SHARDS: usize = 1 << 16;
-
-/// Whether there is anything of this name, if only a link that leads nowhere.
-pub(super) fn is_there(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
-}
 
 /// Refuses a directory without `config.json`, saying what it is.
 pub(super) fn refuse_without_config(dir: &Path) -> Result<(), HfError> {

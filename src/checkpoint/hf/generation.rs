@@ -8,7 +8,7 @@ use std::vec::Vec;
 use serde_json::Value;
 
 use super::HfError;
-use super::text::read_object;
+use super::file::read_object;
 use crate::checkpoint::Sampling;
 
 /// How a model's authors generate.

@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod family;
 mod file;
 mod find;
 mod fp8;
@@ -17,6 +18,7 @@ mod templates;
 mod tensors;
 mod text;
 mod vocabulary;
+mod weights;
 
 use std::borrow::ToOwned;
 use std::collections::HashMap;
@@ -34,10 +36,12 @@ pub use fp8::Fp8Matrix;
 pub use templates::ChatTemplate;
 #[cfg(feature = "tokenizer")]
 pub(crate) use text::TextFiles;
-pub use vocabulary::{TokenKind, Vocabulary, VocabularyOptions};
+pub use vocabulary::{Vocabulary, VocabularyOptions};
 
+pub use super::tokenizer_json::TokenKind;
 use super::{Access, Checkpoint, Role, Tensor};
-use crate::{Config, Error, RawXielu};
+use crate::config::raw_xielu::RawXielu;
+use crate::{Config, Error};
 use config::ConfigJson;
 use quantization::Fp8;
 use shards::Shards;
@@ -95,11 +99,11 @@ impl HfDir {
         let json = ConfigJson::read(path)?;
         let fp8 = quantization::read(path, &json)?;
         let shards = Shards::open(path, access)?;
-        tensors::refuse_other_kinds(path, &shards)?;
-        let names = tensors::find_names(&shards)?;
+        weights::refuse_other_kinds(path, &shards)?;
+        let names = weights::find_names(&shards)?;
         let q_norm = format!("{}layers.0.self_attn.q_norm.weight", names.0);
         let has_qk_norm = shards.get(&q_norm).is_some();
-        let tied = json.ties_embeddings()? && !tensors::has_own_head(&shards, names);
+        let tied = json.ties_embeddings()? && !weights::has_own_head(&shards, names);
         let config = json.config(has_qk_norm, tied)?;
         let special = SpecialTokens {
             bos: json.token_id("bos_token_id")?,
@@ -217,7 +221,7 @@ impl<'w> Checkpoint<'w> for &'w HfDir {
         if let Some(widened) = dir.widened(role)? {
             return Ok(Some(widened));
         }
-        let dtype = tensors::dtype(&name, entry).map_err(|_| Error::MissingTensor(role))?;
+        let dtype = weights::dtype(&name, entry).map_err(|_| Error::MissingTensor(role))?;
         let data = dir.shards.data(entry).ok_or(Error::MissingTensor(role))?;
         Ok(Some(Tensor { dtype, rows, cols, data }))
     }

@@ -11,7 +11,7 @@ use std::string::{String, ToString};
 use serde_json::{Map, Value};
 
 use super::HfError;
-use super::config::Family;
+use super::family::Family;
 use super::keys::{Keys, number, shown, unsupported};
 use crate::config::{Rope, RopeScaling, RopeStyle};
 

@@ -9,8 +9,9 @@ use std::vec::Vec;
 use safetensors::Dtype;
 use serde::Deserialize;
 
+use super::file::is_there;
 use super::file::{plain_file, read_json_within, refuse_stand_in};
-use super::find::{INDEX, SINGLE, is_there, no_weights, numbered_shards};
+use super::find::{INDEX, SINGLE, no_weights, numbered_shards};
 use super::names::unwrapped;
 use super::{HfError, header};
 use crate::checkpoint::{Access, FileBytes};

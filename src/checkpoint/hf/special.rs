@@ -8,8 +8,8 @@ use std::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::HfError;
+use super::file::read_object;
 use super::generation::Generation;
-use super::text::read_object;
 use crate::checkpoint::tokenizer_json::{Added, TokenizerJson};
 
 /// `tokenizer_config.json`, with `special_tokens_map.json` where transformers reads that.

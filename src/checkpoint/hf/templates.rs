@@ -10,7 +10,7 @@ use std::vec::Vec;
 use serde_json::Value;
 
 use super::HfError;
-use super::text::read;
+use super::file::read;
 
 /// A Jinja template of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,5 @@
-//! Which tensors a directory has, and whether they are those that its configuration calls for.
+//! Whether a directory has the tensors that its configuration calls for, and only those.
 
-use std::borrow::ToOwned;
-use std::path::Path;
 use std::string::{String, ToString};
 use std::sync::OnceLock;
 use std::vec::Vec;
@@ -10,13 +8,12 @@ use std::{format, vec};
 use safetensors::Dtype;
 
 use super::fp8::{Fp8Matrix, Scales, scale_grid};
-use super::names::{PREFIXES, is_adapter};
-use super::quantization::{Fp8, of_tensor};
-use super::shards::{Entry, Shards};
+use super::quantization::Fp8;
+use super::shards::Entry;
+use super::weights::{dtype, first_value};
 use super::{HfDir, HfError};
-use crate::RawXielu;
 use crate::checkpoint::Role;
-use crate::kernels::{Blocks, DType};
+use crate::config::raw_xielu::RawXielu;
 
 /// Tensors beside those in FP8 that say how activations would be quantized, which they are not.
 const OF_ACTIVATIONS: [&str; 9] = [
@@ -30,49 +27,6 @@ const OF_ACTIVATIONS: [&str; 9] = [
     "v_scale",
     "kv_scale",
 ];
-
-/// Refuses tensors of adapters and of formats that nothing else names.
-pub(super) fn refuse_other_kinds(dir: &Path, shards: &Shards) -> Result<(), HfError> {
-    for name in shards.names() {
-        if is_adapter(name) {
-            return Err(HfError::Adapter { dir: dir.to_owned(), base: None });
-        }
-        if let Some(format) = of_tensor(name) {
-            return Err(HfError::Quantized(format.into()));
-        }
-    }
-    Ok(())
-}
-
-/// The prefix under which the embedding lies, and the output head's name there.
-pub(super) fn find_names(shards: &Shards) -> Result<(&'static str, &'static str), HfError> {
-    let has = |prefix: &str| shards.get(&format!("{prefix}embed_tokens.weight")).is_some();
-    if let Some(names) = PREFIXES.into_iter().find(|(prefix, _)| has(prefix)) {
-        return Ok(names);
-    }
-    let known = |name: &&str| {
-        let layers =
-            |prefix: &str| name.strip_prefix(prefix).is_some_and(|n| n.starts_with("layers."));
-        PREFIXES.into_iter().any(|(prefix, head)| layers(prefix) || *name == head)
-    };
-    match shards.names().next() {
-        Some(first) if !shards.names().any(|name| known(&name)) => {
-            Err(HfError::ForeignNames(first.into()))
-        }
-        _ => Err(HfError::MissingTensor("model.embed_tokens.weight".into())),
-    }
-}
-
-/// Whether there is an output head that differs from the embedding: then they are not tied,
-/// whatever the configuration says, as transformers has it.
-pub(super) fn has_own_head(shards: &Shards, (prefix, head): (&str, &str)) -> bool {
-    let Some(head) = shards.get(head) else { return false };
-    let embedding = shards.get(&format!("{prefix}embed_tokens.weight"));
-    embedding.is_none_or(|embedding| {
-        (head.dtype, &head.shape) != (embedding.dtype, &embedding.shape)
-            || shards.data(head) != shards.data(embedding)
-    })
-}
 
 impl HfDir {
     pub(super) fn entry(&self, role: Role) -> Option<(String, &Entry)> {
@@ -186,8 +140,8 @@ impl HfDir {
                 Ok(RawXielu {
                     alpha_p: alpha("alpha_p")?,
                     alpha_n: alpha("alpha_n")?,
-                    beta: self.scalar(&name("beta"))?.unwrap_or(0.5),
-                    eps: self.scalar(&name("eps"))?.unwrap_or(-1e-6),
+                    beta: self.scalar(&name("beta"))?.unwrap_or(RawXielu::BETA),
+                    eps: self.scalar(&name("eps"))?.unwrap_or(RawXielu::EPS),
                 })
             })
             .collect()
@@ -253,20 +207,5 @@ impl HfDir {
         }
         self.widened = places.into_iter().collect();
         Ok(())
-    }
-}
-
-fn first_value(dtype: DType, data: &[u8]) -> Option<f32> {
-    let mut value = [0.0];
-    Blocks::new(dtype, data)?.dequantize(&mut value).then_some(value[0])
-}
-
-/// The type of a tensor that is read as it lies.
-pub(super) fn dtype(name: &str, entry: &Entry) -> Result<DType, HfError> {
-    match entry.dtype {
-        Dtype::F32 => Ok(DType::F32),
-        Dtype::F16 => Ok(DType::F16),
-        Dtype::BF16 => Ok(DType::BF16),
-        dtype => Err(HfError::DType { name: name.into(), dtype }),
     }
 }

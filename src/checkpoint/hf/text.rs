@@ -1,25 +1,18 @@
 //! Everything of a directory that concerns text: the tokenizer, its special tokens, what ends a
 //! generation and how to sample one.
 
-use std::borrow::ToOwned as _;
 use std::collections::HashSet;
 use std::path::Path;
 use std::string::String;
 use std::vec::Vec;
 
-use serde_json::Value;
-
 use super::HfError;
-use super::file::read_within;
-use super::find::is_there;
+use super::file::read;
 use super::generation::Generation;
 use super::special::{Settings, SpecialIds};
 use crate::checkpoint::Sampling;
 use crate::checkpoint::stop_tokens::ends_by_text;
 use crate::checkpoint::tokenizer_json::TokenizerJson;
-
-/// Bytes of a tokenizer or a file of settings. The largest in use have 40 million.
-const MAX_BYTES: u64 = 128 << 20;
 
 /// What a directory says about text.
 #[derive(Debug)]
@@ -61,21 +54,4 @@ impl TextFiles {
 fn keep_first(ids: &mut Vec<u32>) {
     let mut seen = HashSet::new();
     ids.retain(|id| seen.insert(*id));
-}
-
-/// The contents of a file; `None` if there is none. Devices and pipes may never end.
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HfError> {
-    if is_there(path) { read_within(path, MAX_BYTES).map(Some) } else { Ok(None) }
-}
-
-/// A file that is a JSON object; null if there is none.
-pub(super) fn read_object(path: &Path) -> Result<Value, HfError> {
-    let Some(text) = read(path)? else { return Ok(Value::Null) };
-    let json: Value = serde_json::from_slice(&text)
-        .map_err(|source| HfError::Json { path: path.to_owned(), source })?;
-    if !json.is_object() {
-        let reason = "it is not a JSON object".into();
-        return Err(HfError::Tokenizer { path: path.to_owned(), reason });
-    }
-    Ok(json)
 }

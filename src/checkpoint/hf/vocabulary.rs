@@ -11,21 +11,7 @@ use super::text::TextFiles;
 use super::{HfDir, HfError};
 use crate::checkpoint::Sampling;
 use crate::checkpoint::stop_tokens;
-use crate::checkpoint::tokenizer_json::{Kept, is_known_pre};
-
-/// What a token is, as GGUF numbers it (`tokenizer.ggml.token_type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub enum TokenKind {
-    /// Ordinary text.
-    Normal = 1,
-    /// Never produced from text.
-    Control = 3,
-    /// Text that is always one token.
-    UserDefined = 4,
-    /// A row of the embedding without a token.
-    Unused = 5,
-}
+use crate::checkpoint::tokenizer_json::{Kept, TokenKind, is_known_pre};
 
 /// How a directory's tokenizer is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

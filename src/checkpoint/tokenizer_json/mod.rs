@@ -31,6 +31,7 @@ pub(crate) use edges::Edges;
 pub(crate) use names::is_known_pre;
 #[cfg(feature = "safetensors")]
 pub(crate) use vocabulary::Kept;
+pub use vocabulary::TokenKind;
 
 /// Bytes of a file. The largest in use have 40 million; read as data each takes up to 16.
 const MAX_BYTES: u64 = 128 << 20;

@@ -11,7 +11,20 @@ use serde_json::Value;
 use super::check::parts;
 use super::pre_tokenizer::PreTokenizer;
 use super::{Added, TokenizerJson};
-use crate::checkpoint::hf::TokenKind;
+
+/// What a token is, as GGUF numbers it (`tokenizer.ggml.token_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum TokenKind {
+    /// Ordinary text.
+    Normal = 1,
+    /// Never produced from text.
+    Control = 3,
+    /// Text that is always one token.
+    UserDefined = 4,
+    /// A row of the embedding without a token.
+    Unused = 5,
+}
 
 /// `tokenizer.ggml.*` of a tokenizer.
 #[derive(Debug, Default)]

@@ -1,8 +1,16 @@
 //! Tokens that are matched in a text as they stand: special tokens and those added by hand.
 
-use super::Special;
 use super::hash::Hash;
 use super::vocabulary::{LONGEST_ADDED, Vocabulary};
+
+/// Whether text may name special tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// `</s>` in the text is the token: prompts.
+    Parse,
+    /// `</s>` in the text is four characters: text to be measured.
+    Plain,
+}
 
 /// A set of small numbers.
 #[derive(Clone, Copy, Debug)]

@@ -37,6 +37,7 @@ mod vocabulary;
 mod word;
 
 use self::added::Added;
+pub use self::added::Special;
 pub use self::bytes::TokenBytes;
 use self::merges::Merges;
 use self::pre::Pre;
@@ -49,15 +50,6 @@ use crate::checkpoint::gguf::Gguf;
 const BYTES: usize = 256;
 /// In place of a token that the vocabulary lacks.
 const NO_TOKEN: u32 = u32::MAX;
-
-/// Whether text may name special tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Special {
-    /// `</s>` in the text is the token: prompts.
-    Parse,
-    /// `</s>` in the text is four characters: text to be measured.
-    Plain,
-}
 
 /// u32 elements of work that [`Bpe::encode`] takes for text whose longest word has so many bytes. A
 /// whole text is one word at most.

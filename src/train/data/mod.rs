@@ -31,7 +31,6 @@ pub use tokenizer::{MIN_VOCAB, TextTokenizer};
 pub use windows::{Validation, Windows};
 
 use super::{TrainConfig, TrainError};
-use crate::checkpoint::AtomicFile;
 
 /// Text a tokenizer is trained on, at most; of a longer one every n-th piece.
 const TOKENIZER_BYTES: u64 = 512 << 20;
@@ -290,11 +289,6 @@ fn take_bytes(
         taken.push(piece);
     }
     Ok(taken)
-}
-
-/// Writes a file that appears whole or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    AtomicFile::write(path, bytes).map_err(|source| TrainError::Io { path: path.into(), source })
 }
 
 #[cfg(test)]

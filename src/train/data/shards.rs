@@ -10,10 +10,10 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Source;
-use super::write_whole;
 use crate::checkpoint::AtomicFile;
 use crate::kernels::MappedFile;
 use crate::train::TrainError;
+use crate::train::files::write_whole;
 
 /// Tokens of a shard that is not the last.
 const SHARD_TOKENS: u64 = 1 << 27;

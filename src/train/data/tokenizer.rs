@@ -14,10 +14,10 @@ use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::write_whole;
 use crate::checkpoint::tokenizer_json::TokenizerJson;
 use crate::tokenizer::{Built, TokenizerError, build, guarded, one_line};
 use crate::train::TrainError;
+use crate::train::files::write_whole;
 
 /// The special tokens of a trained tokenizer, in the order of their ids: padding, begin and end
 /// of a text.

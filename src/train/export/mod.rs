@@ -18,7 +18,8 @@ use serde_json::json;
 pub use config_json::Family;
 
 use super::TrainError;
-use super::data::{TextTokenizer, write_whole};
+use super::data::TextTokenizer;
+use super::files::write_whole;
 use crate::checkpoint::lock;
 use crate::{Config, RawXielu};
 

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::Pass;
+use super::pass::Pass;
 use crate::Config;
 use crate::checkpoint::LayerRole;
 use crate::train::TrainError;

@@ -2,7 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Pass, linear};
+use super::parameters::missing;
+use super::pass::{Pass, linear};
 use crate::Config;
 use crate::checkpoint::{LayerRole, Role};
 use crate::config::HiddenAct;
@@ -22,7 +23,7 @@ impl Mlp {
         of: impl Fn(LayerRole) -> std::result::Result<Tensor, TrainError>,
         alphas: Option<[Tensor; 2]>,
     ) -> std::result::Result<Self, TrainError> {
-        let alphas = || alphas.ok_or_else(|| super::missing(Role::Layer(0, LayerRole::FfnUp)));
+        let alphas = || alphas.ok_or_else(|| missing(Role::Layer(0, LayerRole::FfnUp)));
         let activation = match config.hidden_act {
             HiddenAct::Xielu => MlpActivation::Xielu(alphas()?),
             HiddenAct::Xiprelu => MlpActivation::Xiprelu(alphas()?),

@@ -5,6 +5,7 @@ mod attention;
 mod init;
 mod mlp;
 mod parameters;
+mod pass;
 
 use std::vec::Vec;
 
@@ -14,7 +15,8 @@ use self::attention::Attention;
 use self::mlp::Mlp;
 pub use self::parameters::Parameter;
 use self::parameters::Parameters;
-use super::ops::{Rotation, Sink, cross_entropy, head_loss, linear_sunk, rms_norm};
+use self::pass::{Pass, linear};
+use super::ops::{Rotation, Sink, cross_entropy, head_loss, rms_norm};
 use super::{Batch, TrainError};
 use crate::checkpoint::{LayerRole, Role};
 use crate::config::Config;
@@ -42,26 +44,6 @@ struct DecoderLayer {
     attention: Attention,
     mlp_norm: Tensor,
     mlp: Mlp,
-}
-
-/// Shape and rotation that all layers share in one forward pass.
-struct Pass<'a> {
-    config: &'a Config,
-    rotation: &'a Rotation,
-    sequences: usize,
-    length: usize,
-    /// Where the gradients of weights go, if not to candle's store.
-    sink: Option<&'a Sink>,
-}
-
-impl Pass<'_> {
-    /// `x * weight^T`, in the type of `x`.
-    fn linear(&self, x: &Tensor, weight: &Tensor) -> candle_core::Result<Tensor> {
-        match self.sink {
-            Some(sink) => linear_sunk(x, weight, sink),
-            None => linear(x, weight),
-        }
-    }
 }
 
 impl Model {
@@ -267,14 +249,4 @@ impl Model {
         let gradients = gradients.collect::<candle_core::Result<_>>()?;
         Ok((nll.to_dtype(DType::F64)?.to_vec1()?, gradients))
     }
-}
-
-/// `x * weight^T`, in the type of `x`.
-fn linear(x: &Tensor, weight: &Tensor) -> candle_core::Result<Tensor> {
-    x.matmul(&weight.to_dtype(x.dtype())?.t()?)
-}
-
-/// The error of a parameter that the shape calls for and the list lacks.
-fn missing(role: Role) -> TrainError {
-    TrainError::Data(std::format!("the model has no tensor {role}"))
 }

@@ -7,7 +7,6 @@ use std::vec::Vec;
 
 use candle_core::{DType, Device, Tensor, Var};
 
-use super::missing;
 use crate::Config;
 use crate::checkpoint::Role;
 use crate::train::TrainError;
@@ -127,4 +126,9 @@ impl Parameters {
     pub fn alphas(&self, layer: usize) -> Option<[Tensor; 2]> {
         Some([self.find(ParameterKind::AlphaP(layer))?, self.find(ParameterKind::AlphaN(layer))?])
     }
+}
+
+/// The error of a parameter that the shape calls for and the list lacks.
+pub(super) fn missing(role: Role) -> TrainError {
+    TrainError::Data(format!("the model has no tensor {role}"))
 }

@@ -98,6 +98,14 @@ fn lookup(
     })
 }
 
+/// Every need: the file, what it needs, and the path by which it is named.
+pub fn needs(graph: &Graph) -> impl Iterator<Item = (&Path, &Path, &str)> {
+    graph.iter().flat_map(|(file, needs)| {
+        let needs = needs.iter();
+        needs.map(|(need, path)| (file.as_path(), need.as_path(), path.as_str()))
+    })
+}
+
 /// Every set of files that need each other, each sorted.
 pub fn circles(graph: &Graph) -> Vec<Vec<&Path>> {
     let mut circles = BTreeSet::new();

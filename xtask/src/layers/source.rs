@@ -1,11 +1,11 @@
 //! The modules of a crate as they are written: what each defines, imports and names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::parse::Parser;
 use syn::{Attribute, Item, UseTree};
 
 use crate::shell::Result;
@@ -31,23 +31,31 @@ pub struct Module {
     pub named: BTreeSet<Segments>,
 }
 
+/// The text of a file.
+type Read<'r> = &'r dyn Fn(&Path) -> Option<String>;
+
 /// All modules of the crate whose root is `root`, that first.
-pub fn modules(root: &Path) -> Result<Vec<Module>> {
+pub fn modules(root: &Path, read: Read<'_>) -> Result<Vec<Module>> {
     let mut all = vec![Module { file: root.to_owned(), ..Module::default() }];
     let folder = root.parent().unwrap_or(Path::new("")).to_owned();
-    let items = parse(root)?;
-    add_items(&mut all, 0, &folder, items)?;
+    let text = read(root).ok_or_else(|| format!("{} cannot be read", root.display()))?;
+    add_items(&mut all, 0, &folder, parse(root, &text)?, read)?;
     Ok(all)
 }
 
-fn parse(file: &Path) -> Result<Vec<Item>> {
-    let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-    let parsed = syn::parse_file(&text).map_err(|e| format!("{}: {e}", file.display()))?;
+fn parse(file: &Path, text: &str) -> Result<Vec<Item>> {
+    let parsed = syn::parse_file(text).map_err(|e| format!("{}: {e}", file.display()))?;
     Ok(parsed.items)
 }
 
 /// Adds `items` to module `at`, whose child modules are in `folder`.
-fn add_items(all: &mut Vec<Module>, at: usize, folder: &Path, items: Vec<Item>) -> Result {
+fn add_items(
+    all: &mut Vec<Module>,
+    at: usize,
+    folder: &Path,
+    items: Vec<Item>,
+    read: Read<'_>,
+) -> Result {
     for item in items {
         if attributes(&item).iter().any(is_of_tests) {
             continue;
@@ -60,8 +68,12 @@ fn add_items(all: &mut Vec<Module>, at: usize, folder: &Path, items: Vec<Item>) 
                     Some((_, items)) => (all[at].file.clone(), items),
                     None => {
                         let flat = folder.join(format!("{name}.rs"));
-                        let file = if flat.exists() { flat } else { inner.join("mod.rs") };
-                        let items = parse(&file)?;
+                        let nested = inner.join("mod.rs");
+                        let found = [flat, nested].into_iter().find_map(|f| Some((read(&f)?, f)));
+                        let (text, file) = found.ok_or_else(|| {
+                            format!("{}: no file for mod {name}", all[at].file.display())
+                        })?;
+                        let items = parse(&file, &text)?;
                         (file, items)
                     }
                 };
@@ -71,7 +83,7 @@ fn add_items(all: &mut Vec<Module>, at: usize, folder: &Path, items: Vec<Item>) 
                     all.len() - 1
                 });
                 all[at].children.insert(name, child);
-                add_items(all, child, &inner, items)?;
+                add_items(all, child, &inner, items, read)?;
             }
             Item::Use(item) => {
                 let private = matches!(item.vis, syn::Visibility::Inherited);
@@ -198,29 +210,50 @@ fn defined(item: &Item) -> Vec<String> {
     vec![ident.to_string()]
 }
 
-/// Every path in `tokens`, those in macros included.
+/// Every path in `tokens`, those in macros included, but what is there in tests only.
 fn add_named(named: &mut BTreeSet<Segments>, tokens: TokenStream) {
     let mut path = Segments::new();
     let mut colons = 0;
-    for token in tokens {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
         match token {
-            TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
+            TokenTree::Punct(punct) if punct.as_char() == ':' => {
+                colons += 1;
+                continue;
+            }
             TokenTree::Ident(ident) => {
                 if colons != 2 {
                     named.insert(std::mem::take(&mut path));
                 }
                 path.push(ident.to_string());
-                colons = 0;
+            }
+            TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                named.insert(std::mem::take(&mut path));
+                if tokens.peek().is_some_and(is_condition_of_tests) {
+                    // The attribute and what it is of: up to a semicolon or a block.
+                    tokens.by_ref().find(|token| match token {
+                        TokenTree::Punct(punct) => punct.as_char() == ';',
+                        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+                        _ => false,
+                    });
+                }
             }
             other => {
                 named.insert(std::mem::take(&mut path));
-                colons = 0;
                 if let TokenTree::Group(group) = other {
                     add_named(named, group.stream());
                 }
             }
         }
+        colons = 0;
     }
     named.insert(path);
     named.remove(&Vec::new());
+}
+
+/// Whether `[cfg(test)]` or the like.
+fn is_condition_of_tests(group: &TokenTree) -> bool {
+    let attribute = format!("#{group}").parse::<TokenStream>().ok();
+    let parsed = attribute.and_then(|tokens| Attribute::parse_outer.parse2(tokens).ok());
+    parsed.is_some_and(|attributes| attributes.iter().any(is_of_tests))
 }

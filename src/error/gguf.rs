@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use super::parse::{MAX_PAIRS, MAX_TENSORS};
+/// Most metadata pairs that the reader accepts; real files have fewer than 100.
+pub(crate) const MAX_PAIRS: u64 = 16384;
+/// Most tensors that the reader accepts; real files have fewer than 3000.
+pub(crate) const MAX_TENSORS: u64 = 16384;
 
 /// Why bytes are not a GGUF file this library reads, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
