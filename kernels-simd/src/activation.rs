@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use crate::arch::scalar::activation::Scalar;
+use crate::arch::scalar::token::Scalar;
 use crate::generic::activation_forward::activate;
 use crate::generic::parameters::Activation;
 use crate::kernels::{Kernels, LengthError, same_length};

@@ -36,9 +36,9 @@ pub(crate) struct TableOf<T> {
     pub swiglu: unsafe fn(from: [*const T; 3], to: [*mut T; 2], n: usize),
 }
 
-/// `TABLE`, the kernels of the instruction set whose proof is `$lanes`, compiled with its features.
+/// `TABLE`, the kernels of the instruction set whose token is `$token`, compiled with its features.
 macro_rules! table {
-    ($lanes:expr $(, $features:literal)?) => {
+    ($token:expr $(, $features:literal)?) => {
         pub(crate) const TABLE: $crate::generic::activation_backward::Table = $crate::generic::activation_backward::Table {
             f32: table_of(),
             bf16: table_of(),
@@ -60,7 +60,7 @@ macro_rules! table {
             sums: *mut $crate::AlphaSums,
         ) {
             // SAFETY: the caller's promise is the same.
-            unsafe { $crate::generic::activation_backward::learned($lanes, f, x_dy, dx, n, sums) };
+            unsafe { $crate::generic::activation_backward::learned($token, f, x_dy, dx, n, sums) };
         }
 
         /// # Safety
@@ -68,7 +68,7 @@ macro_rules! table {
         $(#[target_feature(enable = $features)])?
         unsafe fn relu2<T: $crate::generic::simd::Element>(x_dy: [*const T; 2], dx: *mut T, n: usize) {
             // SAFETY: the caller's promise is the same.
-            unsafe { $crate::generic::activation_backward::relu2($lanes, x_dy, dx, n) };
+            unsafe { $crate::generic::activation_backward::relu2($token, x_dy, dx, n) };
         }
 
         /// # Safety
@@ -80,7 +80,7 @@ macro_rules! table {
             n: usize,
         ) {
             // SAFETY: the caller's promise is the same.
-            unsafe { $crate::generic::activation_backward::swiglu($lanes, from, to, n) };
+            unsafe { $crate::generic::activation_backward::swiglu($token, from, to, n) };
         }
     };
 }

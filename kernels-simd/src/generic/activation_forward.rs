@@ -22,6 +22,48 @@ pub(crate) struct Table {
     pub swiglu_f16: unsafe fn(gate: *const f16, up: *const f16, dst: *mut f16, n: usize),
 }
 
+/// `TABLE`, the kernels of the instruction set whose token is `$token`, compiled with its features.
+macro_rules! table {
+    ($token:expr $(, $features:literal)?) => {
+        pub(crate) const TABLE: $crate::generic::activation_forward::Table =
+            $crate::generic::activation_forward::Table {
+                f32: run::<f32>,
+                bf16: run::<half::bf16>,
+                f16: run::<half::f16>,
+                swiglu_f32: run_swiglu::<f32>,
+                swiglu_bf16: run_swiglu::<half::bf16>,
+                swiglu_f16: run_swiglu::<half::f16>,
+            };
+
+        /// # Safety
+        /// As the table says; the machine runs this instruction set.
+        $(#[target_feature(enable = $features)])?
+        unsafe fn run<T: $crate::generic::simd::Element>(
+            f: &$crate::Activation,
+            src: *const T,
+            dst: *mut T,
+            n: usize,
+        ) {
+            // SAFETY: the caller's promise is the same.
+            unsafe { $crate::generic::activation_forward::activate($token, f, src, dst, n) };
+        }
+
+        /// # Safety
+        /// As the table says; the machine runs this instruction set.
+        $(#[target_feature(enable = $features)])?
+        unsafe fn run_swiglu<T: $crate::generic::simd::Element>(
+            gate: *const T,
+            up: *const T,
+            dst: *mut T,
+            n: usize,
+        ) {
+            // SAFETY: the caller's promise is the same.
+            unsafe { $crate::generic::activation_forward::swiglu($token, gate, up, dst, n) };
+        }
+    };
+}
+pub(crate) use table;
+
 /// `dst[i] = f(src[i])`.
 ///
 /// # Safety

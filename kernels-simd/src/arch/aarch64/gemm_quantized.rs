@@ -2,7 +2,7 @@
 
 use core::arch::aarch64::*;
 
-use super::simd;
+use super::neon::token::neon;
 use crate::generic::pack::Pack;
 use crate::generic::panel::{Panel, Quad};
 
@@ -27,7 +27,7 @@ pub(super) fn subtract_bias<P: Pack>(panel: &mut Panel) {
     if P::BIAS == 0 {
         return;
     }
-    let bias = simd!(vdupq_n_u8(P::BIAS as u8));
+    let bias = neon!(vdupq_n_u8(P::BIAS as u8));
     for quads in panel.quants.as_flattened_mut().as_chunks_mut::<4>().0 {
         let p = quads.as_mut_ptr().cast::<u8>();
         // SAFETY: `quads` is 16 bytes; the target has NEON.

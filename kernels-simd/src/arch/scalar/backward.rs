@@ -1,5 +1,5 @@
 //! Scalar gradients: one lane.
 
-use super::activation::Scalar;
+use super::token::Scalar;
 
 crate::generic::activation_backward::table!(Scalar);

@@ -2,6 +2,7 @@
 
 pub(crate) mod activation;
 pub(crate) mod backward;
-pub(crate) mod dot;
+mod dot;
 pub(crate) mod matmul;
-pub(crate) mod quantize;
+mod quantize;
+pub(crate) mod token;

@@ -3,11 +3,14 @@
 
 mod gemv_float;
 mod gemv_quantized;
+mod matmul;
 mod quantize;
 
-pub(crate) use gemv_float::{Float, FloatWeight, transpose};
+use gemv_float::{Float, FloatWeight, transpose};
 pub(crate) use gemv_quantized::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0};
-pub(crate) use quantize::{Quantize, quantize_groups, quantize_q8_0};
+pub(crate) use matmul::{Baseline, table};
+pub(crate) use quantize::Quantize;
+use quantize::{quantize_groups, quantize_q8_0};
 
 /// An instruction set with vectors of 16 bytes, as a value that proves the machine runs it.
 pub(crate) trait Vec128: Copy {

@@ -2,10 +2,9 @@
 
 use core::arch::aarch64::*;
 
-use super::Dotprod;
+use super::token::Dotprod;
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
-use crate::arch::aarch64::neon::activation::Neon;
-use crate::arch::aarch64::simd;
+use crate::arch::aarch64::neon::token::{Neon, neon};
 use crate::block::InputBlock;
 use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
 use crate::generic::pack::Pack;
@@ -23,7 +22,7 @@ impl PanelIsa for Dotprod {
 
     #[inline(always)]
     fn to_f32(self, q: int32x4_t) -> float32x4_t {
-        simd!(vcvtq_f32_s32(q))
+        neon!(vcvtq_f32_s32(q))
     }
 
     #[inline(always)]
@@ -54,7 +53,7 @@ impl PanelIsa for Dotprod {
         _sums: [[i16; 2]; T],
         _bias: [i16; 2],
     ) -> Products<int32x4_t, V, T> {
-        let zero = simd!(vdupq_n_s32(0));
+        let zero = neon!(vdupq_n_s32(0));
         let mut q = [[zero; V]; T];
         for (k, w) in w.as_chunks::<4>().0.iter().enumerate() {
             let x = x.map(|x| load_input(x.as_chunks().0.get(k).unwrap_or(&[[0; 4]; 4])));

@@ -1,6 +1,6 @@
 //! Matrix products with FEAT_DotProd.
 
-use super::Dotprod;
+use super::token::{Dotprod, compile};
 use crate::arch::aarch64::neon;
 use crate::arch::vec128::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0};
 use crate::block::InputBlock;
@@ -8,16 +8,14 @@ use crate::generic::dispatch::product;
 use crate::generic::matmul::{Gemm, Table};
 use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 
-/// Defines a product kernel of this feature.
+/// Defines a product kernel.
 macro_rules! kernel {
     ($name:ident, $rows:path, $pack:ty) => {
-        /// # Safety
-        /// The machine has FEAT_DotProd.
-        #[target_feature(enable = "dotprod")]
-        unsafe fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
-            // SAFETY: the caller's promise.
-            let isa = unsafe { Dotprod::new() };
-            product::<_, $pack, _>(isa, $rows(isa), g);
+        compile! {
+            fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
+                let isa = Dotprod::new();
+                product::<_, $pack, _>(isa, $rows(isa), g);
+            }
         }
     };
 }

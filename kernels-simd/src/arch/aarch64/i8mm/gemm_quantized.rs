@@ -2,10 +2,9 @@
 
 use core::arch::aarch64::*;
 
-use super::I8mm;
+use super::token::I8mm;
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
-use crate::arch::aarch64::neon::activation::Neon;
-use crate::arch::aarch64::simd;
+use crate::arch::aarch64::neon::token::{Neon, neon};
 use crate::block::InputBlock;
 use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
 use crate::generic::pack::Pack;
@@ -23,7 +22,7 @@ impl PanelIsa for I8mm {
 
     #[inline(always)]
     fn to_f32(self, q: int32x4_t) -> float32x4_t {
-        simd!(vcvtq_f32_s32(q))
+        neon!(vcvtq_f32_s32(q))
     }
 
     /// Eight columns of two rows side by side: where two quads held rows `4i ..`, the first now
@@ -75,7 +74,7 @@ impl PanelIsa for I8mm {
         _sums: [[i16; 2]; T],
         _bias: [i16; 2],
     ) -> Products<int32x4_t, V, T> {
-        let zero = simd!(vdupq_n_s32(0));
+        let zero = neon!(vdupq_n_s32(0));
         // Of each vector of rows: the first two and the last two; even tokens hold both tokens.
         let mut tiles = [[[zero; 2]; V]; T];
         for (k, w) in w.as_chunks::<4>().0.iter().enumerate() {
@@ -98,9 +97,9 @@ impl PanelIsa for I8mm {
             for v in 0..V {
                 let [low, high] = tiles[t - t % 2][v];
                 q[t][v] = if t % 2 == 0 {
-                    simd!(vuzp1q_s32(low, high))
+                    neon!(vuzp1q_s32(low, high))
                 } else {
-                    simd!(vuzp2q_s32(low, high))
+                    neon!(vuzp2q_s32(low, high))
                 };
             }
         }
@@ -110,10 +109,10 @@ impl PanelIsa for I8mm {
 
 #[inline(always)]
 fn first_octets(a: int8x16_t, b: int8x16_t) -> int8x16_t {
-    simd!(vreinterpretq_s8_s64(vzip1q_s64(vreinterpretq_s64_s8(a), vreinterpretq_s64_s8(b))))
+    neon!(vreinterpretq_s8_s64(vzip1q_s64(vreinterpretq_s64_s8(a), vreinterpretq_s64_s8(b))))
 }
 
 #[inline(always)]
 fn last_octets(a: int8x16_t, b: int8x16_t) -> int8x16_t {
-    simd!(vreinterpretq_s8_s64(vzip2q_s64(vreinterpretq_s64_s8(a), vreinterpretq_s64_s8(b))))
+    neon!(vreinterpretq_s8_s64(vzip2q_s64(vreinterpretq_s64_s8(a), vreinterpretq_s64_s8(b))))
 }

@@ -1,6 +1,6 @@
 //! Matrix products with FEAT_I8MM: of many tokens; of few, FEAT_DotProd is as good.
 
-use super::I8mm;
+use super::token::{I8mm, compile};
 use crate::arch::aarch64::dotprod;
 use crate::block::InputBlock;
 use crate::generic::gemm_quantized::drive_panels;
@@ -8,19 +8,18 @@ use crate::generic::gemv::PANEL_TOKENS;
 use crate::generic::matmul::{Gemm, Table};
 use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 
-/// Defines a product kernel of these features.
+/// Defines a product kernel.
 macro_rules! kernel {
     ($name:ident, $pack:ty) => {
-        /// # Safety
-        /// The machine has FEAT_DotProd and FEAT_I8MM.
-        #[target_feature(enable = "dotprod,i8mm")]
-        unsafe fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
-            if g.out.tokens() < PANEL_TOKENS {
-                // SAFETY: the caller's promise.
-                return unsafe { (dotprod::matmul::TABLE.$name)(g) };
+        compile! {
+            fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
+                let isa = I8mm::new();
+                if g.out.tokens() < PANEL_TOKENS {
+                    // SAFETY: `isa` is the proof that the machine has FEAT_DotProd.
+                    return unsafe { (dotprod::matmul::TABLE.$name)(g) };
+                }
+                drive_panels::<$pack, _>(isa, g);
             }
-            // SAFETY: the caller's promise.
-            drive_panels::<$pack, _>(unsafe { I8mm::new() }, g);
         }
     };
 }

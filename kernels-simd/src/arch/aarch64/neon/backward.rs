@@ -1,5 +1,5 @@
 //! NEON gradients: four lanes.
 
-use super::activation::Neon;
+use super::token::Neon;
 
 crate::generic::activation_backward::table!(Neon);

@@ -2,10 +2,9 @@
 
 use core::arch::aarch64::*;
 
-use super::activation::Neon;
+use super::token::{Neon, neon};
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
-use crate::arch::aarch64::simd;
-use crate::arch::aarch64::vectors::{add_neighbours, add_upper_products};
+use crate::arch::aarch64::vec128::{add_neighbours, add_upper_products};
 use crate::block::InputBlock;
 use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
 use crate::generic::pack::Pack;
@@ -23,7 +22,7 @@ impl PanelIsa for Neon {
 
     #[inline(always)]
     fn to_f32(self, q: int32x4_t) -> float32x4_t {
-        simd!(vcvtq_f32_s32(q))
+        neon!(vcvtq_f32_s32(q))
     }
 
     #[inline(always)]
@@ -53,9 +52,9 @@ impl PanelIsa for Neon {
         _sums: [[i16; 2]; T],
         _bias: [i16; 2],
     ) -> Products<int32x4_t, V, T> {
-        let zero = simd!(vdupq_n_s32(0));
+        let zero = neon!(vdupq_n_s32(0));
         let mut wide = [[[zero; 2]; V]; T];
-        let mut narrow = [[[simd!(vdupq_n_s16(0)); 2]; V]; T];
+        let mut narrow = [[[neon!(vdupq_n_s16(0)); 2]; V]; T];
         for (w, k) in w.as_chunks::<4>().0.iter().zip(0..) {
             let x = x.map(|x| x.as_chunks::<4>().0.get(k).map_or(zero, four_quads));
             for (pair, w) in w.as_chunks::<2>().0.iter().enumerate() {
@@ -67,7 +66,7 @@ impl PanelIsa for Neon {
                         if magnitude::<P>() > 32 {
                             let [low, high] = products_of_pairs(w, x[t]);
                             let [q0, q1] = wide[t][v];
-                            wide[t][v] = simd!([vpadalq_s16(q0, low), vpadalq_s16(q1, high)]);
+                            wide[t][v] = neon!([vpadalq_s16(q0, low), vpadalq_s16(q1, high)]);
                         } else {
                             narrow[t][v] = add_products(narrow[t][v], w, x[t]);
                         }
@@ -84,9 +83,9 @@ impl PanelIsa for Neon {
                 } else {
                     let [low, high] = narrow[t][v];
                     if magnitude::<P>() as usize * 127 * 2 * Q <= i16::MAX as usize {
-                        simd!(vpaddlq_s16(vpaddq_s16(low, high)))
+                        neon!(vpaddlq_s16(vpaddq_s16(low, high)))
                     } else {
-                        add_neighbours(simd!(vpaddlq_s16(low)), simd!(vpaddlq_s16(high)))
+                        add_neighbours(neon!(vpaddlq_s16(low)), neon!(vpaddlq_s16(high)))
                     }
                 };
             }
@@ -103,13 +102,13 @@ const fn magnitude<P: Pack>() -> i16 {
 
 #[inline(always)]
 fn four_quads(x: &[[i8; 4]; 4]) -> int32x4_t {
-    simd!(vreinterpretq_s32_s8(load_input(x)))
+    neon!(vreinterpretq_s32_s8(load_input(x)))
 }
 
 /// Two columns of four in every lane.
 #[inline(always)]
 fn broadcast<const A: i32, const B: i32>(x: int32x4_t) -> [int8x16_t; 2] {
-    simd!([
+    neon!([
         vreinterpretq_s8_s32(vdupq_laneq_s32::<A>(x)),
         vreinterpretq_s8_s32(vdupq_laneq_s32::<B>(x)),
     ])
@@ -118,7 +117,7 @@ fn broadcast<const A: i32, const B: i32>(x: int32x4_t) -> [int8x16_t; 2] {
 /// The products of the lower and of the upper two rows.
 #[inline(always)]
 fn products_of_pairs([w0, w1]: [int8x16_t; 2], [x0, x1]: [int8x16_t; 2]) -> [int16x8_t; 2] {
-    simd!({
+    neon!({
         let low = vmull_s8(vget_low_s8(w0), vget_low_s8(x0));
         let high = vmull_high_s8(w0, x0);
         [vmlal_s8(low, vget_low_s8(w1), vget_low_s8(x1)), add_upper_products(high, w1, x1)]
@@ -132,7 +131,7 @@ fn add_products(
     [w0, w1]: [int8x16_t; 2],
     [x0, x1]: [int8x16_t; 2],
 ) -> [int16x8_t; 2] {
-    simd!({
+    neon!({
         let low = vmlal_s8(low, vget_low_s8(w0), vget_low_s8(x0));
         let high = add_upper_products(high, w0, x0);
         [vmlal_s8(low, vget_low_s8(w1), vget_low_s8(x1)), add_upper_products(high, w1, x1)]

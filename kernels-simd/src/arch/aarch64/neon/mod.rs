@@ -2,7 +2,8 @@
 
 pub(crate) mod activation;
 pub(crate) mod backward;
-mod dot;
 mod gemm_quantized;
+mod gemv_quantized;
 pub(crate) mod matmul;
 mod quantize;
+pub(super) mod token;

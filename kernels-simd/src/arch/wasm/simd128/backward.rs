@@ -1,5 +1,5 @@
 //! WebAssembly gradients: four lanes.
 
-use super::activation::Simd128;
+use super::token::Simd128;
 
 crate::generic::activation_backward::table!(Simd128);

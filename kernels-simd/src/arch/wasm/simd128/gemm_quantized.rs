@@ -2,8 +2,8 @@
 
 use core::arch::wasm32::*;
 
-use super::activation::Simd128;
-use super::dot::add_neighbours;
+use super::token::Simd128;
+use super::vec128::add_neighbours;
 use crate::block::InputBlock;
 use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
 use crate::generic::pack::Pack;

@@ -2,7 +2,7 @@
 
 use core::arch::wasm32::*;
 
-use super::activation::Simd128;
+use super::token::Simd128;
 use crate::arch::vec128::Quantize;
 use crate::generic::quantize::BELOW_HALF;
 

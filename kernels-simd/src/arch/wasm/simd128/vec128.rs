@@ -2,7 +2,7 @@
 
 use core::arch::wasm32::*;
 
-use super::activation::{Simd128, widen_f16};
+use super::token::{Simd128, widen_f16};
 use crate::arch::vec128::Vec128;
 use crate::block::F16;
 

@@ -3,7 +3,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::simd;
+use super::neon::token::neon;
 use crate::arch::vec128::Vec128;
 
 /// The dot products of [`Vec128`].
@@ -61,7 +61,7 @@ fn widen_halves(half: uint16x4_t) -> float32x4_t {
 #[inline(always)]
 fn words(x: [[u8; 2]; 4]) -> uint16x4_t {
     let [a, b, c, d] = x.map(u16::from_le_bytes);
-    simd!({
+    neon!({
         let v = vset_lane_u16::<0>(a, vdup_n_u16(0));
         let v = vset_lane_u16::<1>(b, v);
         vset_lane_u16::<3>(d, vset_lane_u16::<2>(c, v))
@@ -71,7 +71,7 @@ fn words(x: [[u8; 2]; 4]) -> uint16x4_t {
 /// The even and the odd words of a vector, sign-extended.
 #[inline(always)]
 fn split(x: int16x8_t) -> [int32x4_t; 2] {
-    simd!({
+    neon!({
         let x = vreinterpretq_s32_s16(x);
         [vshrq_n_s32::<16>(vshlq_n_s32::<16>(x)), vshrq_n_s32::<16>(x)]
     })
@@ -89,11 +89,11 @@ impl<D: ByteDot> Vec128 for D {
     }
     #[inline(always)]
     fn splat_bytes(self, b: u8) -> uint8x16_t {
-        simd!(vdupq_n_u8(b))
+        neon!(vdupq_n_u8(b))
     }
     #[inline(always)]
     fn and(self, a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
-        simd!(vandq_u8(a, b))
+        neon!(vandq_u8(a, b))
     }
     #[inline(always)]
     fn select(self, mask: uint8x16_t, a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
@@ -107,11 +107,11 @@ impl<D: ByteDot> Vec128 for D {
     }
     #[inline(always)]
     fn shl<const N: i32>(self, a: uint8x16_t) -> uint8x16_t {
-        simd!(vshlq_n_u8::<N>(a))
+        neon!(vshlq_n_u8::<N>(a))
     }
     #[inline(always)]
     fn shr<const N: i32>(self, a: uint8x16_t) -> uint8x16_t {
-        simd!(vshrq_n_u8::<N>(a))
+        neon!(vshrq_n_u8::<N>(a))
     }
 
     #[inline(always)]
@@ -130,15 +130,15 @@ impl<D: ByteDot> Vec128 for D {
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> int32x4_t {
-        simd!(vdupq_n_s32(x))
+        neon!(vdupq_n_s32(x))
     }
     #[inline(always)]
     fn mul_i32(self, a: int32x4_t, b: int32x4_t) -> int32x4_t {
-        simd!(vmulq_s32(a, b))
+        neon!(vmulq_s32(a, b))
     }
     #[inline(always)]
     fn mul_add_i32(self, a: int32x4_t, b: int32x4_t, c: int32x4_t) -> int32x4_t {
-        simd!(vmlaq_s32(c, a, b))
+        neon!(vmlaq_s32(c, a, b))
     }
     #[inline(always)]
     fn pair_sums(self, x: &[i16; 8]) -> int32x4_t {
@@ -157,7 +157,7 @@ impl<D: ByteDot> Vec128 for D {
     }
     #[inline(always)]
     fn widen_u8(self, x: [u8; 8]) -> [int32x4_t; 2] {
-        simd!({
+        neon!({
             let words = vreinterpretq_s16_u16(vmovl_u8(vcreate_u8(u64::from_le_bytes(x))));
             [vmovl_s16(vget_low_s16(words)), vmovl_high_s16(words)]
         })
@@ -165,31 +165,31 @@ impl<D: ByteDot> Vec128 for D {
 
     #[inline(always)]
     fn to_f32(self, x: int32x4_t) -> float32x4_t {
-        simd!(vcvtq_f32_s32(x))
+        neon!(vcvtq_f32_s32(x))
     }
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {
-        simd!(vdupq_n_f32(x))
+        neon!(vdupq_n_f32(x))
     }
     #[inline(always)]
     fn mul(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        simd!(vmulq_f32(a, b))
+        neon!(vmulq_f32(a, b))
     }
     #[inline(always)]
     fn mul_sub(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
-        simd!(vfmsq_f32(c, a, b))
+        neon!(vfmsq_f32(c, a, b))
     }
     #[inline(always)]
     fn mul_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
-        simd!(vfmaq_f32(c, a, b))
+        neon!(vfmaq_f32(c, a, b))
     }
     #[inline(always)]
     fn zip(self, a: float32x4_t, b: float32x4_t) -> [float32x4_t; 2] {
-        simd!([vzip1q_f32(a, b), vzip2q_f32(a, b)])
+        neon!([vzip1q_f32(a, b), vzip2q_f32(a, b)])
     }
     #[inline(always)]
     fn sum(self, x: float32x4_t) -> f32 {
-        simd!(vaddvq_f32(x))
+        neon!(vaddvq_f32(x))
     }
     #[inline(always)]
     unsafe fn load_f32_from(self, p: *const u8) -> float32x4_t {
@@ -202,7 +202,7 @@ impl<D: ByteDot> Vec128 for D {
     }
     #[inline(always)]
     fn splat_f16(self, x: [u8; 2]) -> float32x4_t {
-        widen_halves(simd!(vdup_n_u16(u16::from_le_bytes(x))))
+        widen_halves(neon!(vdup_n_u16(u16::from_le_bytes(x))))
     }
     #[inline(always)]
     unsafe fn load_f16_from(self, p: *const u8) -> float32x4_t {
@@ -213,11 +213,11 @@ impl<D: ByteDot> Vec128 for D {
     unsafe fn load_bf16_from(self, p: *const u8) -> float32x4_t {
         // SAFETY: the caller's promise.
         let words = unsafe { vreinterpret_u16_u8(vld1_u8(p)) };
-        simd!(vreinterpretq_f32_u32(vshll_n_u16::<16>(words)))
+        neon!(vreinterpretq_f32_u32(vshll_n_u16::<16>(words)))
     }
 }
 
 #[inline(always)]
 fn signed(x: uint8x16_t) -> int8x16_t {
-    simd!(vreinterpretq_s8_u8(x))
+    neon!(vreinterpretq_s8_u8(x))
 }

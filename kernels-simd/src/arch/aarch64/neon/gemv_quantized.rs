@@ -3,25 +3,24 @@
 
 use core::arch::aarch64::*;
 
-use super::activation::Neon;
-use crate::arch::aarch64::simd;
-use crate::arch::aarch64::vectors::{ByteDot, add_neighbours, add_upper_products, sums};
+use super::token::{Neon, neon};
+use crate::arch::aarch64::vec128::{ByteDot, add_neighbours, add_upper_products, sums};
 
 /// The 16 products in eight lanes.
 #[inline(always)]
 fn products(w: int8x16_t, x: int8x16_t) -> int16x8_t {
-    add_upper_products(simd!(vmull_s8(vget_low_s8(w), vget_low_s8(x))), w, x)
+    add_upper_products(neon!(vmull_s8(vget_low_s8(w), vget_low_s8(x))), w, x)
 }
 
 #[inline(always)]
 fn add_products(sum: int16x8_t, w: int8x16_t, x: int8x16_t) -> int16x8_t {
-    add_upper_products(simd!(vmlal_s8(sum, vget_low_s8(w), vget_low_s8(x))), w, x)
+    add_upper_products(neon!(vmlal_s8(sum, vget_low_s8(w), vget_low_s8(x))), w, x)
 }
 
 /// The sums of four vectors, the sums of neighbours of which fit 16 bits.
 #[inline(always)]
 fn sums_of_words([a, b, c, d]: [int16x8_t; 4]) -> int32x4_t {
-    simd!({
+    neon!({
         let (ab, cd) = (vpaddlq_s16(vpaddq_s16(a, b)), vpaddlq_s16(vpaddq_s16(c, d)));
         add_neighbours(ab, cd)
     })
@@ -38,14 +37,14 @@ impl ByteDot for Neon {
         };
         if largest <= 15 {
             let [a, b, c, d] = [group(0), group(1), group(2), group(3)];
-            return simd!(vpaddlq_s16(vpaddq_s16(vpaddq_s16(a, b), vpaddq_s16(c, d))));
+            return neon!(vpaddlq_s16(vpaddq_s16(vpaddq_s16(a, b), vpaddq_s16(c, d))));
         }
         if largest <= 31 {
             return sums_of_words([group(0), group(1), group(2), group(3)]);
         }
         let wide = |i: usize| {
             let ([w0, w1], [x0, x1]) = (w[i], x[i]);
-            simd!(vpadalq_s16(vpaddlq_s16(products(w0, x0)), products(w1, x1)))
+            neon!(vpadalq_s16(vpaddlq_s16(products(w0, x0)), products(w1, x1)))
         };
         sums([wide(0), wide(1), wide(2), wide(3)])
     }
@@ -57,7 +56,7 @@ impl ByteDot for Neon {
         if largest <= 63 {
             return sums_of_words([half(0), half(1), half(2), half(3)]);
         }
-        let wide = |i: usize| simd!(vpaddlq_s16(half(i)));
+        let wide = |i: usize| neon!(vpaddlq_s16(half(i)));
         sums([wide(0), wide(1), wide(2), wide(3)])
     }
 }

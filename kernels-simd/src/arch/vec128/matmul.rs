@@ -1,0 +1,64 @@
+//! Matrix products of an instruction set that every CPU of its target has.
+
+use super::{
+    Float, FloatWeight, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, Quantize, Vec128, quantize_groups,
+    quantize_q8_0, transpose,
+};
+use crate::block::{BF16, F16, F32};
+use crate::generic::dispatch::{float_product, product};
+use crate::generic::gemm_float::{FloatPanelIsa, SQUARE};
+use crate::generic::gemm_quantized::PanelIsa;
+use crate::generic::matmul::{Gemm, Table};
+use crate::generic::pack::{PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
+use crate::generic::row_sum::{drive_row_sum, drive_row_sum_q8_0};
+use crate::generic::simd::Simd;
+
+/// An instruction set that the target itself promises: its token needs no check.
+pub(crate) trait Baseline:
+    Simd + Vec128<F32 = <Self as Simd>::F32> + PanelIsa + Quantize
+{
+    const TOKEN: Self;
+}
+
+/// The table of such an instruction set. Panels of floats are multiplied in tiles of `V` vectors of
+/// rows and `T` tokens, the last of `H` tokens if they are enough.
+pub(crate) const fn table<A: Baseline, const V: usize, const T: usize, const H: usize>() -> Table {
+    Table {
+        f32: float::<A, F32, V, T, H>,
+        f16: float::<A, F16, V, T, H>,
+        bf16: float::<A, BF16, V, T, H>,
+        q8_0: |g| product::<_, PackQ8_0, _>(A::TOKEN, Q8_0(A::TOKEN), g),
+        q4_0: |g| product::<_, PackQ4_0, _>(A::TOKEN, Q4_0(A::TOKEN), g),
+        q4_k: |g| product::<_, PackQ4_K, _>(A::TOKEN, Q4_K(A::TOKEN), g),
+        q5_k: |g| product::<_, PackQ5_K, _>(A::TOKEN, Q5_K(A::TOKEN), g),
+        q6_k: |g| product::<_, PackQ6_K, _>(A::TOKEN, Q6_K(A::TOKEN), g),
+        row_sum_f32: |rows, weights, out| drive_row_sum(rows, weights, out, F32::get),
+        row_sum_f16: |rows, weights, out| drive_row_sum(rows, weights, out, F16::get),
+        row_sum_bf16: |rows, weights, out| drive_row_sum(rows, weights, out, BF16::get),
+        row_sum_q8_0: drive_row_sum_q8_0,
+        quantize_q8_0: |x, blocks| quantize_q8_0(A::TOKEN, x, blocks),
+        quantize_groups: |x, blocks, first| quantize_groups(A::TOKEN, x, blocks, first),
+    }
+}
+
+impl<A: Baseline, W: FloatWeight> FloatPanelIsa<W> for A {
+    type Simd = A;
+    #[inline(always)]
+    fn simd(self) -> A {
+        self
+    }
+    #[inline(always)]
+    fn transpose(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
+        transpose(self, w, columns);
+    }
+    #[inline(always)]
+    fn get(w: W) -> f32 {
+        w.get()
+    }
+}
+
+fn float<A: Baseline, W: FloatWeight, const V: usize, const T: usize, const H: usize>(
+    g: Gemm<'_, W, f32>,
+) {
+    float_product::<_, _, _, V, T, H>(A::TOKEN, Float(A::TOKEN), g);
+}
