@@ -1,7 +1,7 @@
 //! Mutated models, directories and tokenizers under the address sanitizer. libFuzzer's
 //! instrumentation needs a nightly compiler.
 
-use crate::shell::{Result, sh};
+use crate::shell::{Result, program, root, sh};
 use crate::tools::{all_there, skip};
 
 /// `SECONDS [TARGET...]`; a minute without.
@@ -12,6 +12,6 @@ pub fn run(arguments: &[String]) -> Result {
     if !all_there("fuzzing", &[("cc", "g++")])? {
         return Ok(());
     }
-    let run = sh("fuzz/run.sh");
+    let run = program(root().join("fuzz/run.sh"));
     if arguments.is_empty() { run.arg("60").run() } else { run.args(arguments).run() }
 }

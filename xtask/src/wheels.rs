@@ -48,13 +48,17 @@ fn cross(python: &Path) -> Result {
     }
     let folder = target("wheels/aarch64");
     unpack(python, &wheel, &folder)?;
+    // By the name that it gives itself.
+    let library = folder.join("libxielu_python.so");
+    fs::copy(folder.join("xielu/_native.abi3.so"), &library)
+        .map_err(|error| format!("{}: {error}", library.display()))?;
     let program = folder.join("activation");
     sh("aarch64-linux-gnu-gcc -Iinclude examples/c/activation.c")
-        .arg(folder.join("xielu/_native.abi3.so"))
+        .arg(library)
         .args(["-lm", "-o"])
         .arg(&program)
         .run()?;
-    let libraries = format!("LD_LIBRARY_PATH={}", folder.join("xielu").display());
+    let libraries = format!("LD_LIBRARY_PATH={}", folder.display());
     sh("qemu-aarch64 -L /usr/aarch64-linux-gnu -E").arg(libraries).arg(program).run()
 }
 
