@@ -1,10 +1,9 @@
 //! Writes the trained test model in widths that are multiples of 256, for measuring the K-quants:
 //! `cargo run --features safetensors --example widened -- DIR`.
 
-#[path = "../tests/common/widened.rs"]
-mod widened;
-
 use std::path::Path;
+
+use xielu_testing::widened;
 
 fn main() {
     let Some(target) = std::env::args_os().nth(1) else {

@@ -2,7 +2,7 @@
 """Writes the seeds of the targets `hf_dir`, `tokenizer` and `split`: small models of every layout.
 
 `python3 fuzz/seeds.py` from anywhere; needs nothing. The seeds of `gguf` come from
-`tests/gguf_fuzz_seeds.rs`.
+`tests/gguf/fuzz_seeds.rs`.
 """
 import json
 import struct

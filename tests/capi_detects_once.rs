@@ -1,10 +1,10 @@
 //! No C call asks the CPU again, nor does a backend: the only test of its program, so that nothing
 //! else asks.
-#![cfg(feature = "capi")]
 
-mod capi_support;
+#[path = "capi/support/mod.rs"]
+mod support;
 
-use capi_support::{Memory, config_of, model_bytes, open, zeroed};
+use support::{Memory, config_of, model_bytes, open, zeroed};
 use xielu::capi::*;
 use xielu::kernels::Isa;
 use xielu::{Backend, RawXielu};

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::tokenizer::Tokenizer;
 
-#[path = "../../tests/gguf_support/walk.rs"]
+#[path = "../../tests/gguf/walk.rs"]
 mod walk;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes cases.json and files/: model directories as people bring them, and what transformers
-makes of each. tests/ways_in.rs asks the same of the directory and of the GGUF file made of it.
+makes of each. tests/hf/ways_in.rs asks the same of the directory and of the GGUF file made of it.
 
     python3 tests/data/ways_in/make.py [CASE...]
 

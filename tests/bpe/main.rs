@@ -1,0 +1,4 @@
+//! Byte-level BPE without an allocator.
+
+mod same_ids;
+mod vocabulary;

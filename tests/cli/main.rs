@@ -1,0 +1,21 @@
+//! The command line.
+
+mod damaged;
+mod errors;
+mod fp8;
+#[cfg(feature = "capi")]
+mod memory;
+mod prompts;
+mod quantize;
+mod quantize_k;
+mod run;
+mod split;
+mod support;
+mod text;
+#[cfg(feature = "train")]
+mod train;
+mod ways_in;
+
+#[cfg(feature = "capi")]
+#[path = "../capi/support/mod.rs"]
+mod capi_support;

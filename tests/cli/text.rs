@@ -1,0 +1,146 @@
+//! What the command says about tokenizers, and what it does with the options for them.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{arg, fails, in_repository, succeeds, text, xielu};
+
+/// The trained directory with some keys of some files changed.
+fn directory(changes: &[(&str, Value)]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(in_repository("tests/data/tiny")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+    }
+    for (file, keys) in changes {
+        let path = dir.path().join(file);
+        let mut whole: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for (key, value) in keys.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        fs::write(path, whole.to_string()).unwrap();
+    }
+    dir
+}
+
+/// The notes of a conversion.
+fn notes(dir: &Path, more: &[&str]) -> Vec<String> {
+    let output = dir.join("out.gguf");
+    let args = ["quantize", arg(dir), arg(&output), "--type", "q8_0", "--force"];
+    let output = xielu(&[&args, more].concat()).output().unwrap();
+    let errors = text(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    errors.lines().map(String::from).collect()
+}
+
+#[test]
+fn losses_are_told_one_by_one_and_are_not_ours() {
+    let lower = json!({"type": "Lowercase"});
+    let dir = directory(&[("tokenizer.json", json!({"normalizer": lower}))]);
+    assert_eq!(
+        notes(dir.path(), &[]),
+        ["note: other programs leave out its normalizer (Lowercase): text that it changes gets \
+          other tokens there"]
+    );
+    let output = dir.path().join("out.gguf");
+    let ids = |model: &Path| {
+        succeeds(&["generate", arg(model), "--prompt", "The VEC Type IS", "-n", "8", "--ids"])
+    };
+    assert_eq!(ids(&output), ids(dir.path()));
+    notes(dir.path(), &["--no-tokenizer-json"]);
+    assert_ne!(ids(&output), ids(dir.path()));
+    let plain = directory(&[("tokenizer.json", json!({"normalizer": null}))]);
+    assert_eq!(notes(plain.path(), &[]), [""; 0]);
+}
+
+#[test]
+fn a_vocabulary_can_be_left_out_and_names_are_checked() {
+    let dir = directory(&[]);
+    assert_eq!(notes(dir.path(), &["--no-tokenizer"]), [""; 0]);
+    let output = dir.path().join("out.gguf");
+    let problem = fails(&["generate", arg(&output), "--prompt", "a"]);
+    assert!(problem.contains("the file has no vocabulary"), "{problem}");
+    let bare = directory(&[]);
+    fs::remove_file(bare.path().join("tokenizer.json")).unwrap();
+    let told = notes(bare.path(), &[]);
+    assert!(told.len() == 1 && told[0].ends_with("the file gets no vocabulary"), "{told:?}");
+    let quantize = ["quantize", arg(dir.path()), arg(&output), "--type", "q8_0", "--force"];
+    let problem = fails(&[&quantize[..], &["--pre", "tekkken"]].concat());
+    assert!(problem.contains("no pre-tokenizer is called \"tekkken\""), "{problem}");
+    let again = dir.path().join("again.gguf");
+    let quantize = ["quantize", arg(&output), arg(&again), "--type", "q8_0", "--pre", "tekken"];
+    let problem = fails(&quantize);
+    assert!(problem.contains("a GGUF file keeps the vocabulary"), "{problem}");
+}
+
+#[test]
+fn inspect_names_templates_and_sampling() {
+    let list =
+        json!([{"name": "default", "template": "x"}, {"name": "tool\u{1b}", "template": "y"}]);
+    let dir = directory(&[
+        ("tokenizer_config.json", json!({"chat_template": list})),
+        ("generation_config.json", json!({"do_sample": true, "temperature": 0.5, "top_k": 7})),
+    ]);
+    let shown = succeeds(&["inspect", arg(dir.path()), "--no-tensors"]);
+    assert!(shown.contains("chat templates   default, tool\\u{1b}\n"), "{shown}");
+    assert!(shown.contains("sampling         temperature 0.5, top-k 7\n"), "{shown}");
+    notes(dir.path(), &[]);
+    let output = dir.path().join("out.gguf");
+    let shown = succeeds(&["inspect", arg(&output), "--no-tensors"]);
+    assert!(shown.contains("chat templates   default, tool_\n"), "{shown}");
+    assert!(shown.contains("sampling         temperature 0.5, top-k 7\n"), "{shown}");
+    let shown = succeeds(&["inspect", "tests/data/tiny", "--no-tensors"]);
+    assert!(!shown.contains("\nText\n"), "{shown}");
+}
+
+#[test]
+fn generating_is_greedy_unless_asked_to_follow_the_model() {
+    let card = json!({"do_sample": true, "temperature": 1.5, "top_k": 0, "min_p": 0.1});
+    let dir = directory(&[("generation_config.json", card)]);
+    notes(dir.path(), &[]);
+    let output = dir.path().join("out.gguf");
+    let run = |model: &Path, more: &[&str]| {
+        let prompt = ["--prompt", "The `Vec<T>` type is", "-n", "12", "--ids"];
+        let output =
+            xielu(&[&["generate", arg(model)], &prompt[..], more].concat()).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stdout), text(&output.stderr))
+    };
+    for model in [dir.path(), &output] {
+        let (greedy, _) = run(model, &[]);
+        let (same, _) = run(model, &["--model-sampling", "--temp", "0"]);
+        assert_eq!(greedy, same);
+        let (theirs, says) = run(model, &["--model-sampling", "--seed", "4"]);
+        let by_hand = ["--temp", "1.5", "--top-k", "0", "--top-p", "1", "--seed", "4"];
+        assert_eq!(theirs, run(model, &by_hand).0);
+        assert_ne!(theirs, greedy);
+        assert!(says.contains("recommend min-p 0.1 too"), "{says}");
+    }
+    let silent = ["generate", "tests/data/tiny", "--prompt", "a", "--model-sampling"];
+    let problem = fails(&silent);
+    assert!(problem.contains("recommend no sampling"), "{problem}");
+}
+
+#[test]
+fn the_bounds_on_texts_can_be_raised() {
+    let dir = directory(&[]);
+    let directory = arg(dir.path());
+    let generate = ["generate", directory, "--prompt", "a", "-n", "1"];
+    let cases = [
+        ("config.json", 9, &["inspect", directory][..]),
+        ("tokenizer_config.json", 129, &generate),
+    ];
+    for (name, mib, args) in cases {
+        let path = dir.path().join(name);
+        let before = fs::read(&path).unwrap_or_else(|_| b"{}".to_vec());
+        fs::write(&path, [before.as_slice(), &vec![b' '; mib << 20]].concat()).unwrap();
+        let said = fails(args);
+        assert!(said.contains(name) && said.ends_with("XIELU_MAX_TEXT_MIB raises that"), "{said}");
+        let raised = xielu(args).env("XIELU_MAX_TEXT_MIB", "200").output().unwrap();
+        assert!(raised.status.success(), "{}", text(&raised.stderr));
+        fs::write(&path, before).unwrap();
+    }
+}

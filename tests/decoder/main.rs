@@ -1,0 +1,9 @@
+//! The decoder and its parts: against f64, against transformers, and with bad input.
+
+#[cfg(feature = "safetensors")]
+mod golden;
+mod kv_q8_0;
+mod mlp;
+mod non_finite;
+mod packed;
+mod random_weights;

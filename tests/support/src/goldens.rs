@@ -1,0 +1,56 @@
+//! What transformers computed from the bundled model.
+
+use safetensors::SafeTensors;
+
+use crate::in_repository;
+
+/// A file of the repository.
+pub fn read(path: &str) -> Vec<u8> {
+    std::fs::read(in_repository(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// What transformers computed from the bundled model.
+pub struct Goldens(Vec<u8>);
+
+impl Goldens {
+    /// Reads the file.
+    pub fn open() -> Self {
+        Goldens(read("tests/data/tiny/goldens.safetensors"))
+    }
+
+    fn data(&self, name: &str) -> (safetensors::Dtype, Vec<u8>) {
+        let tensors = SafeTensors::deserialize(&self.0).unwrap();
+        let tensor = tensors.tensor(name).unwrap();
+        (tensor.dtype(), tensor.data().to_vec())
+    }
+
+    /// The values of a tensor.
+    pub fn f32(&self, name: &str) -> Vec<f32> {
+        let (dtype, data) = self.data(name);
+        assert_eq!(dtype, safetensors::Dtype::F32);
+        data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+    }
+
+    /// The token ids of a tensor.
+    pub fn ids(&self, name: &str) -> Vec<u32> {
+        let (dtype, data) = self.data(name);
+        match dtype {
+            safetensors::Dtype::I64 => {
+                data.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as u32).collect()
+            }
+            safetensors::Dtype::I32 => {
+                data.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b) as u32).collect()
+            }
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+}
+
+/// `|a - b| / |b|`, Euclidean.
+pub fn relative_error(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let square = |v: f64| v * v;
+    let difference: f64 = a.iter().zip(b).map(|(a, b)| square(f64::from(a - b))).sum();
+    let norm: f64 = b.iter().map(|&b| square(f64::from(b))).sum();
+    (difference / norm).sqrt()
+}
