@@ -36,8 +36,8 @@ cargo build --release --features $features --bin xielu --example train_step
 built=$CARGO_TARGET_DIR/release
 
 # On this device, gradients are the CPU's.
-XIELU_CUDA_REQUIRED=1 cargo test --release --features $features --lib -- train::ops::activation
-XIELU_CUDA_REQUIRED=1 cargo test --release --features $features --test train cuda::
+XIELU_REQUIRE=cuda cargo test --release --features $features --lib -- train::ops::activation
+XIELU_REQUIRE=cuda cargo test --release --features $features --test train cuda::
 
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
     for activation in xielu xiprelu relu2 swiglu; do

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::{fs, ptr};
 
 use xielu_kernels_cuda::capi::*;
+use xielu_testing::require;
 
 const HEADER: &str = "include/xielu_cuda.h";
 
@@ -30,8 +31,11 @@ fn the_header_is_made_from_the_source() {
     assert!(committed == made, "{HEADER} is not what XIELU_BLESS=1 writes");
 }
 
-/// Compiles a program that uses every struct of the header.
+/// Compiles a program that uses every struct of the header, where there is the compiler.
 fn compile(compiler: &str, flags: &[&str], name: &str) {
+    if !require::program("cc", compiler) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let source: PathBuf = folder.path().join(name);
     fs::write(
@@ -51,7 +55,7 @@ fn compile(compiler: &str, flags: &[&str], name: &str) {
         .arg(package().join("include"))
         .arg(&source)
         .output()
-        .expect("a C compiler");
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -11,10 +11,10 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-export XIELU_CUDA_REQUIRED=1
+export XIELU_REQUIRE=${XIELU_REQUIRE:+$XIELU_REQUIRE,}cuda
 features=host-twin,capi
 # Those that run kernels, and not only to provoke the driver.
-sanitized=(arguments backward device forward q8_0 sums)
+sanitized=(arguments:: backward:: device:: forward:: q8_0:: sums::)
 summary=()
 failed=0
 
@@ -37,7 +37,9 @@ machine() {
 }
 
 tests() {
-    cargo test -p xielu-kernels-cuda --features $features --release --no-fail-fast -- --nocapture
+    cargo test -p xielu-kernels-cuda --features $features --release --no-fail-fast -- --nocapture || return
+    [ -z "${XIELU_EXHAUSTIVE:-}" ] || cargo test -p xielu-kernels-cuda --features $features --release \
+        --test kernels -- --ignored --nocapture f32_every_encoding
 }
 
 find_sanitizer() {
@@ -48,27 +50,22 @@ find_sanitizer() {
     find $wheel -path '*compute-sanitizer/compute-sanitizer' -exec chmod +x {} + -print -quit
 }
 
-# The test programs' paths.
-programs() {
-    local flags=()
-    for test in "${sanitized[@]}"; do flags+=(--test "$test"); done
+# The test program's path.
+program() {
     cargo test -p xielu-kernels-cuda --features $features --release --no-run \
-        --message-format=json "${flags[@]}" 2>/dev/null \
+        --message-format=json --test kernels 2>/dev/null \
         | grep -o '"executable":"[^"]*"' | cut -d'"' -f4
 }
 
 sanitize() {
-    local tool=$1 sanitizer program status=0
+    local tool=$1 sanitizer
     # It instruments a real driver only, not a pretended one.
     nvidia-smi >/dev/null 2>&1 || { echo 'nvidia-smi finds no device'; return 77; }
     sanitizer=$(find_sanitizer) || { echo 'no compute-sanitizer'; return 77; }
     [ -n "$sanitizer" ] || { echo 'no compute-sanitizer'; return 77; }
-    for program in $(programs); do
-        # Tests ask for devices that are not there. 1e8 elements are the host's alone.
-        XIELU_SUM_ELEMENTS=1000000 "$sanitizer" --tool "$tool" --report-api-errors no \
-            --error-exitcode 1 "$program" --test-threads 1 || status=1
-    done
-    return $status
+    # Tests ask for devices that are not there. 1e8 elements are the host's alone.
+    XIELU_SUM_ELEMENTS=1000000 "$sanitizer" --tool "$tool" --report-api-errors no \
+        --error-exitcode 1 "$(program)" --test-threads 1 "${sanitized[@]}"
 }
 
 bench() {

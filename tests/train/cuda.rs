@@ -1,20 +1,15 @@
-//! Training on a CUDA device beside the CPU. Only in builds with CUDA (docs/TRAINING.md); where
-//! there is no device the tests say so and pass, unless `XIELU_CUDA_REQUIRED` is set.
+//! Training on a CUDA device beside the CPU. Only in builds with CUDA (docs/TRAINING.md).
 
 use candle_core::{DType, Device, Tensor};
 use xielu::train::config::Activation;
 use xielu::train::presets::Preset;
 use xielu::train::{Batch, Batches, Model, TrainConfig, TrainError, Trainer};
+use xielu_testing::require;
 
+/// The first device, or the test is skipped.
+#[track_caller]
 fn device() -> Option<Device> {
-    match Device::new_cuda(0) {
-        Ok(device) => Some(device),
-        Err(error) if std::env::var_os("XIELU_CUDA_REQUIRED").is_none() => {
-            println!("not run: {error}");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
+    Device::new_cuda(0).inspect_err(|error| require::skip("cuda", &error.to_string())).ok()
 }
 
 fn config(activation: Activation) -> TrainConfig {

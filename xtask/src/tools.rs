@@ -11,6 +11,8 @@ const NAMES: &[(&str, &str)] = &[
     ("cc", "gcc, g++, clang, make and cmake: the C interface, CUDA's host twins"),
     ("valgrind", "the examples in C under valgrind; instruction counts"),
     ("cuda", "a CUDA device"),
+    ("cuda-2", "a second CUDA device"),
+    ("script", "util-linux's script: what a terminal shows"),
     ("rust-std", "Rust's library for the target, or its source: see below"),
     ("aarch64-gcc", "aarch64-linux-gnu-gcc, and glibc for it"),
     ("arm-gcc", "arm-none-eabi-gcc with newlib"),

@@ -92,17 +92,11 @@ fn shapes_that_do_not_fit_are_refused() {
 mod on_cuda {
     use super::*;
 
-    /// The first device. Where there is none these tests say so and pass, unless
-    /// `XIELU_CUDA_REQUIRED` is set.
+    /// The first device, or the test is skipped.
+    #[track_caller]
     fn device() -> Option<Device> {
-        match Device::new_cuda(0) {
-            Ok(device) => Some(device),
-            Err(error) if std::env::var_os("XIELU_CUDA_REQUIRED").is_none() => {
-                std::println!("not run: {error}");
-                None
-            }
-            Err(error) => panic!("{error}"),
-        }
+        let skip = |error: &_| xielu_testing::require::skip("cuda", &std::format!("{error}"));
+        Device::new_cuda(0).inspect_err(skip).ok()
     }
 
     /// More than a tile of sums, and not a whole number of steps.

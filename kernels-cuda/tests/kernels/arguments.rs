@@ -1,10 +1,8 @@
 //! What a call refuses, and what it leaves out when it is not wanted.
 
-mod support;
-
+use crate::support::gradients::Call;
+use crate::support::*;
 use half::bf16;
-use support::gradients::Call;
-use support::*;
 use xielu::RawXielu;
 use xielu::activation::reference;
 use xielu_kernels_cuda::host::HostTwin;

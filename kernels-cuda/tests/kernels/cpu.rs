@@ -1,10 +1,8 @@
 //! Gradients: the bits of the CPU's kernels, sums included.
 
-mod support;
-
+use crate::support::gradients::{Call, Gradients};
+use crate::support::*;
 use half::{bf16, f16};
-use support::gradients::{Call, Gradients};
-use support::*;
 use xielu::activation::{Relu2, Swiglu};
 use xielu::{Backend, RawXielu};
 use xielu_kernels_cuda::Activation;

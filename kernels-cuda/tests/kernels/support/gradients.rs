@@ -112,19 +112,3 @@ pub fn truth(f: &Activation, x: f64) -> Truth {
         }
     }
 }
-
-/// The error in units of the spacing of f32 at `term`; 0 where both overflow.
-pub fn ulp_error(found: f32, truth: f64, term: f64) -> f64 {
-    if found.is_nan() || truth.is_nan() {
-        assert!(found.is_nan() && truth.is_nan(), "{found}, expected {truth}");
-        return 0.0;
-    }
-    if truth.abs() > f32::MAX.into() {
-        assert_eq!(f64::from(found), f64::INFINITY.copysign(truth));
-        return 0.0;
-    }
-    let term = term.abs().clamp(f32::MIN_POSITIVE.into(), f32::MAX.into()) as f32;
-    let spacing =
-        f64::from(f32::from_bits((term.to_bits() & 0x7f80_0000).max(1 << 23))) * 2f64.powi(-23);
-    (f64::from(found) - truth).abs() / spacing
-}

@@ -1,9 +1,7 @@
 //! The alphas' gradients are sums of up to 1e8 terms: accurate, and the same from every grid.
 
-mod support;
-
-use support::gradients::{Call, truth};
-use support::*;
+use crate::support::gradients::{Call, truth};
+use crate::support::*;
 use xielu_kernels_cuda::host::HostTwin;
 use xielu_kernels_cuda::{
     Activation, Backward, Coefficients, DType, Function, Scalars, backward_workspace_len,

@@ -1,5 +1,4 @@
 //! Where the kernels are tested: on the host always, on device 0 too if there is one.
-#![allow(dead_code, reason = "no test file uses all of it")]
 
 pub mod calls;
 pub mod gradients;
@@ -17,9 +16,8 @@ use xielu_kernels_cuda::host::HostTwin;
 use xielu_kernels_cuda::{
     Activation, Coefficients, Cuda, Element, Error, Function, Kernel, Launch, Raw,
 };
-
-/// Set where a device must be there.
-pub const REQUIRED: &str = "XIELU_CUDA_REQUIRED";
+use xielu_testing::noise::Noise;
+use xielu_testing::require;
 
 /// Somewhere kernels run.
 pub enum Machine {
@@ -35,15 +33,18 @@ pub fn machines() -> Vec<Machine> {
     if std::env::var_os("XIELU_PTX").is_some() {
         all.push(Machine::Ptx(ptx::Buffers::default()));
     }
-    match Cuda::new(0) {
-        Ok(cuda) => {
-            let stream = cuda.context().new_stream().unwrap();
-            all.push(Machine::Device(Box::new(cuda), stream));
-        }
-        Err(e) if std::env::var_os(REQUIRED).is_some() => panic!("{REQUIRED} is set, but {e}"),
-        Err(e) => println!("not run on a device: {e}"),
+    match opened_device() {
+        Ok((cuda, stream)) => all.push(Machine::Device(cuda, stream)),
+        Err(e) => require::skip_part("what kernels do on a device", "cuda", &e.to_string()),
     }
     all
+}
+
+/// Device 0 and a stream of its own.
+pub fn opened_device() -> Result<(Box<Cuda>, Arc<CudaStream>), Error> {
+    let cuda = Cuda::new(0)?;
+    let stream = cuda.context().new_stream().unwrap();
+    Ok((Box::new(cuda), stream))
 }
 
 /// A launcher that pretends to another number of busy blocks.
@@ -258,12 +259,7 @@ pub fn sweep(stride: u32) -> Vec<f32> {
 
 /// Repeatable values of the normal distribution's shape, most of them negative.
 pub fn pre_activations(n: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed | 1;
-    let mut uniform = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 24) as f32
-    };
-    (0..n).map(|_| 2.0 * (uniform() + uniform() + uniform() - 1.5) - 0.7).collect()
+    let mut noise = Noise::from_state(seed | 1);
+    let mut value = || 2.0 * (noise.unit() + noise.unit() + noise.unit() - 1.5) - 0.7;
+    (0..n).map(|_| value()).collect()
 }

@@ -1,15 +1,14 @@
 //! Gradients against f64 and against vectors computed with 60 digits.
 
-mod support;
-
+use crate::support::calls::{Layout, forward};
+use crate::support::gradients::{Call, Gradients, truth};
+use crate::support::*;
 use half::{bf16, f16};
 use serde_json::Value as Json;
-use support::calls::{Layout, forward};
-use support::gradients::{Call, Gradients, truth, ulp_error};
-use support::*;
 use xielu::RawXielu;
 use xielu::activation::reference;
 use xielu_kernels_cuda::{Activation, Coefficients, Function};
+use xielu_testing::ulp;
 
 /// Largest error of f'(x), in ulp of the larger of it and beta.
 const XIELU_SLOPE: f64 = 2.1;
@@ -61,10 +60,10 @@ fn vectors_of_60_digits() {
                 let p = f64_bits(&row["ideal"]["dy_draw_p"]);
                 let n = f64_bits(&row[form]["dy_draw_n"]);
                 let errors = [
-                    ulp_error(at, y, y.abs().max(0.5 * f64::from(x[0]).abs())),
-                    ulp_error(dx[0], slope, slope.abs().max(0.5)),
-                    ulp_error(alphas[0], p, p),
-                    ulp_error(alphas[1], n, n),
+                    ulp::error(at.into(), y, y.abs().max(0.5 * f64::from(x[0]).abs())),
+                    ulp::error(dx[0].into(), slope, slope.abs().max(0.5)),
+                    ulp::error(alphas[0].into(), p, p),
+                    ulp::error(alphas[1].into(), n, n),
                 ];
                 worst.iter_mut().zip(errors).for_each(|(w, e)| *w = w.max(e));
             }
@@ -93,7 +92,7 @@ fn slopes_f32() {
         let expected = truth(f, x.into()).dx;
         let term = expected.abs().max(f.coefficients().beta.into());
         let worst = &mut worst[f.function() as usize];
-        *worst = worst.max(ulp_error(dx, expected, term));
+        *worst = worst.max(ulp::error(dx.into(), expected, term));
     });
     println!("largest errors of f'(x) in ulp of the larger term: {worst:.3?}");
     assert!(worst[0] <= XIELU_SLOPE && XIELU_SLOPE <= 1.25 * worst[0], "xIELU");
@@ -139,8 +138,8 @@ fn alphas_of_single_elements() {
             for &x in &x {
                 let expected = truth(f, x.into());
                 let Gradients { alphas, .. } = Call::on(&machine).run(f, &[x], &[1.0]);
-                worst = worst.max(ulp_error(alphas[0], expected.alpha_p, expected.alpha_p));
-                worst = worst.max(ulp_error(alphas[1], expected.alpha_n, expected.alpha_n));
+                worst = worst.max(ulp::error(alphas[0].into(), expected.alpha_p, expected.alpha_p));
+                worst = worst.max(ulp::error(alphas[1].into(), expected.alpha_n, expected.alpha_n));
             }
         }
     }
@@ -169,7 +168,7 @@ fn swiglu_f32() {
         let term = expected.abs().max(reference::sigmoid(x.into()));
         // Below, the sigmoid is not a normal f32.
         if x.is_nan() || x > -86.0 {
-            worst = worst.max(ulp_error(slope, expected, term));
+            worst = worst.max(ulp::error(slope.into(), expected, term));
         } else {
             assert!(slope.abs() < 1e-35, "{slope} at {x}");
         }
@@ -210,8 +209,8 @@ fn swiglu_products() {
             let [g, u, d] = [gate[i], up[i], dy[i]].map(f64::from);
             let [by_gate, by_up] = reference::swiglu_derivatives(g, u).map(|slope| slope * d);
             let term = (d * u * reference::sigmoid(g)).abs().max(by_gate.abs());
-            assert!(ulp_error(d_gate[i], by_gate, term) <= SILU_SLOPE + 1.0);
-            assert!(ulp_error(d_up[i], by_up, by_up) <= 6.0);
+            assert!(ulp::error(d_gate[i].into(), by_gate, term) <= SILU_SLOPE + 1.0);
+            assert!(ulp::error(d_up[i].into(), by_up, by_up) <= 6.0);
         }
     }
 }

@@ -1,12 +1,10 @@
 //! The committed PTX, interpreted, gives the bits of the host twins.
 
-mod support;
-
+use crate::support::calls::{Layout, forward, fused, swiglu};
+use crate::support::gradients::{Call, Gradients};
+use crate::support::ptx::Buffers;
+use crate::support::*;
 use half::{bf16, f16};
-use support::calls::{Layout, forward, fused, swiglu};
-use support::gradients::{Call, Gradients};
-use support::ptx::Buffers;
-use support::*;
 use xielu_kernels_cuda::{Activation, Function};
 
 /// Moderate values and, rarer, everything else: whole steps, then a rest.

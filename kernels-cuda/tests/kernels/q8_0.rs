@@ -1,10 +1,8 @@
 //! The fused kernels write the bytes of the CPU's activation followed by its quantizer.
 
-mod support;
-
+use crate::support::calls::{Layout, fused};
+use crate::support::*;
 use half::{bf16, f16};
-use support::calls::{Layout, fused};
-use support::*;
 use xielu::kernels::{BlockQ8_0, Kernels};
 use xielu_kernels_cuda::{Activation, Coefficients, Error, Scalars};
 

@@ -1,12 +1,10 @@
 //! More than 2^32 elements, in memory that exists only where it is touched: the last blocks of
 //! each kernel run, on the host.
 
-mod support;
-
+use crate::support::gradients::{Call, Gradients};
+use crate::support::*;
 use half::bf16;
 use memmap2::{MmapMut, MmapOptions};
-use support::gradients::{Call, Gradients};
-use support::*;
 use xielu::kernels::Kernels;
 use xielu_kernels_cuda::host::HostTwin;
 use xielu_kernels_cuda::{
