@@ -20,7 +20,6 @@ pub fn run(arguments: &[String]) -> Result {
         return Ok(());
     }
     let Some(toolchain) = Toolchain::find(TARGET, what)? else { return Ok(()) };
-    let packages = "-p xielu-kernels-simd -p xielu --features safetensors,tokenizer";
     if !arguments.is_empty() {
         return test(&toolchain, arguments);
     }
