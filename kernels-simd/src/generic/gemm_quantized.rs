@@ -51,12 +51,12 @@ pub(crate) trait PanelIsa: Copy {
 }
 
 /// A panel and the tokens it meets: a [`PanelIsa`], or something that is not made of vectors.
-pub(crate) trait PanelKernel: Copy {
+pub(crate) trait PanelKernel<P: Pack>: Copy {
     /// Prepares a panel of `P`.
-    fn arrange<P: Pack>(self, panel: &mut Panel);
+    fn arrange(self, panel: &mut Panel);
     /// `sums[t][r] += panel[r] . x[t]`, for columns `256 * chunk ..` of the tokens from
     /// `first_token` on.
-    fn add_panel<P: Pack>(
+    fn add_panel(
         self,
         g: &Gemm<'_, P::Block, InputBlock>,
         panel: &Panel,
@@ -66,14 +66,14 @@ pub(crate) trait PanelKernel: Copy {
     );
 }
 
-impl<I: PanelIsa> PanelKernel for I {
+impl<I: PanelIsa, P: Pack> PanelKernel<P> for I {
     #[inline(always)]
-    fn arrange<P: Pack>(self, panel: &mut Panel) {
+    fn arrange(self, panel: &mut Panel) {
         PanelIsa::arrange::<P>(self, panel);
     }
 
     #[inline(always)]
-    fn add_panel<P: Pack>(
+    fn add_panel(
         self,
         g: &Gemm<'_, P::Block, InputBlock>,
         panel: &Panel,
@@ -205,7 +205,10 @@ pub(crate) fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
 
 /// Every panel of `g.w` against every token.
 #[inline(always)]
-pub(crate) fn drive_panels<P: Pack, I: PanelKernel>(isa: I, mut g: Gemm<'_, P::Block, InputBlock>) {
+pub(crate) fn drive_panels<P: Pack, I: PanelKernel<P>>(
+    isa: I,
+    mut g: Gemm<'_, P::Block, InputBlock>,
+) {
     let mut panel = Panel::ZERO;
     let mut tile = P::Tile::zeroed();
     // 32 KiB that only the tokens at hand initialise.
@@ -218,8 +221,8 @@ pub(crate) fn drive_panels<P: Pack, I: PanelKernel>(isa: I, mut g: Gemm<'_, P::B
             let sums = zeroed(memory);
             for chunk in 0..g.x_stride {
                 fill::<P>(&g, first_row, chunk, &mut tile, &mut panel);
-                isa.arrange::<P>(&mut panel);
-                isa.add_panel::<P>(&g, &panel, first_token, chunk, sums);
+                isa.arrange(&mut panel);
+                isa.add_panel(&g, &panel, first_token, chunk, sums);
             }
             write(&mut g, first_row, first_token, sums);
         }

@@ -1,12 +1,11 @@
-//! What this CPU has. The CPU itself is asked, so it works without `std`; [`crate::arch::detected`] asks
-//! once.
+//! Detection of CPU features by CPUID, so without `std`; [`crate::arch::detected`] does it once.
 
 #[cfg(not(xielu_force_scalar))]
 cpufeatures::new!(avx2_fma, "avx2", "fma");
 #[cfg(not(xielu_force_scalar))]
 cpufeatures::new!(avx512_base, "avx512f", "avx512bw", "avx512dq", "avx512vl");
 
-/// One bit of what CPUID says. `cpufeatures` does not know these features; that the operating
+/// One bit of a CPUID register, for features that `cpufeatures` does not know. That the operating
 /// system saves the wide registers is covered by the features it does know.
 #[cfg(not(xielu_force_scalar))]
 fn cpuid_bit(
@@ -16,7 +15,7 @@ fn cpuid_bit(
     bit: u32,
 ) -> bool {
     #[allow(unused_unsafe)] // safe since Rust 1.94, unsafe before
-    // SAFETY: every x86-64 CPU has the CPUID instruction; an unknown leaf is checked for first.
+    // SAFETY: every x86-64 CPU has the CPUID instruction; the answer for an unknown leaf is not used (checked below).
     let (highest, result) = unsafe {
         (core::arch::x86_64::__cpuid(0).eax, core::arch::x86_64::__cpuid_count(leaf, subleaf))
     };
@@ -63,7 +62,7 @@ pub(crate) fn amx() -> bool {
     false
 }
 
-/// Whether the tiles can be used. Linux gives them to a process that asks.
+/// Whether the tiles can be used. Linux permits them to a process on request.
 #[cfg(all(target_os = "linux", not(xielu_force_scalar)))]
 fn may_use_tiles() -> bool {
     let [bf16, tile, int8] = [22, 24, 25].map(|bit| cpuid_bit(7, 0, |r| r.edx, bit));
@@ -73,7 +72,7 @@ fn may_use_tiles() -> bool {
     yes
 }
 
-/// Other systems have other ways to ask, none of which was tried.
+/// Other systems have other requests, none of which was tried.
 #[cfg(not(any(target_os = "linux", xielu_force_scalar)))]
 fn may_use_tiles() -> bool {
     false
@@ -83,8 +82,12 @@ fn may_use_tiles() -> bool {
 #[cfg(all(target_os = "linux", not(xielu_force_scalar)))]
 fn tile_state_enabled() -> bool {
     const TILES: u32 = 0b11 << 17;
+    const OSXSAVE: u32 = 27;
+    if !cpuid_bit(1, 0, |r| r.ecx, OSXSAVE) {
+        return false;
+    }
     let low: u32;
-    // SAFETY: the machine has AVX2 (checked by the caller's caller), so XGETBV is enabled.
+    // SAFETY: OSXSAVE, checked above, says that the operating system has enabled XGETBV.
     unsafe {
         core::arch::asm!(
             "xgetbv",

@@ -9,10 +9,10 @@ pub(crate) mod detect;
 
 use crate::generic::prefetch::prefetch_bytes;
 
-/// How far ahead the weights of a lone token are asked for, in bytes.
+/// How far ahead the weights of a lone token are prefetched, in bytes.
 const AHEAD: usize = 4096;
 
-/// Asks for the weights `ahead` bytes behind these.
+/// Prefetches the weights `ahead` bytes after these.
 #[inline(always)]
 fn prefetch<C>(chunk: &C, ahead: usize) {
     prefetch_bytes(core::ptr::from_ref(chunk).cast::<i8>().wrapping_add(ahead), size_of::<C>());

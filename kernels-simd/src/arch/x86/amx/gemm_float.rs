@@ -2,15 +2,16 @@
 //!
 //! The hardware multiplies bf16 with bf16, so an input becomes the sum of two: what bf16 keeps of
 //! it, and of the rest. Together they have 16 bits of an f32's 24: `|x - (high + low)| <= 2^-17
-//! |x|`. Weights are exact and are used where they lie, which they can be as the left-hand side of a
-//! tile product. Inputs are the right-hand side: two columns of each token side by side.
+//! |x|`. Weights are exact and used in place, as the left-hand side of a tile product. Inputs are
+//! the right-hand side: two columns of each token side by side.
 
 use core::arch::asm;
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
-use super::Amx;
-use super::tiles::{Shape, TILE_ROWS, Tiles};
+use super::tiles::{Shape, Shapes, TILE_ROWS, Tiles};
+use super::token::{Amx, amx};
+use crate::arch::x86::avx512::token::{Avx512, avx512};
 use crate::block::BF16;
 use crate::generic::matmul::Gemm;
 
@@ -23,6 +24,13 @@ const DEPTH: usize = 256;
 const COLS: usize = 32;
 /// Rows, and tokens, of a step: two tiles each.
 const STEP: usize = 2 * TILE_ROWS;
+
+/// Every tile has its full shape.
+pub(super) struct Full;
+
+impl Shapes for Full {
+    const SHAPES: [Shape; 8] = [Shape::FULL; 8];
+}
 
 /// A tile of 32-bit lanes.
 type Tile = [[u32; LANES]; TILE_ROWS];
@@ -40,8 +48,8 @@ const ZERO: [[Tile; 2]; 2] = [[[[0; LANES]; TILE_ROWS]; 2]; 2];
 
 /// Every row against every token.
 #[inline(always)]
-pub(super) fn drive(isa: Amx, mut g: Gemm<'_, BF16, f32>) {
-    let _tiles = Tiles::configure(isa, [Shape::FULL; 8]);
+pub(super) fn drive(tiles: &Tiles<Full>, mut g: Gemm<'_, BF16, f32>) {
+    let isa = tiles.isa();
     let mut memory = [const { [const { MaybeUninit::uninit() }; DEPTH / COLS] }; BATCH / STEP];
     let (tokens, cols) = (g.out.tokens(), g.x_stride);
     for first_token in (0..tokens).step_by(BATCH) {
@@ -61,7 +69,7 @@ pub(super) fn drive(isa: Amx, mut g: Gemm<'_, BF16, f32>) {
                     // SAFETY: the first `depth` of the first `count` were written above.
                     let inputs = unsafe { &*(core::ptr::from_ref(inputs) as *const [Inputs]) };
                     let mut sums = Sums(ZERO);
-                    add_products(isa, &g, first_row, first_col, inputs, &mut sums);
+                    add_products(tiles, &g, first_row, first_col, inputs, &mut sums);
                     let replace = first_col == 0 && !g.accumulate;
                     write(isa, &mut g, first_row, first_token + i * STEP, &sums, replace);
                 }
@@ -81,7 +89,7 @@ fn split(
 ) {
     let cols = (g.x_stride - first_col).min(COLS);
     for tile in 0..2 {
-        let mut parts = [[zero(isa); TILE_ROWS]; 2];
+        let mut parts = [[amx!(isa, _mm512_setzero_si512()); TILE_ROWS]; 2];
         let [high, low] = &mut parts;
         for (t, (high, low)) in high.iter_mut().zip(low).enumerate() {
             let first = (first_token + tile * TILE_ROWS + t) * g.x_stride + first_col;
@@ -89,10 +97,10 @@ fn split(
             [*high, *low] = halves(isa, x);
         }
         for (rows, part) in parts.iter_mut().zip(&mut inputs.0) {
-            transpose(isa, rows);
+            transpose(isa.vectors().avx512(), rows);
             let Some(out) = part.get_mut(tile) else { break };
             for (out, row) in out.iter_mut().zip(rows) {
-                store(isa, out, *row);
+                isa.vectors().avx512().store_512(*row, out);
             }
         }
     }
@@ -106,8 +114,8 @@ fn halves(_: Amx, x: &[f32]) -> [__m512i; 2] {
     let mask = (1u64 << x.len().min(COLS)) - 1;
     let (low_mask, high_mask) = (mask as u16, (mask >> LANES) as u16);
     let p = x.as_ptr();
-    // SAFETY: an `Amx` exists only where the machine runs AVX-512 F, DQ and BF16. The masks let the
-    // loads read what `x` holds and nothing else.
+    // SAFETY: the `Amx` is the proof of AVX-512 F, DQ and BF16. The masks have a bit for each value
+    // of `x`, so the loads read these and nothing else.
     unsafe {
         let a = _mm512_maskz_loadu_ps(low_mask, p);
         let b = _mm512_maskz_loadu_ps(high_mask, p.wrapping_add(LANES));
@@ -147,7 +155,7 @@ type Lane = [i32; LANES];
 
 /// Rows become columns.
 #[inline(always)]
-fn transpose(isa: Amx, rows: &mut [__m512i; TILE_ROWS]) {
+fn transpose(isa: Avx512, rows: &mut [__m512i; TILE_ROWS]) {
     exchange_rows::<1>(isa, rows);
     exchange_rows::<2>(isa, rows);
     exchange_rows::<4>(isa, rows);
@@ -156,21 +164,15 @@ fn transpose(isa: Amx, rows: &mut [__m512i; TILE_ROWS]) {
 
 /// Rows `DISTANCE` apart exchange lanes.
 #[inline(always)]
-fn exchange_rows<const DISTANCE: usize>(_: Amx, rows: &mut [__m512i; TILE_ROWS]) {
+fn exchange_rows<const DISTANCE: usize>(isa: Avx512, rows: &mut [__m512i; TILE_ROWS]) {
     let [first, second] = const { exchange(DISTANCE) };
-    // SAFETY: an `Amx` exists only where the machine runs AVX-512; the arrays are 64 bytes.
-    let [first, second] = unsafe {
-        [_mm512_loadu_si512(first.as_ptr().cast()), _mm512_loadu_si512(second.as_ptr().cast())]
-    };
+    let (first, second) = (isa.load_512(&first), isa.load_512(&second));
     for rows in rows.chunks_exact_mut(2 * DISTANCE) {
         let Some((upper, lower)) = rows.split_at_mut_checked(DISTANCE) else { break };
         for (upper, lower) in upper.iter_mut().zip(lower) {
             let (a, b) = (*upper, *lower);
-            // SAFETY: as above.
-            unsafe {
-                *upper = _mm512_permutex2var_epi32(a, first, b);
-                *lower = _mm512_permutex2var_epi32(a, second, b);
-            }
+            *upper = avx512!(isa, _mm512_permutex2var_epi32(a, first, b));
+            *lower = avx512!(isa, _mm512_permutex2var_epi32(a, second, b));
         }
     }
 }
@@ -178,7 +180,7 @@ fn exchange_rows<const DISTANCE: usize>(_: Amx, rows: &mut [__m512i; TILE_ROWS])
 /// The products of 32 rows, from `first_row` and `first_col` on, and `inputs`.
 #[inline(always)]
 fn add_products(
-    isa: Amx,
+    tiles: &Tiles<Full>,
     g: &Gemm<'_, BF16, f32>,
     first_row: usize,
     first_col: usize,
@@ -192,7 +194,7 @@ fn add_products(
     let (direct, rest) = inputs.split_at_checked(whole).unwrap_or_default();
     let end = first + (STEP - 1) * g.row_stride + direct.len() * COLS;
     if let (Some(w), false) = (g.w.get(first..end), direct.is_empty()) {
-        multiply(isa, w, g.row_stride, direct, sums);
+        multiply(tiles, w, g.row_stride, direct, sums);
     }
     // Rows or columns that are not whole tiles are filled up with zeros.
     for (i, inputs) in rest.iter().enumerate() {
@@ -203,21 +205,24 @@ fn add_products(
             let w = g.w.get(first + col..first + cols.min(col + COLS)).unwrap_or_default();
             slots.iter_mut().zip(w).for_each(|(slot, w)| *slot = *w);
         }
-        multiply(isa, padded.as_flattened(), COLS, core::slice::from_ref(inputs), sums);
+        multiply(tiles, padded.as_flattened(), COLS, core::slice::from_ref(inputs), sums);
     }
 }
 
 /// The products of 32 rows, `stride` apart in `w`, and `inputs`, of which there is at least one.
 /// `w` ends with the last row's columns.
 #[inline(always)]
-fn multiply(_: Amx, w: &[BF16], stride: usize, inputs: &[Inputs], sums: &mut Sums) {
+fn multiply(_: &Tiles<Full>, w: &[BF16], stride: usize, inputs: &[Inputs], sums: &mut Sums) {
     const ROW: usize = size_of::<[u32; LANES]>();
     let second = TILE_ROWS * stride;
-    debug_assert!(!inputs.is_empty() && w.len() >= (STEP - 1) * stride + inputs.len() * COLS);
-    // SAFETY: an `Amx` exists only where AMX can be used, and `drive` gave every tile its full
-    // shape. A round reads 64 bytes, that is 32 columns, of each of 32 rows, and one of `inputs`;
-    // there are `inputs.len()` rounds, at least one, for which `w` is long enough: the callers
-    // took it so. Before and after them four tiles are all of `sums`.
+    let columns = inputs.len() * COLS;
+    if inputs.is_empty() || w.len() < ((STEP - 1) * stride).saturating_add(columns) {
+        return;
+    }
+    // SAFETY: the `Tiles` are the proof that AMX can be used and that every tile has its full shape.
+    // A round reads 64 bytes, that is 32 columns, of each of 32 rows, and one of `inputs`; there are
+    // `inputs.len()` rounds, at least one, for which `w` is long enough (both checked above). Before
+    // and after them four tiles are all of `sums`.
     unsafe {
         asm!(
             "tileloadd tmm0, [{sums} + {row}]",
@@ -262,7 +267,7 @@ fn multiply(_: Amx, w: &[BF16], stride: usize, inputs: &[Inputs], sums: &mut Sum
     }
 }
 
-/// Takes sums to where they belong.
+/// Adds sums to the output, or replaces it.
 #[inline(always)]
 fn write(
     isa: Amx,
@@ -274,11 +279,11 @@ fn write(
 ) {
     for (i, sums) in sums.0.iter().enumerate() {
         for (j, sums) in sums.iter().enumerate() {
-            let mut rows = [zero(isa); TILE_ROWS];
+            let mut rows = [amx!(isa, _mm512_setzero_si512()); TILE_ROWS];
             for (row, sums) in rows.iter_mut().zip(sums) {
-                *row = load(isa, sums);
+                *row = isa.vectors().avx512().load_512(sums);
             }
-            transpose(isa, &mut rows);
+            transpose(isa.vectors().avx512(), &mut rows);
             for (t, rows) in rows.into_iter().enumerate() {
                 let Some(out) = g.out.token(first_token + i * TILE_ROWS + t) else { break };
                 let out = out.get_mut(first_row + j * TILE_ROWS..).unwrap_or_default();
@@ -293,29 +298,11 @@ fn write(
 fn add_to(_: Amx, sums: __m512i, out: &mut [f32], replace: bool) {
     let mask = ((1u32 << out.len().min(LANES)) - 1) as u16;
     let p = out.as_mut_ptr();
-    // SAFETY: an `Amx` exists only where the machine runs AVX-512; the mask lets the load and the
-    // store touch what `out` holds and nothing else.
+    // SAFETY: the `Amx` is the proof of AVX-512. The mask has a bit for each of the first 16 values
+    // of `out`, so the load and the store touch these and nothing else.
     unsafe {
         let sums = _mm512_castsi512_ps(sums);
         let before = _mm512_maskz_loadu_ps(if replace { 0 } else { mask }, p);
         _mm512_mask_storeu_ps(p, mask, _mm512_add_ps(before, sums));
     }
-}
-
-#[inline(always)]
-fn zero(_: Amx) -> __m512i {
-    // SAFETY: an `Amx` exists only where the machine runs AVX-512.
-    unsafe { _mm512_setzero_si512() }
-}
-
-#[inline(always)]
-fn load(_: Amx, row: &[u32; LANES]) -> __m512i {
-    // SAFETY: as in `zero`; the array is 64 bytes.
-    unsafe { _mm512_loadu_si512(row.as_ptr().cast()) }
-}
-
-#[inline(always)]
-fn store(_: Amx, row: &mut [u32; LANES], v: __m512i) {
-    // SAFETY: as in `zero`; the array is 64 bytes.
-    unsafe { _mm512_storeu_si512(row.as_mut_ptr().cast(), v) };
 }

@@ -1,17 +1,20 @@
 //! Panel products with AMX: tiles of 16 tokens and 16 rows.
 //!
-//! What a panel holds of 32 columns and 16 rows, eight quads of 64 bytes, is a tile's right-hand
-//! side as it lies. A scale belongs to 32 columns, so every product of tiles is stored, and vectors
-//! scale and add it. They are slower than the tiles; to overlap both, vectors work on what the tiles
-//! stored a step earlier. Sums are those of AVX-512 VNNI in the same order: the same bits.
+//! 32 columns of 16 rows of a panel, eight quads of 64 bytes, are loaded in place as the right-hand
+//! side of a tile product. A scale is for 32 columns, so every product of tiles is stored, and
+//! vectors scale it and add it to the accumulators. They are slower than the tiles; to overlap both,
+//! vectors work on what the tiles stored a step earlier. Sums are those of AVX-512 VNNI in the same
+//! order: the same bits.
 
 use core::arch::asm;
 use core::arch::x86_64::*;
+use core::marker::PhantomData;
 use core::mem::{MaybeUninit, offset_of};
 
-use super::Amx;
-use super::tiles::{Shape, TILE_ROWS, Tiles};
-use crate::arch::x86::avx512_vnni::Avx512Vnni;
+use super::tiles::{self, Shape, TILE_ROWS, Tiles};
+use super::token::{amx, compile};
+use crate::arch::x86::avx512::token::{Avx512, avx512};
+use crate::arch::x86::avx512_vnni::token::Avx512Vnni;
 use crate::block::{GROUPS, InputBlock};
 use crate::generic::gemm_quantized::{PanelIsa as _, PanelKernel, add_scaled, subtract_mins};
 use crate::generic::matmul::Gemm;
@@ -76,34 +79,40 @@ impl<'a> Step<'a> {
     }
 }
 
-/// The shapes that [`multiply`] takes.
-#[inline(always)]
-pub(super) fn configure<P: Pack>(isa: Amx) -> Tiles {
-    let quads = if P::HALVES { 4 } else { 8 };
-    let (x, w) = (Shape { rows: TOKENS, bytes: 4 * quads }, Shape { rows: quads, ..Shape::FULL });
-    let [products, unused] = [Shape::FULL; 2];
-    Tiles::configure(isa, [x, w, w, products, products, unused, unused, unused])
+/// The shapes for products of `P`: inputs, two halves of a panel's rows, and their products.
+pub(super) struct Shapes<P>(PhantomData<P>);
+
+impl<P: Pack> tiles::Shapes for Shapes<P> {
+    const SHAPES: [Shape; 8] = {
+        let x = Shape { rows: TOKENS, bytes: 4 * quads::<P>() };
+        let w = Shape { rows: quads::<P>(), ..Shape::FULL };
+        let [products, unused] = [Shape::FULL; 2];
+        [x, w, w, products, products, unused, unused, unused]
+    };
 }
 
-impl PanelKernel for Amx {
+/// Quads of a scale's columns.
+const fn quads<P: Pack>() -> usize {
+    if P::HALVES { 4 } else { 8 }
+}
+
+impl<P: Pack> PanelKernel<P> for &Tiles<Shapes<P>> {
     /// Signed bytes: there is no bias to subtract from every sum then.
     #[inline(always)]
-    fn arrange<P: Pack>(self, panel: &mut Panel) {
+    fn arrange(self, panel: &mut Panel) {
         if P::BIAS == 0 {
             return;
         }
+        let isa = self.isa();
         for quads in panel.quants.as_flattened_mut().as_chunks_mut::<16>().0 {
-            let p = quads.as_mut_ptr().cast();
-            // SAFETY: `quads` is 64 bytes; an `Amx` exists only where the machine runs AVX-512.
-            unsafe {
-                let bias = _mm512_set1_epi8(P::BIAS as i8);
-                _mm512_storeu_si512(p, _mm512_sub_epi8(_mm512_loadu_si512(p), bias));
-            }
+            let biased = isa.vectors().avx512().load_512(quads);
+            let signed = amx!(isa, _mm512_sub_epi8(biased, _mm512_set1_epi8(P::BIAS as i8)));
+            isa.vectors().avx512().store_512(signed, quads);
         }
     }
 
     #[inline(always)]
-    fn add_panel<P: Pack>(
+    fn add_panel(
         self,
         g: &Gemm<'_, P::Block, InputBlock>,
         panel: &Panel,
@@ -113,7 +122,7 @@ impl PanelKernel for Amx {
     ) {
         let end = first_token + sums.len();
         let (whole, rest) = sums.as_chunks_mut::<TOKENS>();
-        // SAFETY: an `Amx` exists only where the machine runs the function's features.
+        // SAFETY: `self` holds an `Amx`, so the machine runs the features of the function.
         unsafe { add_tiles::<P>(self, g, panel, first_token, chunk, whole) };
         if rest.is_empty() {
             return;
@@ -130,10 +139,10 @@ impl PanelKernel for Amx {
     }
 }
 
+compile! {
 /// [`PanelKernel::add_panel`] for whole tiles of tokens.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 fn add_tiles<P: Pack>(
-    isa: Amx,
+    tiles: &Tiles<Shapes<P>>,
     g: &Gemm<'_, P::Block, InputBlock>,
     panel: &Panel,
     first_token: usize,
@@ -142,17 +151,17 @@ fn add_tiles<P: Pack>(
 ) {
     let mut buffers = [const { Buffer::uninit() }; 2];
     let [mut ahead, mut behind] = buffers.each_mut();
-    let tiles = sums.len();
+    let count = sums.len();
     let mut following = Step::first(g, panel, first_token, chunk);
     if let Some(first) = following {
         for s in 0..SCALES {
-            multiply::<P>(isa, first, s, ahead);
+            multiply(tiles, first, s, ahead);
         }
     }
     for (i, sums) in sums.iter_mut().enumerate() {
         let Some(mut current) = following else { return };
         following = match i + 1 {
-            i if i < tiles => Step::first(g, panel, first_token + i * TOKENS, chunk),
+            i if i < count => Step::first(g, panel, first_token + i * TOKENS, chunk),
             _ => None,
         };
         loop {
@@ -160,24 +169,25 @@ fn add_tiles<P: Pack>(
             let next = current.next::<P>();
             // SAFETY: `behind` was filled with the products of `current`, one step ago.
             let products = unsafe { behind.assume_init_ref() };
-            overlap::<P>(isa, next.or(following), ahead, current, products, sums);
+            overlap(tiles, next.or(following), ahead, current, products, sums);
             let Some(next) = next else { break };
             current = next;
         }
     }
 }
+}
 
 /// Tiles multiply `next` into `ahead`, while vectors add `products`, those of `current`, to `sums`.
 #[inline(always)]
 fn overlap<P: Pack>(
-    isa: Amx,
+    tiles: &Tiles<Shapes<P>>,
     next: Option<Step<'_>>,
     ahead: &mut Buffer,
     current: Step<'_>,
     products: &Products,
     sums: &mut [Sums; TOKENS],
 ) {
-    let vectors = isa.vectors();
+    let vectors = tiles.isa().vectors();
     let l = vectors.simd();
     for part in 0..TOKENS / AT_ONCE {
         let x = current.inputs(part * AT_ONCE);
@@ -188,13 +198,21 @@ fn overlap<P: Pack>(
         }
         for s in 0..SCALES {
             if let (Some(next), true) = (next, s.is_multiple_of(2)) {
-                multiply::<P>(isa, next, part * 2 + s / 2, ahead);
+                multiply(tiles, next, part * 2 + s / 2, ahead);
             }
             let q = &products.0[s].as_chunks::<AT_ONCE>().0[part % (TOKENS / AT_ONCE)];
             let scale = (current.scale + s) % HALVES;
             let g = if P::HALVES { scale / 2 } else { scale };
             let panel = current.panel;
-            add_scaled(vectors, integers(vectors, q), &panel.scales[scale], 0, x, g, &mut totals);
+            add_scaled(
+                vectors,
+                integers(vectors.avx512(), q),
+                &panel.scales[scale],
+                0,
+                x,
+                g,
+                &mut totals,
+            );
             if P::MINS {
                 subtract_mins::<Avx512Vnni, 2, 8>(vectors, &panel.mins, 0, x, g, &mut totals);
             }
@@ -208,13 +226,11 @@ fn overlap<P: Pack>(
 
 /// Stored products as vectors.
 #[inline(always)]
-fn integers(_: Avx512Vnni, q: &[[i32; ROWS]; AT_ONCE]) -> [[__m512i; 2]; AT_ONCE] {
-    // SAFETY: an `Avx512Vnni` exists only where the machine runs AVX-512.
-    let mut out = [[unsafe { _mm512_setzero_si512() }; 2]; AT_ONCE];
+fn integers(isa: Avx512, q: &[[i32; ROWS]; AT_ONCE]) -> [[__m512i; 2]; AT_ONCE] {
+    let mut out = [[avx512!(isa, _mm512_setzero_si512()); 2]; AT_ONCE];
     for (out, q) in out.iter_mut().zip(q) {
         for (out, q) in out.iter_mut().zip(q.as_chunks::<16>().0) {
-            // SAFETY: as above; the array is 64 bytes.
-            *out = unsafe { _mm512_loadu_si512(q.as_ptr().cast()) };
+            *out = isa.load_512(q);
         }
     }
     out
@@ -222,17 +238,16 @@ fn integers(_: Avx512Vnni, q: &[[i32; ROWS]; AT_ONCE]) -> [[__m512i; 2]; AT_ONCE
 
 /// The products of scale `s` of a step: 16 tokens and twice 16 rows.
 #[inline(always)]
-fn multiply<P: Pack>(_: Amx, step: Step<'_>, s: usize, out: &mut Buffer) {
+fn multiply<P: Pack>(_: &Tiles<Shapes<P>>, step: Step<'_>, s: usize, out: &mut Buffer) {
     const QUAD: usize = size_of::<Quad>();
-    let quads = if P::HALVES { 4 } else { 8 };
-    let first = (step.scale + s % SCALES) * quads;
-    let Some(w) = step.panel.quants.get(first..first + quads) else { return };
-    // SAFETY: `s % SCALES` products before it are in the buffer.
+    let first = (step.scale + s % SCALES) * quads::<P>();
+    let Some(w) = step.panel.quants.get(first..first + quads::<P>()) else { return };
+    // SAFETY: the buffer has `SCALES` of these, more than `s % SCALES`.
     let out = unsafe { out.as_mut_ptr().cast::<[[i32; ROWS]; TOKENS]>().add(s % SCALES) };
-    // SAFETY: an `Amx` exists only where AMX can be used, and `configure` gave the tiles their
-    // shapes while `drive` runs. The first tile reads `4 * quads` bytes, that is the columns of
-    // `w`, of the quants of 16 blocks `stride` apart, which `Step::first` checked. The next two
-    // read both halves of the `quads` quads of `w`; the last two write both halves of `out`.
+    // SAFETY: the `Tiles` are the proof that AMX can be used and that the tiles have `Shapes<P>`.
+    // The first tile reads `4 * quads` bytes, that is the columns of `w`, of the quants of 16
+    // blocks `stride` apart, which `Step::first` checked. The next two read both halves of the
+    // `quads` quads of `w`, checked above; the last two write both halves of `out`.
     unsafe {
         asm!(
             "tileloadd tmm0, [{x} + {x_stride}]",

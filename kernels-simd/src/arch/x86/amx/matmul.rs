@@ -1,27 +1,29 @@
 //! Matrix products with AMX: many tokens; the rest are AVX-512 VNNI's.
 
-use super::{Amx, gemm_float, gemm_quantized};
-use crate::arch::x86::avx512_vnni;
+use super::tiles::Tiles;
+use super::token::{Amx, compile};
+use super::{gemm_float, gemm_quantized};
+use crate::arch::x86::{avx512, avx512_vnni};
 use crate::block::{BF16, InputBlock};
 use crate::generic::gemm_quantized::drive_panels;
 use crate::generic::matmul::{Gemm, Table};
 use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 
-/// Defines a product kernel of these features.
+/// Defines a product kernel.
 macro_rules! kernel {
     ($name:ident, $pack:ty) => {
-        /// # Safety
-        /// The machine runs AVX-512 F, BW, DQ, VL and VNNI, and AMX can be used.
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-        unsafe fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
-            if g.out.tokens() < gemm_quantized::TOKENS {
-                // SAFETY: the caller's promise.
-                return unsafe { (avx512_vnni::matmul::TABLE.$name)(g) };
+        compile! {
+            /// # Safety
+            /// As [`Amx::new`].
+            unsafe fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
+                if g.out.tokens() < gemm_quantized::TOKENS {
+                    return avx512_vnni::matmul::$name(g);
+                }
+                // SAFETY: the caller's promise is the same. Nothing below here calls a kernel of
+                // this table, so no other `Tiles` exists.
+                let tiles = unsafe { Tiles::configure(Amx::new()) };
+                drive_panels::<$pack, &Tiles<gemm_quantized::Shapes<$pack>>>(&tiles, g);
             }
-            // SAFETY: the caller's promise.
-            let isa = unsafe { Amx::new() };
-            let _tiles = gemm_quantized::configure::<$pack>(isa);
-            drive_panels::<$pack, _>(isa, g);
         }
     };
 }
@@ -32,17 +34,18 @@ kernel!(q4_k, PackQ4_K);
 kernel!(q5_k, PackQ5_K);
 kernel!(q6_k, PackQ6_K);
 
-/// # Safety
-/// The machine runs AVX-512 F, BW, DQ, VL and BF16, and AMX can be used.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-unsafe fn bf16(g: Gemm<'_, BF16, f32>) {
-    if g.out.tokens() < gemm_float::TOKENS {
-        // SAFETY: the caller's promise.
-        return unsafe { (avx512_vnni::matmul::TABLE.bf16)(g) };
+compile! {
+    /// # Safety
+    /// As [`Amx::new`].
+    unsafe fn bf16(g: Gemm<'_, BF16, f32>) {
+        if g.out.tokens() < gemm_float::TOKENS {
+            return avx512::matmul::float(g);
+        }
+        // SAFETY: the caller's promise is the same. Nothing below here calls a kernel of this
+        // table, so no other `Tiles` exists.
+        let tiles = unsafe { Tiles::configure(Amx::new()) };
+        gemm_float::drive(&tiles, g);
     }
-    // SAFETY: the caller's promise.
-    let isa = unsafe { Amx::new() };
-    gemm_float::drive(isa, g);
 }
 
 pub(crate) const TABLE: Table =

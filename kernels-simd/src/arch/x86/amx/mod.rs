@@ -9,27 +9,4 @@ mod gemm_float;
 mod gemm_quantized;
 pub(crate) mod matmul;
 mod tiles;
-
-use super::avx512_vnni::Avx512Vnni;
-
-/// Proof that the machine runs AMX (tile, int8 and bf16) and AVX-512 F, BW, DQ, VL, VNNI and BF16,
-/// and that this process may use the tiles. Its methods are inlined into functions that enable
-/// AVX-512's features.
-#[derive(Clone, Copy)]
-struct Amx(());
-
-impl Amx {
-    /// # Safety
-    /// The machine runs these features, and this process may use the tiles.
-    #[inline(always)]
-    unsafe fn new() -> Self {
-        Amx(())
-    }
-
-    /// What is not a product of tiles.
-    #[inline(always)]
-    fn vectors(self) -> Avx512Vnni {
-        // SAFETY: an `Amx` exists only where the machine runs AVX-512 VNNI too.
-        unsafe { Avx512Vnni::new() }
-    }
-}
+mod token;

@@ -1,8 +1,9 @@
 //! The shapes of the tile registers.
 
 use core::arch::asm;
+use core::marker::PhantomData;
 
-use super::Amx;
+use super::token::Amx;
 
 /// Rows of a tile.
 pub(super) const TILE_ROWS: usize = 16;
@@ -34,25 +35,41 @@ struct Config {
 
 const _: () = assert!(size_of::<Config>() == 64);
 
-/// The tile registers while they have shapes. Other threads have their own.
-pub(super) struct Tiles {
-    // Proof for `drop`.
-    _isa: Amx,
+/// The shapes of all tiles, as a type: what multiplies tiles can require it.
+pub(super) trait Shapes {
+    /// Tile `i` has the shape `i`, at most [`Shape::FULL`].
+    const SHAPES: [Shape; 8];
 }
 
-impl Tiles {
-    /// Tile `i` gets the shape `i`, at most [`Shape::FULL`].
+/// The tile registers of this thread, which have the shapes `S` while this exists.
+pub(super) struct Tiles<S> {
+    isa: Amx,
+    // Other threads have their own registers: a raw pointer keeps this from being `Send` or `Sync`.
+    shapes: PhantomData<(S, *const ())>,
+}
+
+impl<S: Shapes> Tiles<S> {
+    /// # Safety
+    /// No other `Tiles` exists on this thread: it would lose its shapes.
     #[inline(always)]
-    pub fn configure(isa: Amx, shapes: [Shape; 8]) -> Tiles {
+    pub unsafe fn configure(isa: Amx) -> Self {
         let mut config =
             Config { palette: 1, start_row: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
         let of_tiles = config.rows.iter_mut().zip(&mut config.bytes);
-        for ((rows, bytes), shape) in of_tiles.zip(&shapes) {
+        for ((rows, bytes), shape) in of_tiles.zip(&S::SHAPES) {
             (*rows, *bytes) = (shape.rows as u8, shape.bytes as u16);
         }
+        const {
+            let mut i = 0;
+            while i < S::SHAPES.len() {
+                let Shape { rows, bytes } = S::SHAPES[i];
+                assert!(rows <= TILE_ROWS && bytes <= TILE_BYTES);
+                i += 1;
+            }
+        }
         let config = &raw const config;
-        // SAFETY: an `Amx` exists only where AMX can be used; the operand is 64 bytes of the form
-        // above, and no shape exceeds a tile.
+        // SAFETY: `isa` is the proof that tiles may be used; the operand is a `Config`, 64 bytes in
+        // the form that the instruction reads, and no shape exceeds a tile (both checked above).
         unsafe {
             asm!(
                 "ldtilecfg [{config}]",
@@ -60,15 +77,22 @@ impl Tiles {
                 options(nostack, readonly, preserves_flags),
             );
         }
-        Tiles { _isa: isa }
+        Tiles { isa, shapes: PhantomData }
+    }
+
+    /// What is not a product of tiles.
+    #[inline(always)]
+    pub fn isa(&self) -> Amx {
+        self.isa
     }
 }
 
-impl Drop for Tiles {
+impl<S> Drop for Tiles<S> {
     /// Without contents, tiles cost nothing when threads are switched.
     #[inline(always)]
     fn drop(&mut self) {
-        // SAFETY: a `Tiles` exists only where AMX can be used.
+        // SAFETY: `self.isa` is the proof that tiles may be used; no other `Tiles` needs the
+        // registers, as `configure` requires.
         unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) };
     }
 }

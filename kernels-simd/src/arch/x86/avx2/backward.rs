@@ -1,5 +1,5 @@
 //! AVX2 gradients: eight lanes.
 
-use super::activation::Avx2;
+use super::token::Avx2;
 
 crate::generic::activation_backward::table!(Avx2::new(), "avx2,fma,f16c");

@@ -2,8 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::activation::Avx2;
-use super::unpack::avx2;
+use super::token::{Avx2, avx2};
 use crate::block::InputBlock;
 use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
 use crate::generic::pack::Pack;
@@ -21,10 +20,10 @@ impl PanelIsa for Avx2 {
 
     #[inline(always)]
     fn to_f32(self, q: __m256i) -> __m256 {
-        avx2!(_mm256_cvtepi32_ps(q))
+        avx2!(self, _mm256_cvtepi32_ps(q))
     }
 
-    /// Bytes without their bias: [`signed_products`] wants signs.
+    /// Bytes without their bias: [`Avx2::signed_products`] multiplies signed ones.
     #[inline(always)]
     fn arrange<P: Pack>(self, panel: &mut Panel) {
         if P::LARGEST == 255 {
@@ -65,25 +64,26 @@ impl PanelIsa for Avx2 {
         bias: [i16; 2],
     ) -> Products<__m256i, V, T> {
         if P::LARGEST == 255 {
-            return signed_products(w, first, x);
+            return self.signed_products(w, first, x);
         }
-        let mut q = sums.map(|sums| [offset(sums, bias); V]);
+        let mut q = sums.map(|sums| [self.offset(sums, bias); V]);
         let quads = i16::MAX as usize / (2 * 127) / P::LARGEST as usize;
         for start in (0..Q).step_by(quads) {
             let end = if start + quads < Q { start + quads } else { Q };
-            let mut pairs = [[avx2!(_mm256_setzero_si256()); V]; T];
+            let mut pairs = [[avx2!(self, _mm256_setzero_si256()); V]; T];
             for k in start..end {
                 for v in 0..V {
-                    let w = load(&w[k % Q], first + 8 * v);
+                    let w = self.load_quads(&w[k % Q], first + 8 * v);
                     for (pairs, x) in pairs.iter_mut().zip(x) {
-                        let products = avx2!(_mm256_maddubs_epi16(w, splat(x[k % Q])));
-                        pairs[v] = avx2!(_mm256_add_epi16(pairs[v], products));
+                        let products =
+                            avx2!(self, _mm256_maddubs_epi16(w, self.splat_quad(x[k % Q])));
+                        pairs[v] = avx2!(self, _mm256_add_epi16(pairs[v], products));
                     }
                 }
             }
             for (q, pairs) in q.iter_mut().zip(pairs) {
                 for (q, pairs) in q.iter_mut().zip(pairs) {
-                    *q = add_pairs(*q, pairs);
+                    *q = self.add_pairs(*q, pairs);
                 }
             }
         }
@@ -91,53 +91,55 @@ impl PanelIsa for Avx2 {
     }
 }
 
-/// Of bytes from -128 to 127 and inputs from -127 to 127. The instruction multiplies an unsigned
-/// by a signed byte, so the input takes the weight's sign: 16 bits hold two such products.
-#[inline(always)]
-fn signed_products<const V: usize, const T: usize, const Q: usize>(
-    w: &[Quad; Q],
-    first: usize,
-    x: [&[[i8; 4]; Q]; T],
-) -> Products<__m256i, V, T> {
-    let mut q = [[avx2!(_mm256_setzero_si256()); V]; T];
-    for k in 0..Q {
-        let w: [__m256i; V] = core::array::from_fn(|v| load(&w[k], first + 8 * v));
-        for (q, x) in q.iter_mut().zip(x) {
-            let x = splat(x[k % Q]);
-            for (q, w) in q.iter_mut().zip(w) {
-                let x = avx2!(_mm256_sign_epi8(x, w));
-                let pairs = avx2!(_mm256_maddubs_epi16(_mm256_abs_epi8(w), x));
-                *q = add_pairs(*q, pairs);
+impl Avx2 {
+    /// Of bytes from -128 to 127 and inputs from -127 to 127. The instruction multiplies an unsigned
+    /// by a signed byte, so the input takes the weight's sign: 16 bits hold two such products.
+    #[inline(always)]
+    fn signed_products<const V: usize, const T: usize, const Q: usize>(
+        self,
+        w: &[Quad; Q],
+        first: usize,
+        x: [&[[i8; 4]; Q]; T],
+    ) -> Products<__m256i, V, T> {
+        let mut q = [[avx2!(self, _mm256_setzero_si256()); V]; T];
+        for k in 0..Q {
+            let w: [__m256i; V] = core::array::from_fn(|v| self.load_quads(&w[k], first + 8 * v));
+            for (q, x) in q.iter_mut().zip(x) {
+                let x = self.splat_quad(x[k % Q]);
+                for (q, w) in q.iter_mut().zip(w) {
+                    let x = avx2!(self, _mm256_sign_epi8(x, w));
+                    let pairs = avx2!(self, _mm256_maddubs_epi16(_mm256_abs_epi8(w), x));
+                    *q = self.add_pairs(*q, pairs);
+                }
             }
         }
+        q
     }
-    q
-}
 
-/// Four bytes in every lane.
-#[inline(always)]
-fn splat(x: [i8; 4]) -> __m256i {
-    avx2!(_mm256_set1_epi32(i32::from_le_bytes(x.map(i8::cast_unsigned))))
-}
+    /// Four bytes in every lane.
+    #[inline(always)]
+    pub(in crate::arch::x86) fn splat_quad(self, x: [i8; 4]) -> __m256i {
+        avx2!(self, _mm256_set1_epi32(i32::from_le_bytes(x.map(i8::cast_unsigned))))
+    }
 
-/// `sum` and, in each lane, the two numbers of 16 bits.
-#[inline(always)]
-fn add_pairs(sum: __m256i, pairs: __m256i) -> __m256i {
-    avx2!(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))))
-}
+    /// `sum` and, in each lane, the two numbers of 16 bits.
+    #[inline(always)]
+    fn add_pairs(self, sum: __m256i, pairs: __m256i) -> __m256i {
+        avx2!(self, _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))))
+    }
 
-/// The four columns of eight rows from `first` on.
-#[inline(always)]
-pub(in crate::arch::x86) fn load(w: &Quad, first: usize) -> __m256i {
-    let rows = w.get(first..first + 8).unwrap_or(&[[0; 4]; 8]);
-    // SAFETY: the slice is 8 quads of 4 bytes.
-    unsafe { _mm256_loadu_si256(rows.as_ptr().cast()) }
-}
+    /// The four columns of eight rows from `first` on.
+    #[inline(always)]
+    pub(in crate::arch::x86) fn load_quads(self, w: &Quad, first: usize) -> __m256i {
+        let rows = w.get(first..first + 8).and_then(|rows| rows.first_chunk());
+        self.load_256(rows.unwrap_or(&[[0; 4]; 8]))
+    }
 
-/// `-bias . sums` in every lane.
-#[inline(always)]
-pub(in crate::arch::x86) fn offset(sums: [i16; 2], bias: [i16; 2]) -> __m256i {
-    let pair = |[low, high]: [i16; 2]| i32::from(low) & 0xffff | i32::from(high) << 16;
-    let (bias, sums) = (pair(bias.map(|b| -b)), pair(sums));
-    avx2!(_mm256_madd_epi16(_mm256_set1_epi32(bias), _mm256_set1_epi32(sums)))
+    /// `-bias . sums` in every lane.
+    #[inline(always)]
+    pub(in crate::arch::x86) fn offset(self, sums: [i16; 2], bias: [i16; 2]) -> __m256i {
+        let pair = |[low, high]: [i16; 2]| i32::from(low) & 0xffff | i32::from(high) << 16;
+        let (bias, sums) = (pair(bias.map(|b| -b)), pair(sums));
+        avx2!(self, _mm256_madd_epi16(_mm256_set1_epi32(bias), _mm256_set1_epi32(sums)))
+    }
 }

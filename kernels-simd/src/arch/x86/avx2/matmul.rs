@@ -1,11 +1,8 @@
 //! AVX2 matrix products.
 
-use core::arch::x86_64::*;
-
-use super::activation::Avx2;
-use super::dot::{ByteDot, FloatRows, LoadF32};
-use super::quantize::{quantize_groups, quantize_q8_0};
-use super::unpack;
+use super::gemv_float::{FloatRows, LoadF32};
+use super::gemv_quantized as rows;
+use super::token::{Avx2, compile};
 use crate::block::{BF16, BlockQ8_0, F16, F32, InputBlock};
 use crate::generic::dispatch::{float_product, product};
 use crate::generic::matmul::{Gemm, Table};
@@ -29,53 +26,43 @@ pub(crate) const TABLE: Table = Table {
     quantize_groups,
 };
 
-impl ByteDot for Avx2 {
-    /// Pairs of products fit 16 bits: 2 * 127 * 127, and 2 * 128 * 127 for the magnitude of -128.
-    #[inline(always)]
-    fn dot(self, acc: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
-        // SAFETY: an `Avx2` exists only where the machine runs the intrinsics' features.
-        unsafe {
-            let pairs = _mm256_maddubs_epi16(unsigned, signed);
-            _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-        }
+compile! {
+    fn float<W: LoadF32>(g: Gemm<'_, W, f32>) {
+        let isa = Avx2::new();
+        float_product::<_, _, _, 2, 6, 3>(isa, FloatRows(isa), g);
+    }
+
+    fn row_sum<W: LoadF32>(rows: &[W], weights: &[f32], out: &mut [f32]) {
+        drive_row_sum(rows, weights, out, W::get);
+    }
+
+    fn row_sum_q8_0(rows: &[BlockQ8_0], weights: &[f32], out: &mut [f32]) {
+        drive_row_sum_q8_0(rows, weights, out);
+    }
+
+    fn quantize_q8_0(x: &[f32], blocks: &mut [BlockQ8_0]) {
+        Avx2::new().quantize_q8_0(x, blocks);
+    }
+
+    fn quantize_groups(x: &[f32], blocks: &mut [InputBlock], first: usize) {
+        Avx2::new().quantize_groups(x, blocks, first);
     }
 }
 
-/// # Safety
-/// The machine runs AVX2, FMA and F16C.
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn float<W: LoadF32>(g: Gemm<'_, W, f32>) {
-    // SAFETY: the caller's promise.
-    let isa = unsafe { Avx2::new() };
-    float_product::<_, _, _, 2, 6, 3>(isa, FloatRows(isa), g);
-}
-
-/// Defines a product kernel of these features.
+/// Defines a product kernel.
 macro_rules! kernel {
     ($name:ident, $rows:path, $pack:ty) => {
-        /// # Safety
-        /// The machine runs AVX2, FMA and F16C.
-        #[target_feature(enable = "avx2,fma,f16c")]
-        unsafe fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
-            // SAFETY: the caller's promise.
-            let isa = unsafe { Avx2::new() };
-            product::<_, $pack, _>(isa, $rows(isa), g);
+        compile! {
+            fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
+                let isa = Avx2::new();
+                product::<_, $pack, _>(isa, $rows(isa), g);
+            }
         }
     };
 }
 
-kernel!(q8_0, unpack::Q8_0, PackQ8_0);
-kernel!(q4_0, unpack::Q4_0, PackQ4_0);
-kernel!(q4_k, unpack::Q4_K, PackQ4_K);
-kernel!(q5_k, unpack::Q5_K, PackQ5_K);
-kernel!(q6_k, unpack::Q6_K, PackQ6_K);
-
-#[target_feature(enable = "avx2,fma,f16c")]
-fn row_sum<W: LoadF32>(rows: &[W], weights: &[f32], out: &mut [f32]) {
-    drive_row_sum(rows, weights, out, W::get);
-}
-
-#[target_feature(enable = "avx2,fma,f16c")]
-fn row_sum_q8_0(rows: &[BlockQ8_0], weights: &[f32], out: &mut [f32]) {
-    drive_row_sum_q8_0(rows, weights, out);
-}
+kernel!(q8_0, rows::Q8_0, PackQ8_0);
+kernel!(q4_0, rows::Q4_0, PackQ4_0);
+kernel!(q4_k, rows::Q4_K, PackQ4_K);
+kernel!(q5_k, rows::Q5_K, PackQ5_K);
+kernel!(q6_k, rows::Q6_K, PackQ6_K);

@@ -2,8 +2,12 @@
 
 pub(crate) mod activation;
 pub(crate) mod backward;
-pub(crate) mod dot;
-pub(crate) mod gemm_quantized;
+pub(in crate::arch::x86) mod dot;
+mod gemm_float;
+mod gemm_quantized;
+pub(in crate::arch::x86) mod gemv_float;
+pub(in crate::arch::x86) mod gemv_quantized;
 pub(crate) mod matmul;
 mod quantize;
-pub(crate) mod unpack;
+pub(in crate::arch::x86) mod token;
+mod unpack;

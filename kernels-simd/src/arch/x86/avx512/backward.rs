@@ -1,5 +1,8 @@
 //! AVX-512 gradients: sixteen lanes.
 
-use super::activation::Avx512;
+use super::token::Avx512;
 
-crate::generic::activation_backward::table!(Avx512::new(), "avx512f,avx512bw,avx512dq,avx512vl");
+crate::generic::activation_backward::table!(
+    Avx512::new(),
+    "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
+);

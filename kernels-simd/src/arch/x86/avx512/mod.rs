@@ -2,4 +2,6 @@
 
 pub(crate) mod activation;
 pub(crate) mod backward;
+mod gemm_float;
 pub(crate) mod matmul;
+pub(in crate::arch::x86) mod token;

@@ -2,20 +2,12 @@
 
 use core::arch::x86_64::*;
 
-use super::Avx512Vnni;
-use crate::arch::x86::avx512::activation::Avx512;
+use super::token::{Avx512Vnni, vnni};
+use crate::arch::x86::avx512::token::Avx512;
 use crate::block::InputBlock;
 use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
 use crate::generic::pack::Pack;
 use crate::generic::panel::{Panel, Quad, Sums};
-
-/// Calls an intrinsic of the features that [`Avx512Vnni`] stands for.
-macro_rules! vnni {
-    ($call:expr) => {
-        // SAFETY: an `Avx512Vnni` exists only where the machine runs the intrinsic's features.
-        unsafe { $call }
-    };
-}
 
 impl PanelIsa for Avx512Vnni {
     type Simd = Avx512;
@@ -24,13 +16,12 @@ impl PanelIsa for Avx512Vnni {
 
     #[inline(always)]
     fn simd(self) -> Avx512 {
-        // SAFETY: an `Avx512Vnni` exists only where the machine runs AVX-512 too.
-        unsafe { Avx512::new() }
+        self.avx512()
     }
 
     #[inline(always)]
     fn to_f32(self, q: __m512i) -> __m512 {
-        vnni!(_mm512_cvtepi32_ps(q))
+        vnni!(self, _mm512_cvtepi32_ps(q))
     }
 
     #[inline(always)]
@@ -61,16 +52,15 @@ impl PanelIsa for Avx512Vnni {
         sums: [[i16; 2]; T],
         bias: [i16; 2],
     ) -> Products<__m512i, V, T> {
-        let mut q = [[vnni!(_mm512_setzero_si512()); V]; T];
+        let mut q = [[vnni!(self, _mm512_setzero_si512()); V]; T];
         for (q, sums) in q.iter_mut().zip(sums) {
-            *q = [offset(sums, bias); V];
+            *q = [self.offset(sums, bias); V];
         }
         for k in 0..Q {
             for v in 0..V {
-                let w = load(&w[k], first + 16 * v);
+                let w = self.load_quads(&w[k], first + 16 * v);
                 for (q, x) in q.iter_mut().zip(x) {
-                    let x = i32::from_le_bytes(x[k].map(i8::cast_unsigned));
-                    q[v] = vnni!(_mm512_dpbusd_epi32(q[v], w, _mm512_set1_epi32(x)));
+                    q[v] = self.dot(q[v], w, self.splat_quad(x[k]));
                 }
             }
         }
@@ -78,17 +68,25 @@ impl PanelIsa for Avx512Vnni {
     }
 }
 
-/// The four columns of sixteen rows from `first` on.
-#[inline(always)]
-fn load(w: &Quad, first: usize) -> __m512i {
-    let rows = w.get(first..first + 16).unwrap_or(&[[0; 4]; 16]);
-    // SAFETY: the slice is 16 quads of 4 bytes.
-    unsafe { _mm512_loadu_si512(rows.as_ptr().cast()) }
-}
+impl Avx512Vnni {
+    /// The four columns of sixteen rows from `first` on.
+    #[inline(always)]
+    fn load_quads(self, w: &Quad, first: usize) -> __m512i {
+        let rows = w.get(first..first + 16).and_then(|rows| rows.first_chunk());
+        self.avx512().load_512(rows.unwrap_or(&[[0; 4]; 16]))
+    }
 
-/// `-bias . sums` in every lane.
-#[inline(always)]
-fn offset(sums: [i16; 2], bias: [i16; 2]) -> __m512i {
-    let [[b0, b1], [s0, s1]] = [bias, sums].map(|pair| pair.map(i32::from));
-    vnni!(_mm512_set1_epi32(-(b0 * s0 + b1 * s1)))
+    /// Four bytes in every lane.
+    #[inline(always)]
+    fn splat_quad(self, x: [i8; 4]) -> __m512i {
+        let x = i32::from_le_bytes(x.map(i8::cast_unsigned));
+        vnni!(self, _mm512_set1_epi32(x))
+    }
+
+    /// `-bias . sums` in every lane.
+    #[inline(always)]
+    fn offset(self, sums: [i16; 2], bias: [i16; 2]) -> __m512i {
+        let [[b0, b1], [s0, s1]] = [bias, sums].map(|pair| pair.map(i32::from));
+        vnni!(self, _mm512_set1_epi32(-(b0 * s0 + b1 * s1)))
+    }
 }

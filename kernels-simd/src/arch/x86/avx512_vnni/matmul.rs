@@ -1,23 +1,22 @@
 //! Matrix products with AVX-512 VNNI.
 
-use super::dot::Rows;
-use super::{Avx512Vnni, unpack};
+use super::gemv_quantized::Rows;
+use super::token::{Avx512Vnni, compile};
+use super::unpack;
 use crate::arch::x86::avx512;
 use crate::block::InputBlock;
 use crate::generic::dispatch::product;
 use crate::generic::matmul::{Gemm, Table};
 use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 
-/// Defines a product kernel of these features.
+/// Defines a product kernel.
 macro_rules! kernel {
     ($name:ident, $rows:ty, $pack:ty) => {
-        /// # Safety
-        /// The machine runs AVX-512 F, BW, DQ, VL and VNNI.
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-        unsafe fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
-            // SAFETY: the caller's promise.
-            let isa = unsafe { Avx512Vnni::new() };
-            product::<_, $pack, _>(isa, Rows::<$rows>::new(isa), g);
+        compile! {
+            pub(in crate::arch::x86) fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
+                let isa = Avx512Vnni::new();
+                product::<_, $pack, _>(isa, Rows::<$rows>::new(isa), g);
+            }
         }
     };
 }

@@ -2,9 +2,9 @@
 
 use core::arch::x86_64::*;
 
-use super::AvxVnni;
-use crate::arch::x86::avx2::activation::Avx2;
-use crate::arch::x86::avx2::gemm_quantized::{load, offset};
+use super::token::AvxVnni;
+use crate::arch::x86::avx2::dot::ByteDot;
+use crate::arch::x86::avx2::token::{Avx2, avx2};
 use crate::block::InputBlock;
 use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
 use crate::generic::pack::Pack;
@@ -17,14 +17,12 @@ impl PanelIsa for AvxVnni {
 
     #[inline(always)]
     fn simd(self) -> Avx2 {
-        // SAFETY: an `AvxVnni` exists only where the machine runs AVX2, FMA and F16C too.
-        unsafe { Avx2::new() }
+        self.avx2()
     }
 
     #[inline(always)]
     fn to_f32(self, q: __m256i) -> __m256 {
-        // SAFETY: an `AvxVnni` exists only where the machine runs AVX2 too.
-        unsafe { _mm256_cvtepi32_ps(q) }
+        avx2!(self.avx2(), _mm256_cvtepi32_ps(q))
     }
 
     #[inline(always)]
@@ -51,15 +49,13 @@ impl PanelIsa for AvxVnni {
         sums: [[i16; 2]; T],
         bias: [i16; 2],
     ) -> Products<__m256i, V, T> {
-        let mut q = sums.map(|sums| [offset(sums, bias); V]);
+        let isa = self.avx2();
+        let mut q = sums.map(|sums| [isa.offset(sums, bias); V]);
         for k in 0..Q {
             for v in 0..V {
-                let w = load(&w[k], first + 8 * v);
+                let w = isa.load_quads(&w[k], first + 8 * v);
                 for (q, x) in q.iter_mut().zip(x) {
-                    let x = i32::from_le_bytes(x[k % Q].map(i8::cast_unsigned));
-                    // SAFETY: an `AvxVnni` exists only where the machine runs the intrinsics'
-                    // features.
-                    q[v] = unsafe { _mm256_dpbusd_avx_epi32(q[v], w, _mm256_set1_epi32(x)) };
+                    q[v] = self.dot(q[v], w, isa.splat_quad(x[k % Q]));
                 }
             }
         }
