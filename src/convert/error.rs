@@ -15,6 +15,9 @@ use crate::quant::EncodeError;
 pub enum ConvertError {
     /// The source cannot be read as a model.
     Source(crate::Error),
+    /// A directory's tokenizer cannot be read or carried over.
+    #[cfg(feature = "safetensors")]
+    Vocabulary(crate::checkpoint::hf::HfError),
     /// The source holds a tensor that belongs to no part of the model.
     UnknownTensor(String),
     /// A value of a tensor is NaN or infinite.
@@ -53,6 +56,8 @@ impl fmt::Display for ConvertError {
         let f = &mut Escaping(f);
         match self {
             ConvertError::Source(e) => write!(f, "{e}"),
+            #[cfg(feature = "safetensors")]
+            ConvertError::Vocabulary(e) => write!(f, "{e}"),
             ConvertError::UnknownTensor(name) => {
                 write!(f, "tensor {name} belongs to no part of a model that is supported")
             }
@@ -76,6 +81,8 @@ impl std::error::Error for ConvertError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ConvertError::Source(source) => Some(source),
+            #[cfg(feature = "safetensors")]
+            ConvertError::Vocabulary(source) => Some(source),
             ConvertError::Encode { source, .. } => Some(source),
             ConvertError::Io { source, .. } => Some(source),
             _ => None,

@@ -1,6 +1,9 @@
 //! Streaming conversion: any checkpoint to a GGUF file, a few rows of one tensor in memory at a
-//! time (per thread, with feature `rayon`).
+//! time (per thread, with feature `rayon`). [`Conversion`] takes whatever [`checkpoint::open`] gives.
+//!
+//! [`checkpoint::open`]: crate::checkpoint::open()
 
+mod conversion;
 mod error;
 #[cfg(feature = "safetensors")]
 mod hf_metadata;
@@ -15,9 +18,10 @@ use std::path::Path;
 use std::string::String;
 use std::vec::Vec;
 
+pub use conversion::Conversion;
 pub use error::ConvertError;
 pub use output::Output;
-pub use types::Types;
+pub use types::{DTYPES, RECIPES, Types, UnknownType};
 
 use crate::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, SplitGguf, Value};
 use crate::checkpoint::{AtomicFile, Checkpoint};

@@ -1,5 +1,8 @@
 //! Which type each tensor gets.
 
+use core::fmt;
+use core::str::FromStr;
+
 use crate::checkpoint::{LayerRole, Role};
 use crate::kernels::DType;
 
@@ -83,6 +86,49 @@ impl Types {
     }
 }
 
+/// Types by name, smallest first.
+pub const DTYPES: [(&str, DType); 8] = [
+    ("q4_0", DType::Q4_0),
+    ("q4_k", DType::Q4_K),
+    ("q5_k", DType::Q5_K),
+    ("q6_k", DType::Q6_K),
+    ("q8_0", DType::Q8_0),
+    ("f16", DType::F16),
+    ("bf16", DType::BF16),
+    ("f32", DType::F32),
+];
+
+/// Mixtures of types by name.
+pub const RECIPES: [(&str, Types); 2] = [("q4_k_m", Types::Q4_K_M), ("q5_k_m", Types::Q5_K_M)];
+
+/// A name that is neither of a type nor of a mixture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownType;
+
+impl fmt::Display for UnknownType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unknown type; known are")?;
+        let dtypes = DTYPES.iter().map(|(name, _)| *name);
+        dtypes
+            .chain(RECIPES.iter().map(|(name, _)| *name))
+            .try_for_each(|name| write!(f, " {name}"))
+    }
+}
+
+impl core::error::Error for UnknownType {}
+
+/// [`RECIPES`], and [`DTYPES`] for everything; upper and lower case are the same.
+impl FromStr for Types {
+    type Err = UnknownType;
+
+    fn from_str(name: &str) -> Result<Self, UnknownType> {
+        let uniform = DTYPES.into_iter().map(|(name, dtype)| (name, Types::uniform(dtype)));
+        let mut all = uniform.chain(RECIPES);
+        let found = all.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, types)| types).ok_or(UnknownType)
+    }
+}
+
 /// `wanted`, or a type that holds rows of `cols` where these are not whole blocks: Q8_0 for the
 /// K-quants, else F16. (llama.cpp, too, falls back to a type with blocks of 32 and then to F16;
 /// its Q5_0 and Q5_1 for Q4_K and Q5_K are not here.)
@@ -114,6 +160,13 @@ mod tests {
         let q8 = Types::uniform(DType::Q8_0);
         assert_eq!(q8.of(Role::Output, false), DType::Q8_0);
         assert_eq!((Types::Q4_K_M.file_type(), Types::Q5_K_M.file_type()), (15, 17));
+    }
+
+    #[test]
+    fn types_have_names() {
+        assert_eq!("Q4_K_M".parse(), Ok(Types::Q4_K_M));
+        assert_eq!("bf16".parse(), Ok(Types::uniform(DType::BF16)));
+        assert_eq!("q4".parse::<Types>(), Err(UnknownType));
     }
 
     #[test]

@@ -10,10 +10,8 @@ use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use xielu::checkpoint::ModelView;
 use xielu::checkpoint::gguf::SplitName;
-use xielu::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
-use xielu::convert::{
-    ConvertError, Output, Progress, TensorReport, Types, convert_gguf, convert_hf,
-};
+use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
+use xielu::convert::{Conversion, ConvertError, Output, TensorReport, Types};
 
 use crate::args::ComputeArgs;
 use crate::interrupt;
@@ -97,18 +95,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let file = args.file.open(&args.input)?;
     let view = file.view()?;
     interrupt::catch()?;
-    let vocabulary = match &view {
-        ModelView::Hf(_) if args.no_tokenizer => None,
-        ModelView::Hf(dir) => vocabulary(dir, args)?,
+    let conversion = match &view {
+        ModelView::Hf(_) if args.no_tokenizer => Conversion::without_vocabulary(&view),
+        ModelView::Hf(dir) => with_vocabulary(&view, dir, args)?,
         ModelView::Gguf(_) if args.pre.is_some() || args.no_tokenizer || args.no_tokenizer_json => {
             bail!(
                 "--pre, --no-tokenizer and --no-tokenizer-json are for Hugging Face directories; \
                  a GGUF file keeps the vocabulary that it has"
             );
         }
-        ModelView::Gguf(_) => None,
+        ModelView::Gguf(_) => Conversion::new(&view)?,
     };
-    let reports = convert_or_explain(&view, output, &types, vocabulary.as_ref())?;
+    let reports = convert(&conversion, output, &types)?;
     summary::print(&reports, args.verbose)?;
     match (args.split_max_size, reports.last()) {
         (Some(_), Some(last)) => {
@@ -134,14 +132,42 @@ fn part_size(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "a size is a number of bytes, or one with K, M or G".to_owned())
 }
 
-/// As [`convert`], its errors in words.
-fn convert_or_explain(
-    view: &ModelView<'_>,
+/// A directory's model with its vocabulary; says what other programs will not read of it.
+fn with_vocabulary<'a, 'w>(
+    view: &'a ModelView<'w>,
+    dir: &HfDir,
+    args: &Args,
+) -> anyhow::Result<Conversion<'a, 'w>> {
+    let options =
+        VocabularyOptions { pre: args.pre.as_deref(), without_json: args.no_tokenizer_json };
+    let conversion = Conversion::with_vocabulary(view, options);
+    let conversion = conversion.context("cannot convert the tokenizer")?;
+    match conversion.vocabulary() {
+        Some(vocabulary) => vocabulary.lost.iter().for_each(|lost| tell!("note: {lost}")),
+        None => {
+            let path = dir.tokenizer_path();
+            tell!("note: {} is missing: the file gets no vocabulary", path.display());
+        }
+    }
+    Ok(conversion)
+}
+
+/// Writes the file behind a progress bar; errors in words.
+fn convert(
+    conversion: &Conversion<'_, '_>,
     output: Output<'_>,
     types: &Types,
-    vocabulary: Option<&Vocabulary>,
 ) -> anyhow::Result<Vec<TensorReport>> {
-    match convert(view, output, types, vocabulary) {
+    let style = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}, {eta} left, {msg}");
+    let bar = ProgressBar::new(0).with_style(style.unwrap_or(ProgressStyle::default_bar()));
+    let reports = conversion.write(output, types, |p| {
+        bar.set_length(p.total);
+        bar.set_position(p.done);
+        bar.set_message(p.tensor.to_owned());
+        interrupt::go_on()
+    });
+    bar.finish_and_clear();
+    match reports {
         Ok(reports) => Ok(reports),
         Err(ConvertError::Cancelled) => bail!("interrupted; nothing was written"),
         // These texts name their causes themselves.
@@ -149,41 +175,4 @@ fn convert_or_explain(
         Err(e @ ConvertError::Exists(_)) => bail!("{e}; give --force to replace it"),
         Err(e) => bail!("cannot convert the model: {e}"),
     }
-}
-
-/// The directory's vocabulary; says what other programs will not read of it.
-fn vocabulary(dir: &HfDir, args: &Args) -> anyhow::Result<Option<Vocabulary>> {
-    let options =
-        VocabularyOptions { pre: args.pre.as_deref(), without_json: args.no_tokenizer_json };
-    let vocabulary = dir.vocabulary(options).context("cannot convert the tokenizer")?;
-    if vocabulary.is_none() {
-        let path = dir.tokenizer_path();
-        tell!("note: {} is missing: the file gets no vocabulary", path.display());
-    }
-    for lost in vocabulary.iter().flat_map(|vocabulary| &vocabulary.lost) {
-        tell!("note: {lost}");
-    }
-    Ok(vocabulary)
-}
-
-fn convert(
-    view: &ModelView<'_>,
-    output: Output<'_>,
-    types: &Types,
-    vocabulary: Option<&Vocabulary>,
-) -> Result<Vec<TensorReport>, ConvertError> {
-    let style = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}, {eta} left, {msg}");
-    let bar = ProgressBar::new(0).with_style(style.unwrap_or(ProgressStyle::default_bar()));
-    let progress = |p: Progress<'_>| {
-        bar.set_length(p.total);
-        bar.set_position(p.done);
-        bar.set_message(p.tensor.to_owned());
-        interrupt::go_on()
-    };
-    let reports = match view {
-        ModelView::Gguf(gguf) => convert_gguf(gguf.split(), output, types, progress),
-        ModelView::Hf(dir) => convert_hf(dir, output, types, vocabulary, progress),
-    };
-    bar.finish_and_clear();
-    reports
 }

@@ -2,23 +2,8 @@
 
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use xielu::convert::Types;
+use xielu::convert::{DTYPES, RECIPES, Types, UnknownType};
 use xielu::kernels::DType;
-
-/// Types by name, smallest first.
-pub const DTYPES: [(&str, DType); 8] = [
-    ("q4_0", DType::Q4_0),
-    ("q4_k", DType::Q4_K),
-    ("q5_k", DType::Q5_K),
-    ("q6_k", DType::Q6_K),
-    ("q8_0", DType::Q8_0),
-    ("f16", DType::F16),
-    ("bf16", DType::BF16),
-    ("f32", DType::F32),
-];
-
-/// Mixtures of types.
-pub const RECIPES: [(&str, Types); 2] = [("q4_k_m", Types::Q4_K_M), ("q5_k_m", Types::Q5_K_M)];
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
@@ -57,19 +42,15 @@ pub struct TypeArgs {
 }
 
 fn parser() -> impl TypedValueParser<Value = DType> {
-    PossibleValuesParser::new(DTYPES.map(|(name, _)| name)).try_map(|name| find(&DTYPES, &name))
+    PossibleValuesParser::new(DTYPES.map(|(name, _)| name)).try_map(|name| {
+        let found = DTYPES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
+        found.map(|(_, dtype)| dtype).ok_or(UnknownType)
+    })
 }
 
 fn all_parser() -> impl TypedValueParser<Value = Types> {
-    let all = DTYPES.map(|(name, dtype)| (name, Types::uniform(dtype)));
-    let all: Vec<_> = all.into_iter().chain(RECIPES).collect();
-    let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
-    PossibleValuesParser::new(names).try_map(move |name| find(&all, &name))
-}
-
-fn find<T: Copy>(table: &[(&str, T)], name: &str) -> Result<T, &'static str> {
-    let found = table.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| *value).ok_or("unknown type")
+    let names = DTYPES.iter().map(|(name, _)| *name).chain(RECIPES.iter().map(|(name, _)| *name));
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 impl TypeArgs {

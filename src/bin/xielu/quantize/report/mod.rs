@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use xielu::checkpoint::{self, LayerRole, ModelFile, ModelView, Role};
-use xielu::convert::{Output, TensorReport, Types};
+use xielu::convert::{Conversion, Output, RECIPES, TensorReport, Types};
 use xielu::kernels::DType;
 use xielu::session::{PerplexityOptions, SessionOptions};
 use xielu::{Backend, Session};
 
-use super::types::RECIPES;
-use super::{convert_or_explain, summary};
+use super::{convert, summary};
 use crate::args::ComputeArgs;
 use crate::interrupt;
 use crate::model::{advised, load, reserve};
@@ -173,7 +172,8 @@ impl Measure<'_> {
         );
         say!("{:<20} {:>12} {:>12} {:>10.4}", "source", "", "", mean(truth).exp());
         for (name, types) in candidates {
-            let reports = convert_or_explain(view, Output::from(&path), types, None)?;
+            let source = Conversion::without_vocabulary(view);
+            let reports = convert(&source, Output::from(&path), types)?;
             let window = self.windows.first().map_or(0, Vec::len);
             let mut candidate = session(checkpoint::open(&path)?, window, &self.backend)?;
             reserve(&mut candidate, window, ADVICE)?;
