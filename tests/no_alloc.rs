@@ -8,7 +8,7 @@ use xielu::checkpoint::gguf::Gguf;
 #[cfg(feature = "std")]
 use xielu::checkpoint::gguf::{GgufWriter, SplitGguf, Value};
 use xielu::llama::{
-    Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
+    Decoder, DecoderOptions, Generation, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
 };
 use xielu::tokenizer::bpe::{Bpe, Special, Utf8Stream, work_len};
 use xielu::{Backend, Mlp};
@@ -76,13 +76,16 @@ fn parsing_mlp_and_decoding_allocate_nothing() {
             let options = DecoderOptions { batch: 8, mlp_tile: 96 };
             let mut decoder = Decoder::new(&model, backend, options, cache, &mut scratch).unwrap();
             let warm = SamplerOptions { temperature: 0.8, top_k: 40, top_p: 0.9, seed: 1 };
-            let mut sampler = Sampler::new(warm);
+            let mut generation = Generation::new(Sampler::new(warm), 6);
             decoder.prompt(&[5; 70]).unwrap();
             decoder.logits(&mut logits).unwrap();
-            for _ in 0..5 {
-                decoder.step(sampler.sample(&logits).unwrap(), &mut logits).unwrap();
+            let mut last = u32::MAX;
+            while let Some(id) =
+                generation.next_token(&mut decoder, &mut logits, |_| false).unwrap()
+            {
+                last = id;
             }
-            sampler.sample(&logits).unwrap()
+            last
         });
         assert!(id < 1024);
         assert_eq!(count, 0, "{path}");

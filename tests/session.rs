@@ -175,12 +175,14 @@ fn perplexity_is_that_of_the_windows() {
 
 #[test]
 fn what_is_no_model_is_refused() {
-    let message = |bytes: &'static [u8]| Session::from_bytes(bytes).err().unwrap().to_string();
+    let message = |bytes: &'static [u8]| Session::from_bytes(bytes).unwrap_err().to_string();
     assert!(message(b"Once upon a time").starts_with("cannot use the model: "));
     assert!(message(&BYTES[..4000]).starts_with("cannot use the model: "));
-    let error = Session::open("no/such/file.gguf").err().unwrap();
+    let error = Session::open("no/such/file.gguf").unwrap_err();
     assert!(error.to_string().contains("no/such/file.gguf"), "{error}");
     let mut session = Session::open(MODEL).unwrap();
+    let nothing = session.write(&limit(1), |_| ControlFlow::Continue(()));
+    assert!(matches!(nothing, Err(SessionError::EmptyPrompt)));
     let empty = session.generate("", &limit(1), |_| ControlFlow::Continue(()));
     assert!(matches!(empty, Err(SessionError::EmptyPrompt)));
 }

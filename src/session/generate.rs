@@ -135,7 +135,7 @@ impl Session {
 
     /// Reads tokens after those that were read or generated before, as many at a time as go
     /// through the layers together. `on_batch` is told how many were read after each of these
-    /// batches, and may stop.
+    /// batches, and may stop; what it was not told of is not read.
     ///
     /// # Errors
     /// [`SessionError::Run`]: the context is full, a token is beyond the vocabulary, or a value is
@@ -145,6 +145,9 @@ impl Session {
         ids: &[u32],
         mut on_batch: impl FnMut(usize) -> ControlFlow<()>,
     ) -> Result<(), SessionError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let unread: Vec<u32> = self.unread.take().into_iter().chain(ids.iter().copied()).collect();
         let batch = self.options.batch.max(1);
         self.with_decoder_and_logits(|decoder, logits| {
@@ -162,8 +165,8 @@ impl Session {
     /// and may stop it. [`Session::read`] and another call continue the text.
     ///
     /// # Errors
-    /// [`SessionError::NoText`] if nothing is known of the tokens that end a text;
-    /// [`SessionError::Run`].
+    /// [`SessionError::EmptyPrompt`] if nothing was read; [`SessionError::NoText`] if nothing is
+    /// known of the tokens that end a text; [`SessionError::Run`].
     pub fn write(
         &mut self,
         options: &GenerateOptions,

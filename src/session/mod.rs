@@ -46,6 +46,7 @@ mod weights;
 
 use std::borrow::Cow;
 use std::boxed::Box;
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -210,7 +211,7 @@ impl Session {
     }
 
     /// Lends the decoder to `work`, where this session's sequence is. The KV cache is reserved
-    /// first, if it was not.
+    /// first, if it was not. (What is generated afterwards follows the last [`Session::read`].)
     ///
     /// # Errors
     /// [`SessionError::Memory`] if it cannot be; [`SessionError::Run`] if the options do not suit
@@ -250,8 +251,8 @@ impl Session {
     /// has ended. Begin with [`Session::read`].
     ///
     /// # Errors
-    /// [`SessionError::NoText`] if nothing is known of the tokens that end a text;
-    /// [`SessionError::Run`].
+    /// [`SessionError::EmptyPrompt`] if nothing was read; [`SessionError::NoText`] if nothing is
+    /// known of the tokens that end a text; [`SessionError::Run`].
     pub fn next_token(&mut self, generation: &mut Generation) -> Result<Option<u32>, SessionError> {
         let tokenizer = self.tokenizer()?.clone();
         self.catch_up(generation)?;
@@ -264,12 +265,24 @@ impl Session {
 
     /// Has the decoder read the last token of a generation before `generation`.
     fn catch_up(&mut self, generation: &Generation) -> Result<(), SessionError> {
+        if self.position() == 0 {
+            return Err(SessionError::EmptyPrompt);
+        }
         if generation.last().is_none()
             && let Some(id) = self.unread.take()
         {
             self.with_decoder_and_logits(|decoder, logits| decoder.step(id, logits))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut session = f.debug_struct("Session");
+        session.field("config", self.config()).field("options", &self.options);
+        session.field("context", &self.context()).field("position", &self.position());
+        session.finish_non_exhaustive()
     }
 }
 

@@ -118,7 +118,7 @@ impl Session {
     /// let options = PerplexityOptions { windows: Some(2), ..Default::default() };
     /// let result = session.perplexity(&text, &options, |_| ControlFlow::Continue(()))?;
     /// assert_eq!(result.predictions(), 2 * 127);
-    /// assert!(result.value() > 5.0 && result.value() < 20.0);
+    /// assert!((result.value() - 21.1).abs() < 0.5, "{}", result.value());
     /// # Ok::<(), xielu::session::SessionError>(())
     /// ```
     ///

@@ -9,7 +9,7 @@ use xielu::capi::*;
 use xielu::checkpoint::Checkpoint as _;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::llama::{
-    Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
+    Decoder, DecoderOptions, Generation, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
 };
 
 use crate::support::{Memory, config_of, model_bytes, off, open, zeroed};
@@ -133,14 +133,9 @@ fn rust_run(kv_type: KvType, sampler: SamplerOptions) -> (Vec<f32>, Vec<u32>) {
     let mut two = vec![0.0; 2 * VOCAB];
     decoder.logits(&mut two).unwrap();
     let mut logits = two[VOCAB..].to_vec();
-    let mut sampler = Sampler::new(sampler);
-    let ids = (0..20)
-        .map(|_| {
-            let id = sampler.sample(&logits).unwrap();
-            decoder.step(id, &mut logits).unwrap();
-            id
-        })
-        .collect();
+    let mut generation = Generation::new(Sampler::new(sampler), 20);
+    let next = || generation.next_token(&mut decoder, &mut logits, |_| false).unwrap();
+    let ids = std::iter::from_fn(next).collect();
     (two, ids)
 }
 

@@ -8,7 +8,7 @@ use xielu::activation::Elementwise as _;
 use xielu::checkpoint::Checkpoint as _;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
-use xielu::llama::{Sampler, SamplerOptions};
+use xielu::llama::{Generation, Sampler, SamplerOptions};
 use xielu::{Backend, Mlp, RawXielu};
 
 use crate::support::compiled::{compile, errors, existing, libraries, static_library, succeeds};
@@ -195,17 +195,12 @@ fn generation() -> String {
     let mut decoder =
         Decoder::new(&model, Backend::default(), options, cache, &mut scratch).unwrap();
     let sampling = SamplerOptions { temperature: 0.7, top_k: 40, top_p: 1.0, seed: 1 };
-    let mut sampler = Sampler::new(sampling);
+    let mut generation = Generation::new(Sampler::new(sampling), 40);
     let mut logits = vec![0.0; config.output_vocab_size];
     decoder.prompt(&IDS).unwrap();
     decoder.logits(&mut logits).unwrap();
-    let ids: Vec<u32> = (0..40)
-        .map(|_| {
-            let id = sampler.sample(&logits).unwrap();
-            decoder.step(id, &mut logits).unwrap();
-            id
-        })
-        .collect();
+    let next = || generation.next_token(&mut decoder, &mut logits, |_| false).unwrap();
+    let ids: Vec<u32> = std::iter::from_fn(next).collect();
     let tokens = gguf.get_array("tokenizer.ggml.tokens").and_then(|a| a.strs()).unwrap();
     let vocabulary: Vec<&str> = tokens.collect();
     let text: String = ids.iter().map(|&id| vocabulary[id as usize]).collect();

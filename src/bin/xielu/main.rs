@@ -26,6 +26,8 @@ mod bench;
 #[cfg(feature = "train")]
 mod compare;
 mod drawing;
+#[cfg(feature = "train")]
+mod export;
 mod generate;
 mod inspect;
 mod interrupt;
@@ -40,6 +42,7 @@ mod text;
 #[cfg(feature = "train")]
 mod train;
 mod usage;
+mod windows;
 #[cfg(not(feature = "train"))]
 mod without_train;
 
@@ -78,7 +81,7 @@ enum Command {
     #[cfg(feature = "train")]
     Train(train::Args),
     #[cfg(feature = "train")]
-    Export(train::export::Args),
+    Export(export::Args),
     #[cfg(feature = "train")]
     Compare(compare::Args),
     #[cfg(not(feature = "train"))]
@@ -101,7 +104,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
         #[cfg(feature = "train")]
-        Command::Export(args) => train::export::run(&args),
+        Command::Export(args) => export::run(&args),
         #[cfg(feature = "train")]
         Command::Compare(args) => compare::run(&args),
         #[cfg(not(feature = "train"))]

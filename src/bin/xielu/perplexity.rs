@@ -1,18 +1,14 @@
 //! `xielu perplexity`: how well a model predicts a text, measured as llama.cpp measures it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
-use xielu::session::{Perplexity, PerplexityOptions, SessionError, windows};
-use xielu::tokenizer::Tokenizer;
+use xielu::session::{Perplexity, PerplexityOptions};
 
 use crate::interrupt;
 use crate::model::{ModelArgs, advised, reserve};
-use crate::text;
-
-/// What the user can do if there is not enough memory.
-pub const ADVICE: &str = "lower --window";
+use crate::windows::{ADVICE, read_windows};
 
 /// Measure a model's perplexity on a text.
 ///
@@ -89,25 +85,4 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn progress_bar(windows: usize) -> anyhow::Result<ProgressBar> {
     let style = "{bar:32} {pos}/{len} windows, {eta} left, perplexity so far {msg}";
     Ok(ProgressBar::new(windows as u64).with_style(ProgressStyle::with_template(style)?))
-}
-
-/// The tokens of the text at `path`, cut into windows.
-pub fn read_windows(
-    path: &Path,
-    tokenizer: &Tokenizer,
-    options: &PerplexityOptions,
-) -> anyhow::Result<Vec<Vec<u32>>> {
-    let window = options.window;
-    if window < 4 {
-        bail!("--window {window} is too small to score anything; give 4 or more");
-    }
-    let text = text::read(path, "text")?;
-    match windows(tokenizer, &text, options) {
-        Err(SessionError::ShortText { tokens, window }) => bail!(
-            "{} has {tokens} tokens, less than one window of {window}; \
-             give more text or a smaller --window",
-            path.display()
-        ),
-        windows => Ok(windows?),
-    }
 }

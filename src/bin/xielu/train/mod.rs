@@ -3,7 +3,6 @@
 pub mod charts;
 mod config;
 pub mod device;
-pub mod export;
 pub mod log;
 pub mod plots;
 pub mod progress;

@@ -16,7 +16,7 @@ use super::{convert, summary};
 use crate::args::ComputeArgs;
 use crate::interrupt;
 use crate::model::{advised, load, reserve};
-use crate::perplexity::{ADVICE, read_windows};
+use crate::windows::{ADVICE, read_windows};
 
 /// What to measure on.
 #[derive(Debug, clap::Args)]

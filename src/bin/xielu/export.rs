@@ -6,7 +6,7 @@ use candle_core::DType;
 use clap::ValueEnum;
 use xielu::train::export::export;
 
-use super::run::{newest, weights};
+use crate::train::run::{newest, weights};
 
 /// Write the newest checkpoint of a run as a Hugging Face directory.
 ///
