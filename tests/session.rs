@@ -1,5 +1,4 @@
 //! A session: text in and text out, continued, begun anew, from files and from bytes.
-#![cfg(feature = "session")]
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
