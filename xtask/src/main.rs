@@ -51,8 +51,55 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "lint",
-        about: "all of these, or the parts named: fmt clippy doc licences locks docs",
+        about: "all of these, or the parts named: fmt clippy doc licences locks docs layers",
         run: |parts| lint::run(parts),
+    },
+    Step {
+        name: "msrv",
+        about: "the minimum Rust version: what dependencies state, and a build with it",
+        run: |_| msrv::run(),
+    },
+    Step {
+        name: "cuda",
+        about: "CUDA kernels without a device: PTX, spills, host twins, a driver that pretends",
+        run: |_| cuda::run(),
+    },
+    Step {
+        name: "package",
+        about: "the packages packed, built from what was packed, and their sizes",
+        run: |_| package::run(),
+    },
+    Step {
+        name: "fuzz",
+        about: "a minute of fuzzing, or SECONDS [TARGET...]",
+        run: |arguments| fuzz::run(arguments),
+    },
+    Step {
+        name: "no-std",
+        about: "bare targets, and the program that links only without panics; --all: for size too",
+        run: |arguments| no_std::run(all(arguments)?),
+    },
+    Step {
+        name: "c-bare",
+        about: "the C interface on an emulated board",
+        run: |_| firmware::c_bare(),
+    },
+    Step {
+        name: "firmware",
+        about: "the model on four emulated boards; --bless writes what they log",
+        run: |arguments| firmware::run(arguments),
+    },
+    Step {
+        name: "aarch64",
+        about: "the core on three emulated CPUs; --all: every test",
+        run: |arguments| aarch64::run(all(arguments)?),
+    },
+    Step { name: "wasm", about: "the kernels in WebAssembly under Node", run: |_| wasm::run() },
+    Step { name: "web", about: "the page in headless Chromium", run: |_| web::run() },
+    Step {
+        name: "ci",
+        about: "all of the above in two lanes; --all is passed on; the last line is the tests' total",
+        run: |arguments| ci::run(arguments),
     },
     Step {
         name: "docs",
@@ -63,48 +110,6 @@ const STEPS: &[Step] = &[
         name: "layers",
         about: "imports point one way: no circle among files, none upward among rooms",
         run: |_| layers::run(),
-    },
-    Step {
-        name: "msrv",
-        about: "the minimum Rust version: what dependencies state, and a build with it",
-        run: |_| msrv::run(),
-    },
-    Step {
-        name: "no-std",
-        about: "bare targets, and the program that links only without panics; --all: for size too",
-        run: |arguments| no_std::run(all(arguments)?),
-    },
-    Step {
-        name: "firmware",
-        about: "the model on four emulated boards; --bless writes what they log",
-        run: |arguments| firmware::run(arguments),
-    },
-    Step {
-        name: "c-bare",
-        about: "the C interface on an emulated board",
-        run: |_| firmware::c_bare(),
-    },
-    Step {
-        name: "aarch64",
-        about: "the core on three emulated CPUs; --all: every test",
-        run: |arguments| aarch64::run(all(arguments)?),
-    },
-    Step { name: "wasm", about: "the kernels in WebAssembly under Node", run: |_| wasm::run() },
-    Step { name: "web", about: "the page in headless Chromium", run: |_| web::run() },
-    Step {
-        name: "cuda",
-        about: "CUDA kernels without a device: PTX, spills, host twins, a driver that pretends",
-        run: |_| cuda::run(),
-    },
-    Step {
-        name: "fuzz",
-        about: "a minute of fuzzing, or SECONDS [TARGET...]",
-        run: |arguments| fuzz::run(arguments),
-    },
-    Step {
-        name: "package",
-        about: "the packages packed, built from what was packed, and their sizes",
-        run: |_| package::run(),
     },
     Step {
         name: "wheels",
@@ -125,11 +130,6 @@ const STEPS: &[Step] = &[
         name: "bench-counts",
         about: "instructions of each kernel beside the committed table; [--bless] [KERNEL...]",
         run: |arguments| bench_counts::run(arguments),
-    },
-    Step {
-        name: "ci",
-        about: "all but bench-counts; --all is passed on; the last line is the tests' total",
-        run: |arguments| ci::run(arguments),
     },
 ];
 
