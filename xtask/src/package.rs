@@ -12,7 +12,8 @@ const LIMITS: &[(&str, u64)] =
 const FILES: [&str; 3] = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
 
 pub fn run() -> Result {
-    for package in metadata::workspace()? {
+    let packages = metadata::workspace()?;
+    for package in &packages {
         if package.published && !LIMITS.iter().any(|(name, _)| *name == package.name) {
             return Err(format!("{} is published and has no limit of size", package.name));
         }
