@@ -1,9 +1,11 @@
 //! Tokens that are matched in a text before the model sees it.
 
 use std::string::String;
+#[cfg(feature = "safetensors")]
 use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "safetensors")]
 use serde_json::Value;
 
 /// An entry of `added_tokens`.

@@ -9,6 +9,7 @@ mod check;
 mod edges;
 #[cfg(feature = "safetensors")]
 mod names;
+#[cfg(feature = "safetensors")]
 mod pre_tokenizer;
 mod regex;
 #[cfg(all(test, feature = "safetensors"))]
@@ -31,6 +32,7 @@ pub(crate) use edges::Edges;
 pub(crate) use names::is_known_pre;
 #[cfg(feature = "safetensors")]
 pub(crate) use vocabulary::Kept;
+#[cfg(feature = "safetensors")]
 pub use vocabulary::TokenKind;
 
 /// Bytes of a file. The largest in use have 40 million; read as data each takes up to 16.
@@ -116,6 +118,7 @@ impl TokenizerJson {
     }
 
     /// The id of a token, added ones first.
+    #[cfg(feature = "safetensors")]
     pub(crate) fn id_of(&self, token: &str) -> Option<u32> {
         let added = self.by_text.get(token).and_then(|&at| self.added.get(at));
         added.map(|added| added.id).or_else(|| self.model_id(token))
