@@ -11,7 +11,7 @@ use xielu_kernels_simd::{DType, Input, InputBlock, Isa, Kernels, Matrix, Output}
 
 const ROWS: usize = 64;
 const COLS: usize = 4096;
-const TOKENS: [usize; 6] = [1, 4, 8, 16, 32, 512];
+const TOKENS: [usize; 7] = [1, 4, 8, 16, 32, 64, 512];
 
 fn main() {
     let names: Vec<String> = std::env::args().skip(1).map(|name| name.to_lowercase()).collect();

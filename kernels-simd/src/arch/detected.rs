@@ -85,21 +85,53 @@ impl Isa {
         kept::available() & self.bit() != 0
     }
 
-    /// The fastest available one.
+    /// The one to prefer among those available: the last of [`Isa::ALL`], an order that was
+    /// measured. AVX-512 VNNI comes before AMX, which is faster at some shapes, slower at others,
+    /// and gives bf16 products fewer bits; [`Isa::Amx`] must be chosen by name.
     pub fn detect() -> Isa {
-        let available = kept::available();
-        let mut best = Isa::Scalar;
-        for isa in Isa::ALL {
-            if available & isa.bit() != 0 {
-                best = isa;
-            }
-        }
-        best
+        preferred(kept::available())
     }
 
     /// How often this process has asked its CPU: once at most, unless threads that ask at the same
     /// time all come first. 0 where there is nothing to ask.
     pub fn detections() -> u32 {
         kept::questions()
+    }
+}
+
+/// The last of [`Isa::ALL`] that is in the set.
+fn preferred(available: u32) -> Isa {
+    let mut best = Isa::Scalar;
+    for isa in Isa::ALL {
+        if available & isa.bit() != 0 {
+            best = isa;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Isa::{self, *};
+    use super::preferred;
+
+    /// What each machine has, and what is chosen there.
+    #[test]
+    fn the_order_of_preference_is_the_measured_one() {
+        let machines: [(&[Isa], Isa); 9] = [
+            (&[Scalar], Scalar),
+            (&[Scalar, Avx2], Avx2),
+            (&[Scalar, Avx2, AvxVnni], AvxVnni),
+            (&[Scalar, Avx2, Avx512], Avx512),
+            (&[Scalar, Avx2, Avx512, Avx512Vnni], Avx512Vnni),
+            (&[Scalar, Avx2, AvxVnni, Avx512, Avx512Vnni, Amx], Avx512Vnni),
+            (&[Scalar, Neon, Dotprod], Dotprod),
+            (&[Scalar, Neon, Dotprod, I8mm], I8mm),
+            (&[Scalar, Simd128], Simd128),
+        ];
+        for (has, chosen) in machines {
+            let set = has.iter().fold(0, |set, isa| set | isa.bit());
+            assert_eq!(preferred(set), chosen, "{has:?}");
+        }
     }
 }

@@ -31,14 +31,15 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// Every instruction set this crate has kernels for, on any target; slowest first.
+    /// Every instruction set this crate has kernels for, on any target, in the order of preference:
+    /// [`Isa::detect`] chooses the last one that is available.
     pub const ALL: [Isa; 10] = [
         Isa::Scalar,
         Isa::Avx2,
         Isa::AvxVnni,
         Isa::Avx512,
-        Isa::Avx512Vnni,
         Isa::Amx,
+        Isa::Avx512Vnni,
         Isa::Neon,
         Isa::Dotprod,
         Isa::I8mm,

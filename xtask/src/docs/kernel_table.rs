@@ -68,13 +68,17 @@ fn matmul(kernel: &str, set: &Set) -> Result<String> {
     }
 }
 
-/// The set whose kernel a kernel calls for few tokens: `(dotprod::matmul::TABLE.q8_0)(g)`, in a
-/// macro for several kernels `TABLE.$name`.
+/// The set whose kernel a kernel calls for few tokens: `dotprod::matmul::q8_0(g)` or the same of its
+/// table, in a macro for several kernels `$name`, and `float` for all floats.
 fn for_few_tokens(source: &str, kernel: &str) -> Option<String> {
     let in_macro = source.contains(&format!("kernel!({kernel},"));
-    [kernel, if in_macro { "$name" } else { kernel }].iter().find_map(|name| {
-        let (before, _) = source.split_once(&format!("::matmul::TABLE.{name})(g)"))?;
-        Some(before.rsplit(['(', ':']).next()?.to_owned())
+    let is_float = ["f32", "f16", "bf16"].contains(&kernel);
+    let other = [(in_macro, "$name"), (is_float, "float")];
+    let names = other.iter().filter_map(|(so, name)| so.then_some(*name));
+    let calls = |name| [format!("::matmul::TABLE.{name})(g)"), format!("::matmul::{name}(g)")];
+    names.chain([kernel]).flat_map(calls).find_map(|call| {
+        let (before, _) = source.split_once(&call)?;
+        Some(before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()?.to_owned())
     })
 }
 

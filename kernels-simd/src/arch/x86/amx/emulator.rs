@@ -30,7 +30,7 @@ std::thread_local! {
 
 /// Lets this process execute AMX instructions; `true`.
 pub(crate) fn install() -> bool {
-    // SAFETY: zeros are a valid `sigaction`; `handle` has the signature that SA_SIGINFO asks for
+    // SAFETY: zeros are a valid `sigaction`; `handle` has the signature that SA_SIGINFO requires
     // and does nothing that a handler must not.
     unsafe {
         let mut action: libc::sigaction = core::mem::zeroed();

@@ -15,7 +15,7 @@ use crate::arch::x86::avx512::token::{Avx512, avx512};
 use crate::block::BF16;
 use crate::generic::matmul::Gemm;
 
-/// From this many tokens on, splitting inputs pays.
+/// From this many tokens on, tiles are used.
 pub(super) const TOKENS: usize = 16;
 /// Tokens split at a time, and their columns: 64 KiB of them.
 const BATCH: usize = 64;
@@ -53,7 +53,7 @@ pub(super) fn drive(tiles: &Tiles<Full>, mut g: Gemm<'_, BF16, f32>) {
     let mut memory = [const { [const { MaybeUninit::uninit() }; DEPTH / COLS] }; BATCH / STEP];
     let (tokens, cols) = (g.out.tokens(), g.x_stride);
     for first_token in (0..tokens).step_by(BATCH) {
-        // At least once: sums of nothing are zero.
+        // At least once: without columns, sums are zero.
         for first_col in (0..cols.max(1)).step_by(DEPTH) {
             let depth = (cols - first_col).min(DEPTH).div_ceil(COLS);
             let count = (tokens - first_token).min(BATCH).div_ceil(STEP);
@@ -78,7 +78,7 @@ pub(super) fn drive(tiles: &Tiles<Full>, mut g: Gemm<'_, BF16, f32>) {
     }
 }
 
-/// 32 columns of 32 tokens as bf16; those that do not exist are zero.
+/// Splits 32 columns of 32 tokens to bf16; those that do not exist are zero.
 #[inline(always)]
 fn split(
     isa: Amx,
@@ -106,8 +106,8 @@ fn split(
     }
 }
 
-/// Up to 32 values as bf16, and as much of what is left; the rest is zero. There is nothing left
-/// of infinities and NaNs.
+/// Up to 32 values rounded to bf16, and the rounding errors as bf16, which are zero for infinities
+/// and NaNs; missing values are zero.
 #[inline(always)]
 fn halves(_: Amx, x: &[f32]) -> [__m512i; 2] {
     const NOT_FINITE: i32 = 0x99;
@@ -131,7 +131,7 @@ fn halves(_: Amx, x: &[f32]) -> [__m512i; 2] {
     }
 }
 
-/// Two types of one vector.
+/// The same bits as an integer vector.
 #[inline(always)]
 fn bits(v: __m512bh) -> __m512i {
     // SAFETY: both are 64 bytes, any of which are valid.
@@ -196,7 +196,7 @@ fn add_products(
     if let (Some(w), false) = (g.w.get(first..end), direct.is_empty()) {
         multiply(tiles, w, g.row_stride, direct, sums);
     }
-    // Rows or columns that are not whole tiles are filled up with zeros.
+    // Rows or columns that are not whole tiles are padded with zeros.
     for (i, inputs) in rest.iter().enumerate() {
         let mut padded = [[BF16::default(); COLS]; STEP];
         let col = (whole + i) * COLS;

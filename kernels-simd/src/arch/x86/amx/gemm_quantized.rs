@@ -22,11 +22,11 @@ use crate::generic::pack::Pack;
 use crate::generic::panel::{HALVES, Panel, Quad, ROWS, Sums, load, store};
 use crate::generic::simd::Simd as _;
 
-/// Tokens of a tile; fewer are left to vectors.
+/// Tokens of a tile; products of fewer use vectors.
 pub(super) const TOKENS: usize = TILE_ROWS;
 /// Scales of a step. Two steps' products and the panel fit the nearest cache.
 const SCALES: usize = 4;
-/// Tokens whose totals the vector registers hold.
+/// Tokens whose accumulators the vector registers hold.
 const AT_ONCE: usize = 8;
 
 /// `[scale][token][row]`, as tiles store it.

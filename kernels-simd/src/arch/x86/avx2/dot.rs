@@ -39,9 +39,9 @@ impl Avx2 {
         self.load_256(&x.qs.as_chunks::<QK>().0[g % GROUPS])
     }
 
-    /// `sum` less what the weights' offsets contribute.
+    /// The accumulator less the product of the weights' offsets.
     #[inline(always)]
-    fn subtract(self, offsets: &Offsets, x: &InputBlock, sum: __m256) -> __m256 {
+    fn subtract_offsets(self, offsets: &Offsets, x: &InputBlock, sum: __m256) -> __m256 {
         avx2!(self, {
             let scale = _mm256_mul_ps(offsets.scale, self.load_f32x8(&x.d));
             let offset = _mm256_madd_epi16(offsets.by, self.load_256(&x.sums));
@@ -49,19 +49,20 @@ impl Avx2 {
         })
     }
 
-    /// Subtracts the offsets from `sum`; gives the scales of the groups' products.
+    /// Subtracts the offsets from the accumulator; gives the scales of the groups' products.
     #[inline(always)]
-    fn begin(self, scales: &Scales, x: &InputBlock, sum: &mut __m256) -> [f32; GROUPS] {
+    fn scale_input(self, scales: &Scales, x: &InputBlock, sum: &mut __m256) -> [f32; GROUPS] {
         let mut scaled = [0.0; GROUPS];
         let s = avx2!(self, _mm256_mul_ps(scales.of_groups, self.load_f32x8(&x.d)));
         self.store_f32x8(s, &mut scaled);
         if let Some(offsets) = &scales.offsets {
-            *sum = self.subtract(offsets, x, *sum);
+            *sum = self.subtract_offsets(offsets, x, *sum);
         }
         scaled
     }
 
-    /// Adds a chunk's products. `dot(g, x)` are those of group `g` and every token's bytes.
+    /// Adds a chunk's products to the accumulators. `dot(g, x)` makes the integer products of group
+    /// `g` and every token's bytes.
     #[inline(always)]
     pub(super) fn dot_groups<const T: usize>(
         self,
@@ -72,12 +73,13 @@ impl Avx2 {
     ) {
         let mut scaled = [[0.0; GROUPS]; T];
         for ((scaled, x), sum) in scaled.iter_mut().zip(x).zip(sums.iter_mut()) {
-            *scaled = self.begin(scales, x, sum);
+            *scaled = self.scale_input(scales, x, sum);
         }
         // A broadcast from memory needs no vector unit; from a register, where the compiler would
         // keep the values, it is two shuffles.
         let scaled = core::hint::black_box(&scaled);
-        // A lone token's eight additions are a chain too long for a processor to look ahead of.
+        // A lone token's eight dependent additions are longer than out-of-order execution can hide:
+        // two accumulators.
         let mut odd = avx2!(self, _mm256_setzero_ps());
         for g in 0..GROUPS {
             let mut products = [avx2!(self, _mm256_setzero_si256()); T];

@@ -58,7 +58,7 @@ impl LoadF32 for BF16 {
 #[derive(Clone, Copy)]
 pub(in crate::arch::x86) struct FloatRows(pub Avx2);
 
-/// Steps side by side, and chains of multiply-adds with less than four tokens.
+/// Vectors of a step, and independent accumulators with less than four tokens.
 const UNROLL: usize = 2;
 
 impl<W: LoadF32> RowDot<W, f32> for FloatRows {
@@ -66,7 +66,7 @@ impl<W: LoadF32> RowDot<W, f32> for FloatRows {
     fn dot<const R: usize, const T: usize>(&self, w: [&[W]; R], x: [&[f32]; T]) -> [[f32; T]; R] {
         let isa = self.0;
         let mut sums = [[[avx2!(isa, _mm256_setzero_ps()); UNROLL]; T]; R];
-        // With many tokens the next rows have time to arrive while these are used.
+        // With four tokens a step is long enough to prefetch the next rows instead.
         let ahead = if T < 4 { AHEAD } else { R * size_of_val(w[0]) };
         let rows = w.map(|w| w.as_chunks::<{ UNROLL * LANES }>());
         let inputs = x.map(|x| x.as_chunks::<{ UNROLL * LANES }>());
@@ -87,7 +87,7 @@ impl<W: LoadF32> RowDot<W, f32> for FloatRows {
                 for (t, x) in x.iter().enumerate() {
                     let x = isa.load_f32x8(&x.as_chunks().0[step]);
                     for (w, sums) in loaded.iter().zip(&mut sums) {
-                        // Four tokens are chains enough, and leave registers for three rows.
+                        // Four tokens are accumulators enough, and leave registers for three rows.
                         let sum = &mut sums[t][if T < 4 { step } else { 0 }];
                         *sum = avx2!(isa, _mm256_fmadd_ps(*w, x, *sum));
                     }
@@ -105,7 +105,7 @@ impl<W: LoadF32> RowDot<W, f32> for FloatRows {
     }
 }
 
-/// Less than a step.
+/// The columns that do not fill a step.
 #[inline(always)]
 fn dot_rest<W: LoadF32>(isa: Avx2, w: &[W], x: &[f32]) -> f32 {
     let (w, w_rest) = w.as_chunks::<LANES>();

@@ -86,8 +86,8 @@ impl Avx2 {
 }
 
 impl Avx2 {
-    /// Adds just under half of the last kept bit, and that bit: ties go to even. The carry of
-    /// the canonical NaN stays below what is kept.
+    /// Rounds to nearest, ties to even: adds just under half of the last kept bit, and that bit.
+    /// The canonical NaN does not carry into the kept bits.
     #[inline(always)]
     fn to_bf16(self, v: __m256) -> __m128i {
         avx2!(self, {

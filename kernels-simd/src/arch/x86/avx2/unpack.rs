@@ -1,12 +1,12 @@
-//! Weight blocks to bytes and scales, in 256-bit vectors.
+//! Weight blocks unpacked to bytes and scales, in 256-bit vectors.
 
 use core::arch::x86_64::*;
 
 use super::token::{Avx2, avx2};
 use crate::block::{BlockQ6_K, F16, GROUPS, QK};
 
-/// What weights subtract from every product of their quants: `scale * (by . sums)` for each group,
-/// `sums` being the input's.
+/// The offsets of a chunk's weights. They subtract `scale * (by . sums)` from the accumulator for each
+/// group, `sums` being the input's.
 pub(super) struct Offsets {
     /// For each 16 values.
     pub by: __m256i,
@@ -14,7 +14,7 @@ pub(super) struct Offsets {
     pub scale: __m256,
 }
 
-/// The scales of a chunk's groups of 32, and what they subtract.
+/// The scales of a chunk's groups of 32, and the offsets in formats that have them.
 pub(super) struct Scales {
     pub of_groups: __m256,
     pub offsets: Option<Offsets>,
@@ -80,13 +80,13 @@ impl Avx2 {
         })
     }
 
-    /// A half in every lane.
+    /// Broadcasts an f16 to every lane.
     #[inline(always)]
     pub(super) fn broadcast(self, half: F16) -> __m256i {
         avx2!(self, _mm256_set1_epi16(i16::from_le_bytes(half.0)))
     }
 
-    /// Two halves as floats, faster than [`F16::get`].
+    /// Widens two f16 to f32, faster than [`F16::get`].
     #[inline(always)]
     pub(in crate::arch::x86) fn widen_two(self, a: F16, b: F16) -> [f32; 2] {
         let [[a0, a1], [b0, b1]] = [a.0, b.0];
@@ -96,7 +96,7 @@ impl Avx2 {
         })
     }
 
-    /// Eight halves as floats.
+    /// Widens eight f16 to f32.
     #[inline(always)]
     pub(super) fn widen(self, h: [F16; GROUPS]) -> __m256 {
         let [a, b, c, d, e, f, g, h] = h.map(|h| i16::from_le_bytes(h.0));

@@ -1,4 +1,4 @@
-//! Dot products of one weight row with one to four input rows, in 512-bit vectors.
+//! Dot products of quantized weight rows with one to four input rows, in 512-bit vectors.
 
 use core::arch::x86_64::*;
 use core::marker::PhantomData;

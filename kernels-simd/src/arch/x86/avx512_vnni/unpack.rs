@@ -1,4 +1,4 @@
-//! Weight blocks to bytes and scales, in 512-bit vectors.
+//! Weight blocks unpacked to bytes and scales, in 512-bit vectors.
 
 #![allow(non_camel_case_types)] // the formats' names
 
@@ -11,7 +11,7 @@ use crate::block::{
 };
 use crate::generic::gemv::{chunks_of_256, chunks_of_groups};
 
-/// What weights add to every product besides their quants': `scale * (by . sums)` for each group
+/// The offsets of a chunk's weights. They add `scale * (by . sums)` to the accumulator for each group
 /// of 32, `sums` being the input's.
 pub(super) struct Offsets {
     /// For each 16 values.
@@ -62,7 +62,7 @@ pub(super) trait Unpack {
     }
 }
 
-/// 32 bytes a block.
+/// 32 signed bytes a block.
 pub(super) struct Q8_0;
 
 impl Unpack for Q8_0 {
@@ -276,7 +276,7 @@ impl Avx512Vnni {
         })
     }
 
-    /// The mins as what every product subtracts.
+    /// The mins of eight groups as offsets.
     #[inline(always)]
     fn mins(self, dmin: f32, scales: &[u8; 12]) -> Offsets {
         let (_, mins) = unpack_scales(scales);
@@ -300,14 +300,14 @@ impl Avx512Vnni {
         })
     }
 
-    /// Eight halves as floats, each twice.
+    /// Widens eight f16 to f32, each twice.
     #[inline(always)]
     fn widen(self, [a, b, c, d, e, f, g, h]: [i16; GROUPS]) -> __m512 {
         vnni!(self, self.each_twice(_mm256_cvtph_ps(_mm_setr_epi16(a, b, c, d, e, f, g, h))))
     }
 
-    /// A half as a float in every lane. (A half in one lane only would be inserted into whatever a
-    /// register held, and wait for that.)
+    /// Broadcasts an f16 and widens it to f32. (Loaded to one lane only, it would be merged into the
+    /// old value of a register, and depend on it.)
     #[inline(always)]
     fn widen_one(self, half: F16) -> __m256 {
         vnni!(self, _mm256_cvtph_ps(_mm_set1_epi16(i16::from_le_bytes(half.0))))
