@@ -46,7 +46,8 @@
 //! | feature | adds |
 //! |---|---|
 //! | none (`--no-default-features`) | the embedded build: everything above but files and threads |
-//! | `std` (default) | files that appear whole or not at all, the GGUF writer, conversion |
+//! | `std` (default) | `checkpoint::open`, files that appear whole or not at all, the GGUF writer, conversion |
+//! | `mmap` | model files mapped into memory instead of read |
 //! | `safetensors` | Hugging Face directories, mapped into memory |
 //! | `rayon` | `Rayon`, threads above the kernels |
 //! | `tokenizer` | `tokenizer::Tokenizer`: text to token ids and back by the `tokenizers` crate, from every kind of file |
