@@ -22,9 +22,9 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion};
-use layer::rand::{Bits, normal};
 use layer::{Form, HIDDEN, Layers, Run};
 use xielu::kernels::{DType, Kernels};
+use xielu_testing::noise::Noise;
 
 const TOKENS: [usize; 5] = [1, 8, 32, 128, 512];
 /// Layers of one type together: too many for a cache.
@@ -64,7 +64,7 @@ fn activation_id(tokens: usize) -> String {
 }
 
 fn bench_activation(group: &mut BenchmarkGroup<'_, WallTime>, kernels: Kernels, tokens: usize) {
-    let x = normal(&mut Bits::new(4), Form::Xielu.ffn());
+    let x = Noise::new(4).normal(Form::Xielu.ffn());
     let mut y = x.clone();
     group.bench_function(activation_id(tokens), |b| {
         b.iter(|| layer::activate(kernels, tokens, &x, &mut y));
@@ -77,7 +77,7 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, kernels: Kernels, form: Form,
         Layers::new(form, dtype, OUT_OF_CACHE).expect("the library encodes every type")
     });
     for tokens in TOKENS {
-        let x = || normal(&mut Bits::new(3), tokens * HIDDEN);
+        let x = || Noise::new(3).normal(tokens * HIDDEN);
         let mut run = None;
         group.bench_function(id(dtype, tokens, form), |b| {
             let run = run.get_or_insert_with(|| Run::new(layers.all(), kernels, x()));

@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::activation::reference;
+use crate::activation::{accuracy, reference};
 use crate::kernels::{
     Activation, BlockQ4_0, BlockQ8_0, DType, F16, Input, InputBlock, Kernels, Matrix, Output, QK,
     XieluCoefficients, built,
@@ -33,15 +33,29 @@ impl fmt::Display for SelftestError {
 
 impl core::error::Error for SelftestError {}
 
-/// Effective alphas: of a freshly initialised layer, and about what trained models reach.
-const ALPHAS: [(f32, f32); 2] = [(0.8, 0.8), (166.0, 41.25)];
+/// Effective alphas, of a freshly initialised layer and about what trained models reach, and the
+/// largest error relative to the power of two below the larger term.
+const ALPHAS: [(f32, f32, f64); 2] = [with_bound(0.8, 0.8), with_bound(166.0, 41.25)];
 const BETA: f32 = 0.5;
-/// Accepted error of the activation in ulp of the larger term.
-const ULP: f64 = 4.0;
-/// Values in the product: two blocks.
+/// Half a unit in the last place of f32, relative to a power of two: the error of one rounding.
+const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+/// Values in the product: two groups.
 const COLS: usize = 2 * QK;
-/// Accepted error of a product, relative to the sum of its terms' magnitudes.
-const RELATIVE: f64 = 1e-6;
+/// Accepted error of a product, relative to the sum of its terms' magnitudes. Sums of a group are
+/// exact integers; then f32 rounds where each group is added, twice for its scales, and up to four
+/// times where the lanes of a vector are added. The values here are rounded once.
+const RELATIVE: f64 = (COLS / QK + 2 + 4 + 1) as f64 * ROUNDING;
+/// Accepted error of a quantized value below 1: half a step of 1/127 of the group's largest, and
+/// what rounding the scale, its inverse and the products with them adds.
+const QUANTUM: f32 = 0.5 / 127.0 + 8.0 * ROUNDING as f32;
+
+/// The alphas with the bound of the accuracy table.
+const fn with_bound(alpha_p: f32, alpha_n: f32) -> (f32, f32, f64) {
+    match accuracy::xielu_ulp(alpha_p, alpha_n) {
+        Some(ulp) => (alpha_p, alpha_n, ulp * 2.0 * ROUNDING),
+        None => panic!("a line of the table holds for the alphas"),
+    }
+}
 
 /// Compares the kernels with double precision: xIELU over the exponents, the encoding of inputs,
 /// and the Q8_0 and Q4_0 products, as far as they are [`built`]. Under 2 KB of stack.
@@ -50,12 +64,15 @@ const RELATIVE: f64 = 1e-6;
 /// The first thing that is wrong.
 pub fn selftest(kernels: &Kernels) -> Result<(), SelftestError> {
     if built::XIELU {
-        ALPHAS.iter().try_for_each(|&(p, n)| activation(kernels, p, n))?;
+        ALPHAS.iter().try_for_each(|alphas| activation(kernels, alphas))?;
     }
     products(kernels)
 }
 
-fn activation(kernels: &Kernels, alpha_p: f32, alpha_n: f32) -> Result<(), SelftestError> {
+fn activation(
+    kernels: &Kernels,
+    &(alpha_p, alpha_n, bound): &(f32, f32, f64),
+) -> Result<(), SelftestError> {
     // Both signs, exponents from -30 to 5, mantissas without a pattern.
     let mut noise = Noise(1);
     let x: [f32; 72] = core::array::from_fn(|i| {
@@ -69,9 +86,9 @@ fn activation(kernels: &Kernels, alpha_p: f32, alpha_n: f32) -> Result<(), Selft
     let truth = reference::Xielu { alpha_p, alpha_n, beta: BETA.into(), eps: None };
     let good = x.iter().zip(y).all(|(&x, y)| {
         let f = truth.forward(x.into());
-        let larger = (f.abs() as f32).max((BETA * x).abs());
-        let ulp = f64::from(f32::from_bits(larger.to_bits() + 1)) - f64::from(larger);
-        (f64::from(y) - f).abs() <= ULP * ulp
+        let larger = f.abs().max(f64::from(BETA * x).abs());
+        let power_of_two = f64::from_bits(larger.to_bits() & f64::INFINITY.to_bits());
+        (f64::from(y) - f).abs() <= bound * power_of_two
     });
     if good { Ok(()) } else { Err(SelftestError::Activation) }
 }
@@ -83,8 +100,7 @@ fn products(kernels: &Kernels) -> Result<(), SelftestError> {
     let quantized = kernels.quantize_input(&x, COLS, &mut input);
     let [block] = &input;
     let values = block.dequantize();
-    // The largest magnitude of a group is 127 steps, and rounding errs by half a step.
-    let near = x.iter().zip(values).all(|(x, v)| (x - v).abs() <= 1.001 * 0.5 / 127.0);
+    let near = x.iter().zip(values).all(|(x, v)| (x - v).abs() <= QUANTUM);
     if quantized.is_err() || !near {
         return Err(SelftestError::Quantization);
     }
@@ -144,16 +160,56 @@ impl Noise {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
+    use xielu_testing::isas;
+
     use super::*;
     use crate::kernels::Isa;
 
     #[test]
     fn every_instruction_set_passes() {
-        for isa in Isa::ALL {
-            if let Some(kernels) = Kernels::for_isa(isa) {
-                assert_eq!(selftest(&kernels), Ok(()), "{isa}");
-            }
+        let mut names = Vec::new();
+        for kernels in Isa::ALL.into_iter().filter_map(Kernels::for_isa) {
+            assert_eq!(selftest(&kernels), Ok(()), "{}", kernels.isa());
+            names.push(kernels.isa().name());
         }
+        isas::assert_complete(&names);
+    }
+
+    /// The bounds are near enough to notice one step of an input and one ulp of a weight's scale in
+    /// f16; the errors of an activation are measured in ulp.
+    #[test]
+    fn small_errors_are_found() {
+        let kernels = Kernels::scalar();
+        let mut noise = Noise(2);
+        let x: [f32; COLS] = core::array::from_fn(|_| noise.next());
+        let mut input = [InputBlock::ZERO];
+        kernels.quantize_input(&x, COLS, &mut input).unwrap();
+        let values = input[0].dequantize();
+        let d = F16::from(0.015_625);
+        let row =
+            [(); COLS / QK].map(|()| BlockQ8_0 { d, qs: [0; QK].map(|_| noise.bits() as i8) });
+        let bytes = bytemuck::bytes_of(&row);
+        let check = |values: &[f32]| product(&kernels, DType::Q8_0, bytes, &input, values);
+        assert_eq!(check(&values), Ok(()));
+        let wrong = Err(SelftestError::Product(DType::Q8_0));
+        for (group, block) in row.iter().enumerate() {
+            let range = group * QK..(group + 1) * QK;
+            let largest = values[range.clone()].iter().fold(0f32, |m, v| m.max(v.abs()));
+            for (i, &q) in range.clone().zip(&block.qs) {
+                let mut off = values;
+                off[i] += largest / 127.0;
+                assert!(q == 0 || check(&off) == wrong, "the quant of value {i}");
+            }
+            let mut off = values;
+            off[range].iter_mut().for_each(|v| *v *= 1.0 + 1.0 / 1024.0);
+            assert_eq!(check(&off), wrong, "the scale of group {group}");
+        }
+        let (p, n, bound) = ALPHAS[0];
+        assert_eq!(activation(&kernels, &(p, n, bound)), Ok(()));
+        let too_near = (p, n, 0.1 * 2.0 * ROUNDING);
+        assert_eq!(activation(&kernels, &too_near), Err(SelftestError::Activation));
     }
 
     #[test]

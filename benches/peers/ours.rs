@@ -14,11 +14,11 @@ use std::error::Error;
 use std::hint::black_box;
 use std::io::Read as _;
 
-use layer::rand::{Bits, normal};
 use layer::{Form, HIDDEN, Layers, Run};
 use rayon::prelude::*;
 use timing::median_seconds;
 use xielu::kernels::{Activation, DType, Kernels};
+use xielu_testing::noise::Noise;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -72,7 +72,7 @@ type Work<'a> = dyn Fn(&[f32], &[f32], &mut [f32]) + Sync + 'a;
 /// One operation on n values again and again, or a copy of the same buffers.
 fn elementwise(op: &str, n: usize) -> Result<()> {
     let kernels = isa::kernels();
-    let x: Vec<f32> = normal(&mut Bits::new(1), n).iter().map(|v| 1.2 * v - 1.5).collect();
+    let x: Vec<f32> = Noise::new(1).normal(n).iter().map(|v| 1.2 * v - 1.5).collect();
     let gate = x.clone();
     let mut y = x.clone();
     let part = n.div_ceil(rayon::current_num_threads());
@@ -119,13 +119,13 @@ fn mlp(form: Form, dtype: DType, tokens: usize, packed: bool) -> Result<()> {
             *layer = layer.pack(&kernels, memory)?;
         }
     }
-    let mut run = Run::new(layers, kernels, normal(&mut Bits::new(3), tokens * HIDDEN));
+    let mut run = Run::new(layers, kernels, Noise::new(3).normal(tokens * HIDDEN));
     let seconds = median_seconds(|| {
         black_box(run.forward());
     });
     println!("ms {:.5}", 1e3 * seconds);
     if form == Form::Xielu {
-        let h = normal(&mut Bits::new(4), form.ffn());
+        let h = Noise::new(4).normal(form.ffn());
         let mut a = h.clone();
         let alone = median_seconds(|| layer::activate(kernels, tokens, &h, &mut a));
         println!("activation_ms {:.5}", 1e3 * alone);

@@ -2,13 +2,10 @@
 
 use std::hint::black_box;
 
-use rand::{Bits, normal};
 use rayon::prelude::*;
 use xielu::kernels::{Activation, DType, Kernels, Matrix};
 use xielu::{Backend, Mlp, RawXielu, Rayon, Xielu};
-
-#[path = "rand.rs"]
-pub mod rand;
+use xielu_testing::noise::Noise;
 
 /// Width of the Apertus-8B MLP's input.
 pub const HIDDEN: usize = 4096;
@@ -157,15 +154,15 @@ impl<'a> Run<'a> {
 
 fn encoded(dtype: DType, rows: usize, cols: usize, seed: u64) -> Option<Vec<u8>> {
     let row_bytes = dtype.row_bytes(cols)?;
-    let mut bits = Bits::new(seed);
+    let mut noise = Noise::new(seed);
     let mut rows_encoded = vec![0; DISTINCT * row_bytes];
     for row in rows_encoded.chunks_exact_mut(row_bytes) {
-        let values: Vec<f32> = normal(&mut bits, cols).iter().map(|v| 0.02 * v).collect();
+        let values: Vec<f32> = noise.normal(cols).iter().map(|v| 0.02 * v).collect();
         xielu::quant::encode_row(dtype, &values, row).ok()?;
     }
     let mut all = Vec::with_capacity(rows * row_bytes);
     for _ in 0..rows {
-        let from = bits.next() as usize % DISTINCT * row_bytes;
+        let from = (noise.bits() >> 32) as usize % DISTINCT * row_bytes;
         all.extend_from_slice(&rows_encoded[from..from + row_bytes]);
     }
     Some(all)

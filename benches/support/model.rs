@@ -3,14 +3,11 @@
 use std::error::Error;
 use std::path::Path;
 
-use rand::{Bits, normal};
 use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, Value};
 use xielu::checkpoint::{AtomicFile, Checkpoint as _, Role};
 use xielu::kernels::DType;
 use xielu::{Config, quant};
-
-#[path = "rand.rs"]
-mod rand;
+use xielu_testing::noise::Noise;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -81,10 +78,10 @@ fn metadata(writer: &mut GgufWriter, bundled: &Gguf<'_>, config: &Config) -> Res
 
 /// Random rows; a norm's are near 1.
 fn encoded(dtype: DType, rows: usize, cols: usize) -> Result<Vec<Vec<u8>>> {
-    let mut bits = Bits::new(cols as u64);
+    let mut noise = Noise::new(cols as u64);
     let norm = f32::from(u8::from(rows == 1));
     let mut row = || -> Result<Vec<u8>> {
-        let values: Vec<f32> = normal(&mut bits, cols).iter().map(|v| norm + 0.02 * v).collect();
+        let values: Vec<f32> = noise.normal(cols).iter().map(|v| norm + 0.02 * v).collect();
         let mut bytes = vec![0; dtype.row_bytes(cols).ok_or("not whole blocks")?];
         quant::encode_row(dtype, &values, &mut bytes)?;
         Ok(bytes)

@@ -4,7 +4,8 @@ use half::{bf16, f16};
 use std::vec;
 use std::vec::Vec;
 
-use crate::{Activation, BlockQ8_0, Isa, Kernels, LengthError, QK, XieluCoefficients};
+use crate::test_support::every_kernel;
+use crate::{Activation, BlockQ8_0, LengthError, QK, XieluCoefficients};
 
 const XIELU: XieluCoefficients =
     XieluCoefficients { alpha_p: 17.75, alpha_n: 6.284_33, beta: 0.5, eps: 0.0 };
@@ -68,10 +69,6 @@ fn hashes(
         hash(xb.iter().map(|v| v.to_bits().into())),
         hash(xh.iter().map(|v| v.to_bits().into())),
     ]
-}
-
-fn every_kernel() -> impl Iterator<Item = Kernels> {
-    Isa::ALL.into_iter().filter_map(Kernels::for_isa)
 }
 
 #[test]

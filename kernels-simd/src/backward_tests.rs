@@ -4,7 +4,8 @@ use half::{bf16, f16};
 use std::vec;
 use std::vec::Vec;
 
-use crate::{AlphaSums, Isa, Kernels, LearnedActivation, TileSums, XieluCoefficients};
+use crate::test_support::every_kernel;
+use crate::{AlphaSums, LearnedActivation, TileSums, XieluCoefficients};
 
 const XIELU: XieluCoefficients =
     XieluCoefficients { alpha_p: 17.75, alpha_n: 6.284_33, beta: 0.5, eps: 0.0 };
@@ -51,10 +52,6 @@ fn hash(h: u64, values: impl Iterator<Item = u64>) -> u64 {
 }
 
 const START: u64 = 0xcbf2_9ce4_8422_2325;
-
-fn every_kernel() -> impl Iterator<Item = Kernels> {
-    Isa::ALL.into_iter().filter_map(Kernels::for_isa)
-}
 
 /// The hash of what `$run` makes of `[x, dy]` in one storage type.
 macro_rules! hash_of {

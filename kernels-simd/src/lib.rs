@@ -56,6 +56,8 @@ mod matmul_tests;
 mod matrix;
 mod output;
 mod pack;
+#[cfg(test)]
+mod test_support;
 
 pub use arch::isa::{Isa, UnknownIsa};
 pub use block::{

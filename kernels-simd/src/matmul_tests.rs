@@ -2,22 +2,18 @@
 
 use std::vec::Vec;
 
+use xielu_testing::noise::Noise;
+use xielu_testing::require;
+
+use crate::test_support::every_kernel;
 use crate::{
     BlockQ8_0, Blocks, DType, INPUT_BLOCK, Input, InputBlock, Isa, Kernels, Matrix, Output,
     ShapeError,
 };
 
-/// Deterministic values in -1 .. 1.
+/// Values in -1 .. 1.
 fn noise(n: usize, seed: u64) -> Vec<f32> {
-    let mut s = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..n)
-        .map(|_| {
-            s ^= s << 13;
-            s ^= s >> 7;
-            s ^= s << 17;
-            (s >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
+    Noise::new(seed).vec(n, 1.0)
 }
 
 /// Bytes of `n` valid values of a type, any quants but moderate scales.
@@ -45,10 +41,6 @@ fn weights(dtype: DType, n: usize, seed: u64) -> Vec<u8> {
             })
             .collect(),
     }
-}
-
-fn all_kernels() -> impl Iterator<Item = Kernels> {
-    Isa::ALL.into_iter().filter_map(Kernels::for_isa)
 }
 
 fn quantize(k: &Kernels, x: &[f32]) -> Vec<BlockQ8_0> {
@@ -84,7 +76,7 @@ fn truth(w: &[f32], x: &[f32], rows: usize, cols: usize) -> Vec<(f64, f64)> {
 
 #[test]
 fn products_match_f64_on_every_isa() {
-    for k in all_kernels() {
+    for k in every_kernel() {
         for dtype in DType::ALL {
             for (rows, cols, tokens) in
                 [(1, 32, 1), (7, 96, 3), (33, 672, 8), (5, 1024, 1), (40, 288, 17), (3, 512, 261)]
@@ -137,10 +129,20 @@ fn check_product(k: &Kernels, dtype: DType, rows: usize, cols: usize, tokens: us
     drop(blocks);
 }
 
+/// AMX's kernels and those of another instruction set, or the test is skipped.
+#[track_caller]
+fn amx_and(other: Isa) -> Option<[Kernels; 2]> {
+    let [Some(amx), Some(other)] = [Isa::Amx, other].map(Kernels::for_isa) else {
+        require::skip("amx", "this machine has no AMX");
+        return None;
+    };
+    Some([amx, other])
+}
+
 /// Tiles compute what vectors do, in the same order.
 #[test]
 fn amx_gives_quantized_products_the_bits_of_avx512_vnni() {
-    let [Some(amx), Some(vnni)] = [Isa::Amx, Isa::Avx512Vnni].map(Kernels::for_isa) else { return };
+    let Some([amx, vnni]) = amx_and(Isa::Avx512Vnni) else { return };
     for dtype in DType::ALL.into_iter().filter(|dtype| dtype.is_quantized()) {
         for (rows, cols, tokens) in [(40, 800, 16), (64, 512, 31), (33, 1280, 275)] {
             let cols = usize::next_multiple_of(cols, dtype.block_len());
@@ -161,7 +163,7 @@ fn amx_gives_quantized_products_the_bits_of_avx512_vnni() {
 /// What is not finite stays with its token, as with other instruction sets.
 #[test]
 fn amx_splits_inputs_that_are_not_finite() {
-    let [Some(amx), Some(avx512)] = [Isa::Amx, Isa::Avx512].map(Kernels::for_isa) else { return };
+    let Some([amx, avx512]) = amx_and(Isa::Avx512) else { return };
     let (rows, cols, tokens) = (3, 45, 20);
     let bytes = weights(DType::BF16, rows * cols, 23);
     let w = Matrix::new(DType::BF16, rows, cols, &bytes).unwrap();
@@ -233,7 +235,7 @@ fn requantised_bytes_are_the_same_on_every_isa() {
         let sums = block.qs.chunks(16).map(|half| half.iter().map(|&q| i16::from(q)).sum::<i16>());
         assert!(sums.eq(block.sums));
     }
-    for k in all_kernels() {
+    for k in every_kernel() {
         assert_eq!(quantize(&k, &x), expected, "{}", k.isa());
         let cols = x.len() / 3;
         assert_eq!(input_blocks(&k, &x, cols), inputs, "{}", k.isa());
@@ -254,7 +256,7 @@ fn requantised_bytes_are_the_same_on_every_isa() {
 fn weighted_rows_match_f64() {
     let (rows, cols) = (9, 44);
     let p = noise(rows, 8);
-    for k in all_kernels() {
+    for k in every_kernel() {
         for dtype in [DType::F32, DType::F16, DType::BF16, DType::Q8_0] {
             let cols = usize::next_multiple_of(cols, dtype.block_len());
             let bytes = weights(dtype, rows * cols, 9);
@@ -293,7 +295,7 @@ fn weighted_rows_have_the_same_bits_on_every_isa() {
                 out.iter().map(|v| if v.is_nan() { None } else { Some(v.to_bits()) }).collect()
             };
             let expected: Vec<Option<u32>> = sums(Kernels::scalar());
-            for k in all_kernels() {
+            for k in every_kernel() {
                 assert_eq!(sums(k), expected, "{dtype} {rows} {cols} {}", k.isa());
             }
         }
@@ -359,7 +361,7 @@ fn shapes_that_do_not_fit_are_errors() {
 /// Packed weights give a prompt's results for any number of tokens, in parts too.
 #[test]
 fn packed_weights_match_f64() {
-    for k in all_kernels() {
+    for k in every_kernel() {
         for dtype in DType::ALL {
             let (rows, cols) = (96, 768);
             let bytes = weights(dtype, rows * cols, 5);

@@ -111,6 +111,35 @@ pub const TABLE: &[Accuracy] = &[
     half_line(Function::Xsilu, DType::F16, XSILU, 27),
 ];
 
+/// The bound of ideal xIELU in f32 for all inputs, in ulp of the larger term: that of the strictest
+/// line of [`TABLE`] that holds for these effective alphas, and for `beta` = 0.5.
+pub const fn xielu_ulp(alpha_p: f32, alpha_n: f32) -> Option<f64> {
+    let mut lines = TABLE;
+    let mut strictest = None;
+    while let [line, rest @ ..] = lines {
+        lines = rest;
+        let (Function::Xielu, DType::F32, Bound::Ulp(ulp)) =
+            (line.function, line.dtype, line.bound)
+        else {
+            continue;
+        };
+        let [(_, p_low, p_high), (_, n_low, n_high)] = line.parameters else { continue };
+        let [low, high] = line.x;
+        let holds = *p_low <= alpha_p
+            && alpha_p <= *p_high
+            && *n_low <= alpha_n
+            && alpha_n <= *n_high
+            && low == f32::NEG_INFINITY
+            && high == f32::INFINITY;
+        strictest = match strictest {
+            Some(best) if !holds || best <= ulp => Some(best),
+            None if !holds => None,
+            _ => Some(ulp),
+        };
+    }
+    strictest
+}
+
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -146,5 +175,19 @@ impl fmt::Display for Accuracy {
             write!(f, ", x {low} .. {high}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strictest_line_that_holds_is_the_bound() {
+        assert_eq!(xielu_ulp(0.8, 0.8), Some(1.15));
+        assert_eq!(xielu_ulp(1.293, 1.082), Some(3.9));
+        assert_eq!(xielu_ulp(166.0, 41.25), Some(3.9));
+        assert_eq!(xielu_ulp(0.1, 0.8), None);
+        assert_eq!(xielu_ulp(0.8, f32::NAN), None);
     }
 }

@@ -8,6 +8,8 @@ use xielu::activation::accuracy::{Accuracy, Bound, Function, TABLE};
 use xielu::activation::{Elementwise, Swiglu, reference};
 use xielu::kernels::{DType, Kernels};
 use xielu_testing::kernels::every_kernel;
+use xielu_testing::noise::Noise;
+use xielu_testing::ulp;
 
 use crate::cases::{Case, cases};
 
@@ -30,23 +32,6 @@ impl Worst {
     }
 }
 
-/// Spacing of f32 in the binade of `v`.
-fn ulp(v: f64) -> f64 {
-    let exponent = (v.abs().to_bits() >> 52) as i32 - 1023;
-    f64::exp2(f64::from(exponent.clamp(-126, 127) - 23))
-}
-
-/// `|found - truth|` in ulp of `term`. Values beyond the range of f32 count as 2^128.
-fn error_in_ulp(found: f32, truth: f64, term: f64) -> f64 {
-    const BEYOND: f64 = f64::from_bits((1023 + 128) << 52);
-    assert_eq!(found.is_nan(), truth.is_nan(), "{found} for {truth}");
-    if truth.is_nan() {
-        return 0.0;
-    }
-    let found = f64::from(found).clamp(-BEYOND, BEYOND);
-    (found - truth.clamp(-BEYOND, BEYOND)).abs() / ulp(term)
-}
-
 /// Runs every instruction set on `xs`, holds their bits equal, and measures.
 fn measure(case: &Case, kernels: &[Kernels], xs: &[f32]) -> Worst {
     let outputs: Vec<Vec<f32>> = kernels
@@ -64,7 +49,7 @@ fn measure(case: &Case, kernels: &[Kernels], xs: &[f32]) -> Worst {
             assert_eq!(other[i].to_bits(), y.to_bits(), "{:?} at {x:e}", case.f);
         }
         let (truth, term) = case.truth(x);
-        worst = worst.of(Worst { ulp: error_in_ulp(y, truth, term), x });
+        worst = worst.of(Worst { ulp: ulp::error(y.into(), truth, term), x });
     }
     worst
 }
@@ -187,11 +172,11 @@ fn hardest_up(gate: f32, random: u32) -> f32 {
 #[test]
 fn swiglu_within_bounds() {
     let line = TABLE.iter().find(|line| line.function == Function::Swiglu).unwrap();
-    let mut seed = 1u32;
+    let mut noise = Noise::new(1);
     let mut gates = Vec::new();
     let mut ups = Vec::new();
     for gate in stratified(SAMPLES).into_iter().map(f32::from_bits) {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let seed = (noise.bits() >> 32) as u32;
         let random = f32::from_bits((107 + (seed >> 8) % 40) << 23 | seed >> 9);
         for up in [hardest_up(gate, seed >> 8), random] {
             let truth = reference::swiglu(gate.into(), up.into()).abs();
@@ -209,7 +194,7 @@ fn swiglu_within_bounds() {
         Swiglu.forward(&kernels, &gates, &ups, &mut ys).unwrap();
         for ((&gate, &up), &y) in gates.iter().zip(&ups).zip(&ys) {
             let truth = reference::swiglu(gate.into(), up.into());
-            worst = worst.of(Worst { ulp: error_in_ulp(y, truth, truth), x: gate });
+            worst = worst.of(Worst { ulp: ulp::error(y.into(), truth, truth), x: gate });
         }
     }
     hold(line, worst);

@@ -6,8 +6,10 @@ use xielu::activation::reference;
 use xielu::activation::rough::{self, EXP_DOMAIN, EXP_ERROR, XIELU_ERROR};
 use xielu::checkpoint::{Checkpoint as _, gguf::Gguf};
 use xielu::kernels::{Activation, XieluCoefficients};
-use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
+use xielu::llama::KvType;
 use xielu::{Backend, Mlp};
+use xielu_testing::decoding::{Setting, with_decoder};
+use xielu_testing::relative_error;
 
 /// Effective alphas: small, of a fresh layer, what trained models reach, and where the slope at
 /// -inf vanishes; 2.18 makes both terms equal where the exponential is worst.
@@ -102,32 +104,20 @@ const TOKENS: [u32; 10] = [443, 372, 56, 539, 30, 54, 32, 66, 459, 313];
 fn logits(backend: Backend<'_>) -> Vec<f32> {
     let bytes = std::fs::read("models/tiny-Q8_0.gguf").unwrap();
     let gguf = Gguf::parse(&bytes).unwrap();
-    let config = gguf.config().unwrap();
-    let mut layers = vec![Layer::EMPTY; config.num_layers];
-    let model = Model::load(&gguf, &mut layers).unwrap();
-    let options = DecoderOptions::default();
-    let mut memory = vec![0; KvCache::bytes_needed(&config, 32, KvType::F16)];
-    let cache = KvCache::new(&config, 32, KvType::F16, &mut memory).unwrap();
-    let mut scratch = vec![0.0; Decoder::scratch_len(&config, &options)];
-    let mut decoder = Decoder::new(&model, backend, options, cache, &mut scratch).unwrap();
-    let mut logits = vec![0.0; config.output_vocab_size];
-    decoder.prompt(&TOKENS).unwrap();
-    decoder.logits(&mut logits).unwrap();
-    logits
-}
-
-/// `|a - b| / |b|` of vectors.
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    let square = |v: f32| f64::from(v) * f64::from(v);
-    let difference: f64 = a.iter().zip(b).map(|(a, b)| square(a - b)).sum();
-    (difference / b.iter().copied().map(square).sum::<f64>()).sqrt()
+    let setting = Setting { backend, kv_type: KvType::F16, ..Setting::exact(32) };
+    with_decoder(&gguf, setting, |decoder| {
+        let mut logits = vec![0.0; 1024];
+        decoder.prompt(&TOKENS).unwrap();
+        decoder.logits(&mut logits).unwrap();
+        logits
+    })
 }
 
 #[test]
 fn a_decoder_is_rough_only_if_asked() {
     let exact = logits(Backend::default());
     assert_eq!(logits(Backend::default()), exact);
-    let found = distance(&logits(Backend::default().with_rough_functions()), &exact);
+    let found = relative_error(&logits(Backend::default().with_rough_functions()), &exact);
     println!("logits: {found:.1e}");
     // Beyond what another order of the same sums does. Inputs of products are rounded to 8 bits:
     // a small difference flips some, and weighs 2^-7 there.
@@ -148,7 +138,7 @@ fn a_layer_takes_the_rough_function_and_others_stay() {
     };
     let (exact, rough) = (Backend::default(), Backend::default().with_rough_functions());
     let mlp = Mlp::load(&gguf, &config, 1).unwrap();
-    let found = distance(&run(&mlp, &rough), &run(&mlp, &exact));
+    let found = relative_error(&run(&mlp, &rough), &run(&mlp, &exact));
     // Little: squares of positive values dominate, and 8 bits hide most of what remains.
     assert!(found > 0.0 && found < 1e-2, "{found:e}");
 

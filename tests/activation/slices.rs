@@ -5,6 +5,7 @@ use xielu::activation::{Elementwise, Relu2, Silu, Swiglu, Xielu, Xsilu};
 use xielu::kernels::{Activation, Kernels, LengthError};
 use xielu::{RawXielu, activation};
 use xielu_testing::kernels::every_kernel;
+use xielu_testing::noise::Noise;
 
 use crate::stored::{Stored, bits};
 
@@ -38,11 +39,8 @@ fn values<T: Stored>() -> Vec<T> {
         104.0,
         120.5,
     ];
-    let mut bits = 0x1234_5678u32;
-    let random = std::iter::repeat_with(|| {
-        bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        f32::from_bits(bits)
-    });
+    let mut noise = Noise::new(1);
+    let random = std::iter::repeat_with(|| f32::from_bits((noise.bits() >> 32) as u32));
     let near = (0..4000).map(|i| (i - 2000) as f32 / 97.0);
     let all = special.into_iter().flat_map(|x| [x, -x]).chain(random.take(40_000)).chain(near);
     let encodings = (0..=u16::MAX).map(T::from_encoding);

@@ -1,4 +1,6 @@
 //! Byte-level BPE without an allocator.
 
+mod keys;
+mod refusals;
 mod same_ids;
 mod vocabulary;

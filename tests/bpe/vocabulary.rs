@@ -5,6 +5,10 @@ use xielu::checkpoint::gguf::{Gguf, GgufWriter, Value};
 use xielu::tokenizer::bpe::{Bpe, Special, work_len};
 use xielu::tokenizer::{self, Tokenizer};
 
+/// One name of every pre-tokenizer.
+pub const PRES: [&str; 8] =
+    ["gpt-2", "smollm", "default", "llama-bpe", "dbrx", "tekken", "qwen2", "gpt-4o"];
+
 /// The vocabulary of a file yet to be made.
 #[derive(Clone, Default)]
 pub struct Vocabulary {
@@ -46,6 +50,31 @@ impl Vocabulary {
             char::from_u32(code).unwrap().to_string()
         });
         Vocabulary { pre: "gpt-2", tokens: tokens.collect(), ..Vocabulary::default() }
+    }
+
+    /// Special tokens (3), added ones (4), one within another, one that begins another.
+    pub fn with_added(pre: &'static str) -> Self {
+        let mut vocabulary = Vocabulary { pre, ..Vocabulary::bundled() };
+        vocabulary.types.resize(vocabulary.tokens.len(), 1);
+        for (token, kind) in [
+            ("<|im_start|>", 3),
+            ("<|im_start|>user", 4),
+            ("im_start", 4),
+            ("start|>u", 4),
+            ("<|", 3),
+            ("日本", 4),
+            ("  ", 4),
+            ("\n\n\n", 3),
+        ] {
+            match vocabulary.tokens.iter().position(|t| t == token) {
+                Some(at) => vocabulary.types[at] = kind,
+                None => {
+                    vocabulary.tokens.push(token.into());
+                    vocabulary.types.push(kind);
+                }
+            }
+        }
+        vocabulary
     }
 
     pub fn file(&self) -> Vec<u8> {

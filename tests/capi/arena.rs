@@ -4,29 +4,18 @@
 use std::ops::Range;
 
 use xielu::capi::*;
+use xielu_testing::noise::Noise;
 
 use crate::support::{config_of, model_bytes, open, zeroed};
 
-/// Deterministic noise.
-struct Noise(u64);
-
-impl Noise {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-
-    /// A place for `size` bytes in an arena of `arena`; every fourth is at no multiple of 4.
-    fn place(&mut self, arena: usize, size: usize) -> Range<usize> {
-        let words = self.below((arena - size) / 4);
-        let start = 4 * words + if self.below(4) == 0 { self.below(4) } else { 0 };
-        start..start + size
-    }
+/// A place for `size` bytes in an arena of `arena`; every fourth is at no multiple of 4.
+fn place(noise: &mut Noise, arena: usize, size: usize) -> Range<usize> {
+    let words = noise.below((arena - size) / 4);
+    let start = 4 * words + if noise.below(4) == 0 { noise.below(4) } else { 0 };
+    start..start + size
 }
 
-/// Whether floats can lie at all of `places`.
+/// Whether floats can be at all of `places`.
 fn aligned(places: &[&Range<usize>]) -> bool {
     places.iter().all(|p| p.start.is_multiple_of(4))
 }
@@ -69,12 +58,12 @@ impl Seen {
 #[test]
 fn activations() {
     const ARENA: usize = 1024;
-    let (mut noise, mut seen) = (Noise(1), Seen::default());
+    let (mut noise, mut seen) = (Noise::new(1), Seen::default());
     let before = Arena::new(ARENA);
     let f = xielu_activation { kind: XIELU_ACTIVATION_RELU2, ..zeroed() };
     for _ in 0..5000 {
         let n = noise.below(64);
-        let [x, y, z] = [(); 3].map(|()| noise.place(ARENA, 4 * n));
+        let [x, y, z] = [(); 3].map(|()| place(&mut noise, ARENA, 4 * n));
         let mut arena = before.clone();
         let (px, py) = (arena.at(&x), arena.at(&y));
         // SAFETY: all places lie in the arena.
@@ -102,12 +91,12 @@ fn mlps() {
     let needed = xielu_mlp_scratch_size(128, 672, 64, 2);
     // SAFETY: all are live.
     assert_eq!(unsafe { xielu_mlp_load(&*file, 1, &mut *mlp) }, Status::Ok);
-    let (mut noise, mut seen) = (Noise(2), Seen::default());
+    let (mut noise, mut seen) = (Noise::new(2), Seen::default());
     let before = Arena::new(ARENA);
     for _ in 0..1000 {
         let scratch_size = needed - 8 + noise.below(64);
-        let [x, y] = [(); 2].map(|()| noise.place(ARENA, 4 * 256));
-        let scratch = noise.place(ARENA, scratch_size);
+        let [x, y] = [(); 2].map(|()| place(&mut noise, ARENA, 4 * 256));
+        let scratch = place(&mut noise, ARENA, scratch_size);
         let mut arena = before.clone();
         let (px, py, ps) = (arena.at(&x), arena.at(&y), arena.at(&scratch));
         // SAFETY: all places lie in the arena.
@@ -138,12 +127,13 @@ fn decoders() {
     let p = layers.as_mut_ptr().cast();
     // SAFETY: all are live.
     assert_eq!(unsafe { xielu_model_load(&*file, p, m.layers_size, &mut *model) }, Status::Ok);
-    let (mut noise, mut seen) = (Noise(3), Seen::default());
+    let (mut noise, mut seen) = (Noise::new(3), Seen::default());
     let before = Arena::new(ARENA);
     for _ in 0..1000 {
         let kv_size = m.kv_cache_size - 2 + noise.below(64);
-        let (cache, scratch) = (noise.place(ARENA, kv_size), noise.place(ARENA, m.scratch_size));
-        let logits = noise.place(ARENA, m.logits_size);
+        let (cache, scratch) =
+            (place(&mut noise, ARENA, kv_size), place(&mut noise, ARENA, m.scratch_size));
+        let logits = place(&mut noise, ARENA, m.logits_size);
         let mut arena = before.clone();
         let (pc, ps, pl) = (arena.at(&cache), arena.at(&scratch), arena.at(&logits));
         let mut decoder = zeroed::<xielu_decoder>();

@@ -10,8 +10,9 @@ use xielu::checkpoint::gguf::Gguf;
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
 use xielu::llama::{Generation, Sampler, SamplerOptions};
 use xielu::{Backend, Mlp, RawXielu};
+use xielu_testing::require;
 
-use crate::support::compiled::{compile, errors, existing, libraries, static_library, succeeds};
+use crate::support::compiled::{compile, errors, libraries, static_library, succeeds};
 use crate::support::functions;
 
 const MODEL: &str = "tests/data/tiny-Q8_0.gguf";
@@ -32,7 +33,7 @@ const EXAMPLES: [(&str, &[&str]); 3] = [
 /// Builds the examples with each of `compilers` and compares what they print.
 fn examples_print_what_rust_computes(compilers: &[&str], flags: &[&str]) {
     let expected = [activation(), mlp(), generation()];
-    for compiler in existing(compilers) {
+    for compiler in require::programs("cc", compilers) {
         for ((source, args), expected) in EXAMPLES.iter().zip(&expected) {
             let program = example(compiler, source, flags, &[&static_library()]);
             let out = succeeds(Command::new(program).args(*args));
@@ -56,7 +57,7 @@ fn sanitizers_find_nothing() {
 fn the_shared_library_does_too() {
     let directory = libraries().to_str().unwrap();
     let library = ["-L", directory, "-Wl,-rpath", directory, "-lxielu"];
-    for compiler in existing(&["gcc", "clang"]).into_iter().take(1) {
+    if let Some(compiler) = require::any_program("cc", &["gcc", "clang"]) {
         // The linker takes the shared library where both lie.
         let program = example(compiler, "generate.c", &["-std=c99", "-fPIE"], &library);
         let out = succeeds(Command::new(&program).args([MODEL, PROMPT, "40", "0.7"]));
@@ -68,7 +69,7 @@ fn the_shared_library_does_too() {
 
 #[test]
 fn the_header_compiles_as_cpp() {
-    for compiler in existing(&["g++", "clang++"]) {
+    for compiler in require::programs("cc", &["g++", "clang++"]) {
         for standard in ["-std=c++17", "-std=c++20"] {
             let program = example(compiler, "header.cpp", &[standard], &[&static_library()]);
             let f = RawXielu::PAPER_INIT.freeze();
@@ -86,9 +87,9 @@ fn the_header_compiles_as_cpp() {
 /// The functions of the header and nothing else.
 #[test]
 fn the_shared_library_exports_the_header() {
-    for nm in existing(&["nm"]) {
+    if require::program("cc", "nm") {
         let library = libraries().join("libxielu.so");
-        let listed = succeeds(Command::new(nm).args(["-D", "--defined-only"]).arg(library));
+        let listed = succeeds(Command::new("nm").args(["-D", "--defined-only"]).arg(library));
         let mut exported: Vec<&str> =
             listed.lines().filter_map(|line| line.split_whitespace().last()).collect();
         let header = std::fs::read_to_string("include/xielu.h").unwrap();
@@ -102,12 +103,12 @@ fn the_shared_library_exports_the_header() {
 /// With a library that is built already, so that cargo is not asked twice.
 #[test]
 fn the_cmake_project_builds_and_passes() {
-    for cmake in existing(&["cmake"]) {
+    if require::program("cc", "cmake") {
         let directory = libraries().join("cmake");
         let directory = directory.to_str().unwrap();
         let library = format!("-DXIELU_LIBRARY={}", static_library());
-        succeeds(Command::new(cmake).args(["-S", "examples/c", "-B", directory, &library]));
-        succeeds(Command::new(cmake).args(["--build", directory]));
+        succeeds(Command::new("cmake").args(["-S", "examples/c", "-B", directory, &library]));
+        succeeds(Command::new("cmake").args(["--build", directory]));
         let out = succeeds(Command::new("ctest").args(["--test-dir", directory]));
         // Newer versions name failures only where there are any.
         assert!(out.contains("100% tests passed") && out.contains("out of 4"), "{out}");
@@ -116,8 +117,10 @@ fn the_cmake_project_builds_and_passes() {
 
 #[test]
 fn valgrind_finds_nothing() {
-    let valgrind = existing(&["valgrind"]);
-    for compiler in existing(&["gcc", "clang"]).into_iter().take(valgrind.len()) {
+    if !require::program("valgrind", "valgrind") {
+        return;
+    }
+    if let Some(compiler) = require::any_program("cc", &["gcc", "clang"]) {
         for (source, args) in EXAMPLES {
             let program = example(compiler, source, &["-std=c99"], &[&static_library()]);
             let mut command = Command::new("valgrind");
@@ -130,7 +133,7 @@ fn valgrind_finds_nothing() {
 
 #[test]
 fn a_bad_file_is_explained() {
-    for compiler in existing(&["gcc", "clang"]).into_iter().take(1) {
+    if let Some(compiler) = require::any_program("cc", &["gcc", "clang"]) {
         let program = example(compiler, "mlp.c", &["-std=c99"], &[&static_library()]);
         for (args, problem) in [
             (&["Cargo.toml"][..], "it does not begin with \"GGUF\" (at byte 0)"),
@@ -214,7 +217,7 @@ fn generation() -> String {
 #[test]
 fn a_prompt_typed_on_the_command_line_is_what_the_model_sees() {
     use std::os::unix::ffi::OsStrExt;
-    for compiler in existing(&["gcc", "clang"]).into_iter().take(1) {
+    if let Some(compiler) = require::any_program("cc", &["gcc", "clang"]) {
         let program = example(compiler, "generate.c", &["-std=c99"], &[&static_library()]);
         let run = |prompt: &[u8]| {
             let mut command = Command::new(&program);

@@ -7,6 +7,7 @@ use std::slice;
 use xielu::capi::*;
 use xielu::checkpoint::Checkpoint as _;
 use xielu::checkpoint::gguf::Gguf;
+use xielu_testing::bundled::patched;
 
 use crate::support::{Memory, config_of, model_bytes, off, open, zeroed};
 
@@ -185,18 +186,6 @@ fn truncated_files_are_refused_and_explained() {
     let (status, text) = explained(&bytes[..bytes.len() - 1]);
     assert_eq!(status, Status::Gguf);
     assert!(text.contains("beyond the end of the file"), "{text}");
-}
-
-/// The bundled model with `from` replaced by `to` where it first occurs after `after`.
-fn patched(after: &str, from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut bytes = model_bytes();
-    let find = |bytes: &[u8], what: &[u8]| {
-        bytes.windows(what.len()).position(|window| window == what).unwrap()
-    };
-    let start = find(&bytes, after.as_bytes()) + after.len();
-    let at = start + find(&bytes[start..], from);
-    bytes[at..at + to.len()].copy_from_slice(to);
-    bytes
 }
 
 /// Every kind of model that cannot run has its status, from `explain` and from loading.

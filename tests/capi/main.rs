@@ -3,11 +3,13 @@
 mod activation;
 mod arena;
 mod decoder;
+mod decoder_refusals;
 #[cfg(target_os = "linux")]
 mod examples;
 mod gguf;
 mod gradients;
 mod header;
+mod held;
 mod mlp;
 mod sampler;
 #[cfg(all(feature = "std", target_os = "linux"))]

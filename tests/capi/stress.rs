@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use xielu::kernels::DType;
+use xielu_testing::require;
 
-use crate::support::compiled::{compile, existing, libraries, static_library, succeeds};
+use crate::support::compiled::{compile, libraries, static_library, succeeds};
 use crate::support::narrow::narrow;
 
 /// The bundled models and one with K-quants, whose tiles are multiples of 256.
@@ -18,7 +19,7 @@ fn models() -> Vec<PathBuf> {
 }
 
 fn stress() -> Option<PathBuf> {
-    let compiler = *existing(&["gcc", "clang"]).first()?;
+    let compiler = require::any_program("cc", &["gcc", "clang"])?;
     let source = Path::new("tests/capi/stress.c");
     Some(compile(compiler, source, &["-std=c99", "-Itests/capi"], &[&static_library()]))
 }
@@ -35,7 +36,7 @@ fn hostile_calls_are_refused_and_right_ones_run() {
         let report = succeeds(Command::new(&program).args(["300", seed]).args(models()));
         println!("{report}");
         assert!(calls(&report) > 8000, "{report}");
-        // Every kind of refusal was met but those of models that no damage makes.
+        // Every kind of refusal occurs but those of models that no damage makes.
         let met = report.lines().skip(1).filter(|line| !line.trim_start().starts_with("0 "));
         assert!(met.count() > 15, "{report}");
     }
@@ -43,7 +44,10 @@ fn hostile_calls_are_refused_and_right_ones_run() {
 
 #[test]
 fn valgrind_finds_nothing_in_them() {
-    let (Some(program), false) = (stress(), existing(&["valgrind"]).is_empty()) else { return };
+    if !require::program("valgrind", "valgrind") {
+        return;
+    }
+    let Some(program) = stress() else { return };
     let mut command = Command::new("valgrind");
     command.args(["-q", "--error-exitcode=9", "--leak-check=full"]).arg(program);
     let report = succeeds(command.args(["12", "3"]).args(models()));

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::compiled::{compile, existing, libraries, static_library, succeeds};
+use xielu_testing::require;
+
+use crate::support::compiled::{compile, libraries, static_library, succeeds};
 
 /// Uses what two libraries would both bring: collections, formatting, unwinding.
 const OTHER: &str = r#"
@@ -56,7 +58,7 @@ fn other(lto: &str) -> String {
 /// Links both, in both orders, and runs the program.
 fn works_beside(xielu: &str, other: &str) {
     let main = written("two.c", MAIN);
-    for compiler in existing(&["gcc", "clang"]) {
+    for compiler in require::programs("cc", &["gcc", "clang"]) {
         for libraries in [[xielu, other], [other, xielu]] {
             let program = compile(compiler, &main, &["-std=c99"], &libraries);
             // One panic, in the other library and caught there.
@@ -72,14 +74,13 @@ fn the_archive_links_beside_another_rust_library() {
 
 #[test]
 fn an_archive_of_its_functions_alone_links_beside_any() {
-    for objcopy in existing(&["objcopy"]) {
+    if require::program("cc", "objcopy") {
         let alone = libraries().join("libxielu_alone.a");
         let script = Path::new("examples/c/only-xielu.sh");
         succeeds(Command::new(script).arg(static_library()).arg(&alone));
         for lto in ["off", "thin", "fat"] {
             works_beside(alone.to_str().unwrap(), &other(lto));
         }
-        let _ = objcopy;
     }
 }
 

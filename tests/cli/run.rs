@@ -1,20 +1,16 @@
 //! Every command on the bundled model.
 
-use crate::support::{MODEL, PROMPT, TEXT, arg, in_repository, patched, succeeds, text, xielu};
+use xielu::kernels::Kernels;
+use xielu_testing::goldens::Goldens;
+use xielu_testing::kernels::every_kernel;
+
+use crate::support::{MODEL, PROMPT, TEXT, arg, patched, succeeds, text, xielu};
 
 /// Token ids that transformers generated greedily, in f32, from [`PROMPT`].
 fn golden_greedy_ids() -> Vec<String> {
-    let bytes = std::fs::read(in_repository("tests/data/tiny/goldens.safetensors")).unwrap();
-    let goldens = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let ids = |name| {
-        let tensor = goldens.tensor(name).unwrap();
-        let width = tensor.data().len() / tensor.shape().iter().product::<usize>();
-        let id = |b: &[u8]| u32::from_le_bytes([b[0], b[1], b[2], b[3]]).to_string();
-        tensor.data().chunks(width).map(id).collect::<Vec<_>>()
-    };
-    // `greedy_ids` may or may not begin with the prompt.
-    let (prompt, greedy) = (ids("prompt_ids"), ids("greedy_ids"));
-    greedy.strip_prefix(&prompt[..]).unwrap_or(&greedy).to_vec()
+    let goldens = Goldens::open();
+    let (prompt, greedy) = (goldens.ids("prompt_ids"), goldens.ids("greedy_ids"));
+    greedy.strip_prefix(&prompt[..]).unwrap().iter().map(u32::to_string).collect()
 }
 
 #[test]
@@ -150,7 +146,7 @@ fn bench_prints_both_rates() {
 
 #[test]
 fn selftest_passes_on_every_instruction_set_of_this_machine() {
-    for isa in xielu::kernels::Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+    for isa in every_kernel().iter().map(Kernels::isa) {
         let out = succeeds(&["selftest", MODEL, "--isa", isa.name()]);
         assert!(out.contains(&format!("checking: {isa}")), "{out}");
         assert!(out.contains("all ") && !out.contains("FAILED"), "{out}");

@@ -1,11 +1,13 @@
 //! Running the command, and files that it should not like.
-#![allow(dead_code, reason = "each test crate uses its part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-pub const MODEL: &str = "tests/data/tiny-Q8_0.gguf";
+use xielu_testing::bundled;
+pub use xielu_testing::in_repository;
+
+pub const MODEL: &str = bundled::Q8_0;
 pub const TEXT: &str = "models/heldout.txt";
 pub const PROMPT: &str = "The `Vec<T>` type is";
 
@@ -41,25 +43,11 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-pub fn in_repository(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-/// The bundled model with `from` replaced by `to` (of the same length) where it first occurs
-/// after `after`.
+/// The file of `bundled::patched`, in `dir`.
 pub fn patched(dir: &Path, after: &str, from: &[u8], to: &[u8]) -> PathBuf {
-    assert_eq!(from.len(), to.len());
-    let mut bytes = fs::read(in_repository(MODEL)).unwrap();
-    let start = find(&bytes, after.as_bytes()).unwrap() + after.len();
-    let at = start + find(&bytes[start..], from).unwrap();
-    bytes[at..at + to.len()].copy_from_slice(to);
     let path = dir.join("patched.gguf");
-    fs::write(&path, bytes).unwrap();
+    fs::write(&path, bundled::patched(after, from, to)).unwrap();
     path
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 /// A path as an argument.

@@ -3,28 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
+use xielu_testing::hf::changed;
 
-use crate::support::{arg, fails, in_repository, succeeds, text, xielu};
-
-/// The trained directory with some keys of some files changed.
-fn directory(changes: &[(&str, Value)]) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for file in fs::read_dir(in_repository("tests/data/tiny")).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
-    }
-    for (file, keys) in changes {
-        let path = dir.path().join(file);
-        let mut whole: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        for (key, value) in keys.as_object().unwrap() {
-            whole[key] = value.clone();
-        }
-        fs::write(path, whole.to_string()).unwrap();
-    }
-    dir
-}
+use crate::support::{arg, fails, succeeds, text, xielu};
 
 /// The notes of a conversion.
 fn notes(dir: &Path, more: &[&str]) -> Vec<String> {
@@ -39,7 +21,7 @@ fn notes(dir: &Path, more: &[&str]) -> Vec<String> {
 #[test]
 fn losses_are_told_one_by_one_and_are_not_ours() {
     let lower = json!({"type": "Lowercase"});
-    let dir = directory(&[("tokenizer.json", json!({"normalizer": lower}))]);
+    let dir = changed(&[("tokenizer.json", json!({"normalizer": lower}))]);
     assert_eq!(
         notes(dir.path(), &[]),
         ["note: other programs leave out its normalizer (Lowercase): text that it changes gets \
@@ -52,18 +34,18 @@ fn losses_are_told_one_by_one_and_are_not_ours() {
     assert_eq!(ids(&output), ids(dir.path()));
     notes(dir.path(), &["--no-tokenizer-json"]);
     assert_ne!(ids(&output), ids(dir.path()));
-    let plain = directory(&[("tokenizer.json", json!({"normalizer": null}))]);
+    let plain = changed(&[("tokenizer.json", json!({"normalizer": null}))]);
     assert_eq!(notes(plain.path(), &[]), [""; 0]);
 }
 
 #[test]
 fn a_vocabulary_can_be_left_out_and_names_are_checked() {
-    let dir = directory(&[]);
+    let dir = changed(&[]);
     assert_eq!(notes(dir.path(), &["--no-tokenizer"]), [""; 0]);
     let output = dir.path().join("out.gguf");
     let problem = fails(&["generate", arg(&output), "--prompt", "a"]);
     assert!(problem.contains("the file has no vocabulary"), "{problem}");
-    let bare = directory(&[]);
+    let bare = changed(&[]);
     fs::remove_file(bare.path().join("tokenizer.json")).unwrap();
     let told = notes(bare.path(), &[]);
     assert!(told.len() == 1 && told[0].ends_with("the file gets no vocabulary"), "{told:?}");
@@ -80,7 +62,7 @@ fn a_vocabulary_can_be_left_out_and_names_are_checked() {
 fn inspect_names_templates_and_sampling() {
     let list =
         json!([{"name": "default", "template": "x"}, {"name": "tool\u{1b}", "template": "y"}]);
-    let dir = directory(&[
+    let dir = changed(&[
         ("tokenizer_config.json", json!({"chat_template": list})),
         ("generation_config.json", json!({"do_sample": true, "temperature": 0.5, "top_k": 7})),
     ]);
@@ -99,7 +81,7 @@ fn inspect_names_templates_and_sampling() {
 #[test]
 fn generating_is_greedy_unless_asked_to_follow_the_model() {
     let card = json!({"do_sample": true, "temperature": 1.5, "top_k": 0, "min_p": 0.1});
-    let dir = directory(&[("generation_config.json", card)]);
+    let dir = changed(&[("generation_config.json", card)]);
     notes(dir.path(), &[]);
     let output = dir.path().join("out.gguf");
     let run = |model: &Path, more: &[&str]| {
@@ -126,7 +108,7 @@ fn generating_is_greedy_unless_asked_to_follow_the_model() {
 
 #[test]
 fn the_bounds_on_texts_can_be_raised() {
-    let dir = directory(&[]);
+    let dir = changed(&[]);
     let directory = arg(dir.path());
     let generate = ["generate", directory, "--prompt", "a", "-n", "1"];
     let cases = [

@@ -4,30 +4,24 @@
 use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::HfDir;
-use xielu::llama::{
-    Decoder, DecoderOptions, Generation, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
-};
+use xielu::llama::{Decoder, DecoderOptions, Generation, KvType, Sampler, SamplerOptions};
 use xielu::{Backend, Mlp};
-use xielu_testing::goldens::{Goldens, read, relative_error};
+use xielu_testing::decoding::{self, Setting};
+use xielu_testing::goldens::{Goldens, read};
+use xielu_testing::relative_error;
 
 const VOCAB: usize = 1024;
 
-/// Runs `f` with a decoder over the checkpoint.
+/// Runs `f` with a decoder over the checkpoint and the whole of its context.
 fn with_decoder<'w, C: Checkpoint<'w>, R>(
     checkpoint: &C,
     kv_type: KvType,
     options: DecoderOptions,
     f: impl FnOnce(&mut Decoder) -> R,
 ) -> R {
-    let config = checkpoint.config().unwrap();
-    let mut layers = vec![Layer::EMPTY; config.num_layers];
-    let model = Model::load(checkpoint, &mut layers).unwrap();
-    let mut cache = vec![0; KvCache::bytes_needed(&config, config.context_length, kv_type)];
-    let cache = KvCache::new(&config, config.context_length, kv_type, &mut cache).unwrap();
-    let mut scratch = vec![0.0; Decoder::scratch_len(&config, &options)];
-    let mut decoder =
-        Decoder::new(&model, Backend::default(), options, cache, &mut scratch).unwrap();
-    f(&mut decoder)
+    let context = checkpoint.config().unwrap().context_length;
+    let setting = Setting { kv_type, options, ..Setting::exact(context) };
+    decoding::with_decoder(checkpoint, setting, f)
 }
 
 /// `n` ids decoded greedily after a prompt.

@@ -1,12 +1,14 @@
 //! The KV cache in Q8_0: how close it stays to the f64 decoder, what changes nothing, and what it
 //! refuses.
 
-use xielu::checkpoint::{Checkpoint as _, gguf::Gguf};
+use xielu::checkpoint::gguf::Gguf;
 use xielu::config::{HiddenAct, RopeStyle};
 use xielu::kernels::{DType, Kernels};
 use xielu::llama::{Decoder, DecoderMemory, DecoderOptions, KvCache, KvType, Layer, Model, argmax};
 use xielu::{Backend, Config, Error, Serial};
+use xielu_testing::decoding::{self, Setting};
 use xielu_testing::kernels::every_kernel;
+use xielu_testing::relative_error;
 use xielu_testing::toy::{TOKENS, Toy, config, logits, reference_logits};
 
 const CONTEXT: usize = 32;
@@ -45,10 +47,7 @@ fn logits_stay_close_to_the_f64_decoder_on_every_isa() {
             for batch in [1, 7, 12] {
                 let backend = Backend::new(kernels, &Serial);
                 let ours = with_decoder(&toy, backend, batch, |d| logits(d, batch));
-                let square = |v: f64| v * v;
-                let error: f64 =
-                    ours.iter().zip(&truth).map(|(&o, t)| square(f64::from(o) - t)).sum();
-                let error = (error / truth.iter().map(|&t| square(t)).sum::<f64>()).sqrt();
+                let error = relative_error(&ours, &truth);
                 println!(
                     "{} head {head_dim} batch {batch}: relative error {error:.1e}",
                     kernels.isa()
@@ -130,24 +129,19 @@ fn heads_of_partial_blocks_and_short_memory_are_refused() {
 fn ids(kernels: Kernels, kv_type: KvType) -> Vec<u32> {
     let bytes = std::fs::read("tests/data/tiny-bf16.gguf").unwrap();
     let gguf = Gguf::parse(&bytes).unwrap();
-    let config = gguf.config().unwrap();
-    let mut layers = vec![Layer::EMPTY; config.num_layers];
-    let model = Model::load(&gguf, &mut layers).unwrap();
-    let options = DecoderOptions::default();
-    let mut cache = vec![0; KvCache::bytes_needed(&config, 64, kv_type)];
-    let cache = KvCache::new(&config, 64, kv_type, &mut cache).unwrap();
-    let mut scratch = vec![0.0; Decoder::scratch_len(&config, &options)];
-    let backend = Backend::new(kernels, &Serial);
-    let mut d = Decoder::new(&model, backend, options, cache, &mut scratch).unwrap();
-    let mut logits = vec![0.0; config.output_vocab_size];
-    d.prompt(&[443, 372, 56, 539, 30, 54, 32, 66, 459, 313]).unwrap();
-    d.logits(&mut logits).unwrap();
-    let mut ids = vec![argmax(&logits).unwrap()];
-    while d.position() < d.context() {
-        d.step(ids[ids.len() - 1], &mut logits).unwrap();
-        ids.push(argmax(&logits).unwrap());
-    }
-    ids
+    let setting =
+        Setting { backend: Backend::new(kernels, &Serial), kv_type, ..Setting::exact(64) };
+    decoding::with_decoder(&gguf, setting, |d| {
+        let mut logits = vec![0.0; 1024];
+        d.prompt(&[443, 372, 56, 539, 30, 54, 32, 66, 459, 313]).unwrap();
+        d.logits(&mut logits).unwrap();
+        let mut ids = vec![argmax(&logits).unwrap()];
+        while d.position() < d.context() {
+            d.step(ids[ids.len() - 1], &mut logits).unwrap();
+            ids.push(argmax(&logits).unwrap());
+        }
+        ids
+    })
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod kv_q8_0;
 mod mlp;
 mod non_finite;
 mod packed;
+mod packed_products;
 mod random_weights;

@@ -3,8 +3,9 @@
 use xielu::checkpoint::{LayerRole, Role};
 use xielu::config::{HiddenAct, RopeStyle};
 use xielu::kernels::{DType, F16};
-use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
-use xielu::{Backend, Config, Error, NonFinite};
+use xielu::llama::{DecoderOptions, KvType};
+use xielu::{Config, Error, NonFinite};
+use xielu_testing::decoding::{Setting, with_decoder};
 use xielu_testing::toy::{TOKENS, Toy, config};
 
 const ACTS: [HiddenAct; 4] =
@@ -12,19 +13,16 @@ const ACTS: [HiddenAct; 4] =
 
 /// Decodes a text, with the logits of every token.
 fn decode(toy: &Toy, kv_type: KvType, options: DecoderOptions) -> Result<(), Error> {
-    let mut layers = [Layer::EMPTY; 2];
-    let model = Model::load(&toy, &mut layers).unwrap();
-    let mut cache = vec![0; KvCache::bytes_needed(&toy.config, 32, kv_type)];
-    let cache = KvCache::new(&toy.config, 32, kv_type, &mut cache).unwrap();
-    let mut scratch = vec![0.0; Decoder::scratch_len(&toy.config, &options)];
-    let mut d = Decoder::new(&model, Backend::default(), options, cache, &mut scratch).unwrap();
-    for tokens in TOKENS.chunks(options.batch) {
-        d.batch(tokens)?;
-        let mut logits = vec![0.0; tokens.len() * toy.config.output_vocab_size];
-        d.logits(&mut logits)?;
-        assert!(logits.iter().all(|l| l.is_finite()));
-    }
-    Ok(())
+    let setting = Setting { kv_type, options, ..Setting::exact(32) };
+    with_decoder(&toy, setting, |d| {
+        for tokens in TOKENS.chunks(options.batch) {
+            d.batch(tokens)?;
+            let mut logits = vec![0.0; tokens.len() * toy.config.output_vocab_size];
+            d.logits(&mut logits)?;
+            assert!(logits.iter().all(|l| l.is_finite()));
+        }
+        Ok(())
+    })
 }
 
 /// Where damage to a tensor appears first. That of the first layer's attention is there; a row of
@@ -124,7 +122,7 @@ fn a_cache_that_overflows_names_the_layer_and_what_helps() {
 #[test]
 fn a_logit_names_its_token() {
     let mut toy = Toy::new(config(HiddenAct::Xielu, RopeStyle::Neox, true, true), DType::F32);
-    // Token 20 is not in the text: its embedding is met only as a row of the tied head.
+    // Token 20 is not in the text: its embedding is only a row of the tied head.
     toy.overwrite(Role::TokenEmbd, 20 * 64 * 4, &f32::NAN.to_le_bytes());
     for options in [DecoderOptions::SMALLEST, DecoderOptions::default()] {
         let found = decode(&toy, KvType::F32, options);

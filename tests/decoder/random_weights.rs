@@ -5,24 +5,10 @@ use xielu::config::{HiddenAct, RopeStyle};
 use xielu::kernels::{DType, Kernels, LengthError};
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
 use xielu::{Backend, Error, Serial};
+use xielu_testing::decoding::{self, Setting};
 use xielu_testing::kernels::every_kernel;
+use xielu_testing::relative_error;
 use xielu_testing::toy::{TOKENS, Toy, config, logits, reference_logits};
-
-struct Memory<'t> {
-    layers: Vec<Layer<'t>>,
-    cache: Vec<u8>,
-    scratch: Vec<f32>,
-}
-
-impl Memory<'_> {
-    fn new() -> Self {
-        Memory {
-            layers: vec![Layer::EMPTY; 2],
-            cache: vec![0; 1 << 16],
-            scratch: vec![0.0; 1 << 16],
-        }
-    }
-}
 
 /// Runs `f` with a decoder of 32 positions.
 fn with_decoder<R>(
@@ -32,18 +18,7 @@ fn with_decoder<R>(
     options: DecoderOptions,
     f: impl FnOnce(&mut Decoder) -> R,
 ) -> R {
-    let mut memory = Memory::new();
-    let model = Model::load(&toy, &mut memory.layers).unwrap();
-    let cache = KvCache::new(&toy.config, 32, kv_type, &mut memory.cache).unwrap();
-    let mut d = Decoder::new(&model, backend, options, cache, &mut memory.scratch).unwrap();
-    f(&mut d)
-}
-
-fn relative_error(ours: &[f32], truth: &[f64]) -> f64 {
-    assert_eq!(ours.len(), truth.len());
-    let square = |v: f64| v * v;
-    let error: f64 = ours.iter().zip(truth).map(|(&o, t)| square(f64::from(o) - t)).sum();
-    (error / truth.iter().map(|&t| square(t)).sum::<f64>()).sqrt()
+    decoding::with_decoder(&toy, Setting { backend, context: 32, kv_type, options }, f)
 }
 
 #[test]
@@ -186,14 +161,15 @@ fn bad_requests_are_errors_and_the_decoder_goes_on() {
 #[test]
 fn memory_that_does_not_fit_is_an_error() {
     let toy = Toy::new(config(HiddenAct::Xielu, RopeStyle::Neox, true, false), DType::F32);
-    let mut memory = Memory::new();
+    let mut layers = vec![Layer::EMPTY; 2];
+    let (mut cache, mut scratch) = (vec![0; 1 << 16], vec![0.0; 1 << 16]);
     assert!(matches!(
-        Model::load(&&toy, &mut memory.layers[..1]).err(),
+        Model::load(&&toy, &mut layers[..1]).err(),
         Some(Error::Memory { needed: 2, found: 1, .. })
     ));
     let needed = KvCache::bytes_needed(&toy.config, 32, KvType::F32);
     assert_eq!(needed, 2 * 2 * 32 * 32 * 4);
-    assert!(KvCache::new(&toy.config, 32, KvType::F32, &mut memory.cache[..needed - 1]).is_err());
+    assert!(KvCache::new(&toy.config, 32, KvType::F32, &mut cache[..needed - 1]).is_err());
     assert_eq!(KvCache::bytes_needed(&toy.config, usize::MAX, KvType::F32), usize::MAX);
 
     let options = DecoderOptions { batch: 3, mlp_tile: 32 };
@@ -202,11 +178,11 @@ fn memory_that_does_not_fit_is_an_error() {
         Decoder::scratch_len(&toy.config, &DecoderOptions { batch: usize::MAX, ..options }),
         usize::MAX
     );
-    let model = Model::load(&&toy, &mut memory.layers).unwrap();
+    let model = Model::load(&&toy, &mut layers).unwrap();
     let mut new = |config, batch, len| {
-        let cache = KvCache::new(config, 8, KvType::F32, &mut memory.cache).unwrap();
+        let cache = KvCache::new(config, 8, KvType::F32, &mut cache).unwrap();
         let options = DecoderOptions { batch, ..options };
-        let scratch = &mut memory.scratch[..len];
+        let scratch = &mut scratch[..len];
         Decoder::new(&model, Backend::default(), options, cache, scratch).err()
     };
     assert_eq!(new(&toy.config, 3, scratch_len), None);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::gguf::Gguf;
+use xielu_testing::noise::Noise;
 
 use crate::walk::walk;
 
@@ -16,18 +17,6 @@ fn seeds() -> Vec<Vec<u8>> {
     let seeds: Vec<_> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
     assert!(seeds.len() >= 4);
     seeds
-}
-
-/// xorshift64: deterministic, and good enough to pick bytes.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % n
-    }
 }
 
 #[test]
@@ -45,19 +34,19 @@ fn every_seed_is_a_model() {
 #[test]
 fn no_corruption_panics() {
     let interesting = [0, 1, 2, 3, 4, 8, 9, 12, 13, 31, 32, 63, 64, 0x7f, 0x80, 0xfe, 0xff];
-    let (mut random, mut refused, mut accepted) = (Random(0x9e37_79b9_7f4a_7c15), 0, 0);
+    let (mut noise, mut refused, mut accepted) = (Noise::from_state(0x9e37_79b9_7f4a_7c15), 0, 0);
     for seed in seeds() {
         for _ in 0..2000 {
             let mut bytes = seed.clone();
-            for _ in 0..=random.below(4) {
-                let at = random.below(bytes.len().min(3000));
-                bytes[at] = match random.below(3) {
-                    0 => interesting[random.below(interesting.len())],
-                    1 => bytes[at] ^ 1 << random.below(8),
-                    _ => random.below(256) as u8,
+            for _ in 0..=noise.below(4) {
+                let at = noise.below(bytes.len().min(3000));
+                bytes[at] = match noise.below(3) {
+                    0 => interesting[noise.below(interesting.len())],
+                    1 => bytes[at] ^ 1 << noise.below(8),
+                    _ => noise.below(256) as u8,
                 };
             }
-            bytes.truncate(bytes.len() - random.below(2) * random.below(bytes.len()));
+            bytes.truncate(bytes.len() - noise.below(2) * noise.below(bytes.len()));
             if walk(&bytes).is_err() { refused += 1 } else { accepted += 1 }
         }
     }

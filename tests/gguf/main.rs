@@ -1,13 +1,19 @@
 //! GGUF files: what llama.cpp wrote, what is written here, and what is malformed.
 
+#[cfg(feature = "std")]
+mod alphas;
 mod fixtures;
 mod fuzz_seeds;
 mod hostile;
 #[cfg(feature = "std")]
 mod model;
+#[cfg(feature = "std")]
+mod model_refusals;
 mod raw;
 #[cfg(feature = "mmap")]
 mod split;
 mod walk;
 #[cfg(feature = "std")]
 mod writer;
+#[cfg(feature = "std")]
+mod written_model;

@@ -12,27 +12,7 @@ use xielu::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
 use xielu::convert::{Progress, Types, convert_hf};
 use xielu::kernels::DType;
 use xielu::tokenizer::{Special, Tokenizer};
-use xielu_testing::hf::fixture;
-
-/// The fixture with some of its files changed key by key; a null takes the key away.
-fn directory(changes: &[(&str, Value)]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for file in fs::read_dir(fixture()).unwrap() {
-        let file = file.unwrap();
-        if file.file_name() != "goldens.safetensors" {
-            fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
-        }
-    }
-    for (file, keys) in changes {
-        let path = dir.path().join(file);
-        let mut whole: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        for (key, value) in keys.as_object().unwrap() {
-            whole[key] = value.clone();
-        }
-        fs::write(path, whole.to_string()).unwrap();
-    }
-    dir
-}
+use xielu_testing::hf::{changed, fixture};
 
 fn vocabulary(dir: &Path) -> Vocabulary {
     let options = VocabularyOptions::default();
@@ -95,7 +75,7 @@ fn all_places_name_stop_tokens_and_files_of_both_kinds_stop_at_all() {
             serde_json::from_slice(&fs::read(fixture().join("config.json")).unwrap()).unwrap();
         config["eos_token_id"] = text;
         changes[1].1["text_config"] = config;
-        let dir = directory(&changes);
+        let dir = changed(&changes);
         let tokenizer = Tokenizer::from_hf_dir(dir.path()).unwrap();
         assert_eq!(tokenizer.ends(), stops);
         let bytes = gguf(dir.path());
@@ -125,7 +105,7 @@ fn unreadable_settings_are_errors_that_name_the_file() {
         ("special_tokens_map.json", "[1]", "not a JSON object"),
     ];
     for (file, text, says) in cases {
-        let dir = directory(&[]);
+        let dir = changed(&[]);
         fs::write(dir.path().join(file), text).unwrap();
         let options = VocabularyOptions::default();
         let problem = HfDir::open(dir.path()).unwrap().vocabulary(options).unwrap_err().to_string();
@@ -136,7 +116,7 @@ fn unreadable_settings_are_errors_that_name_the_file() {
             assert_eq!(problem.lines().count(), 1);
         }
     }
-    let dir = directory(&[]);
+    let dir = changed(&[]);
     fs::remove_file(dir.path().join("generation_config.json")).unwrap();
     fs::create_dir(dir.path().join("generation_config.json")).unwrap();
     let problem = Tokenizer::from_hf_dir(dir.path()).err().unwrap().to_string();
@@ -149,7 +129,7 @@ fn sampling_comes_along() {
         "do_sample": true, "temperature": 0.8, "top_k": 50, "top_p": 0.9, "min_p": 0.05,
         "repetition_penalty": 1.1,
     });
-    let dir = directory(&[("generation_config.json", card)]);
+    let dir = changed(&[("generation_config.json", card)]);
     let expected = Sampling {
         temperature: Some(0.8),
         top_k: Some(50),
@@ -166,7 +146,7 @@ fn sampling_comes_along() {
     let top_k = gguf.get("general.sampling.top_k").unwrap();
     assert_eq!(top_k, xielu::checkpoint::gguf::Value::I32(50));
     assert_eq!(gguf.get_f32("general.sampling.penalty_repeat"), Some(1.1));
-    let plain = directory(&[]);
+    let plain = changed(&[]);
     assert!(vocabulary(plain.path()).sampling.is_empty());
 }
 
@@ -181,9 +161,8 @@ fn chat_templates_are_kept_and_files_replace_the_key() {
         {"name": "a-b", "template": "A"},
         {"name": "a b", "template": "B"},
     ]);
-    let with = |template: Value| {
-        directory(&[("tokenizer_config.json", json!({"chat_template": template}))])
-    };
+    let with =
+        |template: Value| changed(&[("tokenizer_config.json", json!({"chat_template": template}))]);
     let check = |dir: &tempfile::TempDir, expected: &[(&str, &str)], keys: &[&str]| {
         let kept = vocabulary(dir.path()).chat_templates;
         let kept: Vec<_> = kept.into_iter().map(|t| (t.name, t.text)).collect();

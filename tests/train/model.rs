@@ -9,7 +9,8 @@ use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::hf::HfDir;
 use xielu::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
 use xielu::train::{Batch, Model, TrainError};
-use xielu_testing::goldens::{Goldens, relative_error};
+use xielu_testing::goldens::Goldens;
+use xielu_testing::relative_error;
 
 /// The test model in the training framework.
 fn tiny(dtype: DType) -> Model {

@@ -12,6 +12,7 @@ const NAMES: &[(&str, &str)] = &[
     ("valgrind", "the examples in C under valgrind; instruction counts"),
     ("cuda", "a CUDA device"),
     ("cuda-2", "a second CUDA device"),
+    ("amx", "a CPU with AMX"),
     ("script", "util-linux's script: what a terminal shows"),
     ("rust-std", "Rust's library for the target, or its source: see below"),
     ("aarch64-gcc", "aarch64-linux-gnu-gcc, and glibc for it"),

@@ -4,11 +4,10 @@ use crate::support::calls::{Layout, forward};
 use crate::support::gradients::{Call, Gradients, truth};
 use crate::support::*;
 use half::{bf16, f16};
-use serde_json::Value as Json;
-use xielu::RawXielu;
 use xielu::activation::reference;
 use xielu_kernels_cuda::{Activation, Coefficients, Function};
 use xielu_testing::ulp;
+use xielu_testing::vectors::sets;
 
 /// Largest error of f'(x), in ulp of the larger of it and beta.
 const XIELU_SLOPE: f64 = 2.1;
@@ -19,49 +18,26 @@ const ALPHA: f64 = 2.0;
 /// Largest error of silu'(gate) in ulp of the larger of it and sigmoid(gate).
 const SILU_SLOPE: f64 = 3.1;
 
-fn f32_bits(v: &Json) -> f32 {
-    f32::from_bits(u32::from_str_radix(v.as_str().unwrap(), 16).unwrap())
-}
-
-fn f64_bits(v: &Json) -> f64 {
-    f64::from_bits(u64::from_str_radix(v.as_str().unwrap(), 16).unwrap())
-}
-
 /// Beside the kernel's own error the alphas are rounded to f32: half an ulp more of each term.
 #[test]
 fn vectors_of_60_digits() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/xielu_vectors.json");
-    let file: Json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let machines = machines();
     let mut worst = [0.0f64; 4];
-    for set in file["sets"].as_array().unwrap() {
-        let raw = RawXielu {
-            alpha_p: f32_bits(&set["raw_alpha_p"]),
-            alpha_n: f32_bits(&set["raw_alpha_n"]),
-            ..RawXielu::PAPER_INIT
-        };
+    for set in sets() {
+        let raw = set.raw;
         let sigmoids = [raw.alpha_p, raw.alpha_n].map(|r| reference::sigmoid(r.into()));
-        for (form, frozen) in [("ideal", raw.freeze()), ("eps", raw.freeze_with_eps())] {
+        for (rows, frozen) in [(&set.ideal, raw.freeze()), (&set.eps, raw.freeze_with_eps())] {
             let c = Coefficients::new(frozen.alpha_p(), frozen.alpha_n(), frozen.beta())
                 .with_eps(frozen.eps())
                 .with_sigmoids(sigmoids[0], sigmoids[1]);
             let f = Activation::xielu(c);
-            for (row, machine) in set["rows"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .flat_map(|r| machines.iter().map(move |m| (r, m)))
-            {
-                let x = [f32_bits(&row["x"])];
-                let y = f64_bits(&row[form]["y"]);
-                let at = forward(machine, 1, &f, &x, Layout::default())[0];
-                let Gradients { dx, alphas } = Call::on(machine).run(&f, &x, &[1.0]);
-                let slope = f64_bits(&row[form]["dy_dx"]);
-                let p = f64_bits(&row["ideal"]["dy_draw_p"]);
-                let n = f64_bits(&row[form]["dy_draw_n"]);
+            for (row, machine) in rows.iter().flat_map(|r| machines.iter().map(move |m| (r, m))) {
+                let at = forward(machine, 1, &f, &[row.x], Layout::default())[0];
+                let Gradients { dx, alphas } = Call::on(machine).run(&f, &[row.x], &[1.0]);
+                let [p, n] = row.draw;
                 let errors = [
-                    ulp::error(at.into(), y, y.abs().max(0.5 * f64::from(x[0]).abs())),
-                    ulp::error(dx[0].into(), slope, slope.abs().max(0.5)),
+                    ulp::error(at.into(), row.y, row.y.abs().max(0.5 * f64::from(row.x).abs())),
+                    ulp::error(dx[0].into(), row.dx, row.dx.abs().max(0.5)),
                     ulp::error(alphas[0].into(), p, p),
                     ulp::error(alphas[1].into(), n, n),
                 ];

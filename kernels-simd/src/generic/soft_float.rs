@@ -195,29 +195,22 @@ fn shifted(x: u64, distance: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use xielu_testing::noise::Noise;
+
     use super::*;
 
-    /// A linear congruential generator (Knuth's constants).
-    struct Noise(u64);
-
-    impl Noise {
-        fn bits(&mut self) -> u32 {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (self.0 >> 32) as u32
-        }
-
-        /// Any f32, or (more often) one whose exponent is near that of 1, with few bits or many.
-        fn float(&mut self) -> f32 {
-            let bits = self.bits();
-            let mantissa = [0x7f_ffff, 0x70_0000, 0x7f_0001, 0][self.bits() as usize % 4];
-            match self.bits() % 8 {
-                0 => f32::from_bits(bits),
-                1 => [0.0, -0.0, f32::INFINITY, f32::NAN, 1e-40, f32::MIN_POSITIVE, f32::MAX, 1.0]
-                    [bits as usize % 8],
-                n => {
-                    let exponent = 127 + (bits >> 24) % (8 * n) - 4 * n;
-                    f32::from_bits(bits & 1 << 31 | exponent << 23 | bits & mantissa)
-                }
+    /// Any f32, or (more often) one whose exponent is near that of 1, with few bits or many.
+    fn float(noise: &mut Noise) -> f32 {
+        let mut next = || (noise.bits() >> 32) as u32;
+        let bits = next();
+        let mantissa = [0x7f_ffff, 0x70_0000, 0x7f_0001, 0][next() as usize % 4];
+        match next() % 8 {
+            0 => f32::from_bits(bits),
+            1 => [0.0, -0.0, f32::INFINITY, f32::NAN, 1e-40, f32::MIN_POSITIVE, f32::MAX, 1.0]
+                [bits as usize % 8],
+            n => {
+                let exponent = 127 + (bits >> 24) % (8 * n) - 4 * n;
+                f32::from_bits(bits & 1 << 31 | exponent << 23 | bits & mantissa)
             }
         }
     }
@@ -228,15 +221,15 @@ mod tests {
 
     #[test]
     fn every_operation_rounds_as_hardware_does() {
-        let mut noise = Noise(1);
+        let mut noise = Noise::new(1);
         for _ in 0..4_000_000 {
-            let [a, b, c] = [noise.float(), noise.float(), noise.float()];
+            let [a, b, c] = [float(&mut noise), float(&mut noise), float(&mut noise)];
             let ours = add_product(c, a, b);
             assert!(same(ours, c + a * b), "{c:e} + {a:e} * {b:e}: {ours:e}");
             let ours = fma(a, b, c);
             assert!(same(ours, libm::fmaf(a, b, c)), "fma {a:e} {b:e} {c:e}: {ours:e}");
-            let scale = F16((noise.bits() as u16).to_le_bytes());
-            let q = (noise.bits() as i32) >> (8 + noise.bits() % 24);
+            let scale = F16(((noise.bits() >> 32) as u16).to_le_bytes());
+            let q = ((noise.bits() >> 32) as i32) >> (8 + noise.below(24));
             let ours = add_scaled(c, scale, b, q);
             let truth = c + scale.get() * b * q as f32;
             assert!(same(ours, truth), "{c:e} + {scale:?} * {b:e} * {q}: {ours:e}");
@@ -246,9 +239,9 @@ mod tests {
     /// Sums that cancel to the last bits, where a bit shifted out would be missed.
     #[test]
     fn differences_of_neighbours_are_exact() {
-        let mut noise = Noise(2);
+        let mut noise = Noise::new(2);
         for _ in 0..1_000_000 {
-            let [a, b] = [noise.float(), noise.float()];
+            let [a, b] = [float(&mut noise), float(&mut noise)];
             let product = a * b;
             for ulps in 0..3u32 {
                 let c = -f32::from_bits(product.to_bits().wrapping_add(ulps).wrapping_sub(1));

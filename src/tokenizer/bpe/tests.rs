@@ -124,11 +124,8 @@ fn drawn(seed: u64) -> String {
         .,!?/-_$+<=>^~|`\"…«»¿€©😀👩\u{200d}\u{301}\u{fe0f}\u{5b0}éÉßǅǲʰªא日本어ㅋ가ىΣσçИи\0\u{7f}\
         \u{ad}\u{feff}";
     let letters: Vec<char> = ALPHABET.chars().collect();
-    let mut state = seed;
-    let mut next = |n: usize| {
-        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (state >> 33) as usize % n
-    };
+    let mut noise = xielu_testing::noise::Noise::new(seed);
+    let mut next = |n: usize| noise.below(n);
     let mut text = String::new();
     for _ in 0..1 + next(60) {
         let c = match next(8) {

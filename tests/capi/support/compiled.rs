@@ -9,20 +9,6 @@ pub const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
 /// What Rust's standard library needs.
 const SYSTEM: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
 
-/// Whether the program is on this machine.
-fn exists(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success())
-}
-
-/// Those of `programs` that are there; says so if none is.
-pub fn existing<'a>(programs: &[&'a str]) -> Vec<&'a str> {
-    let found: Vec<&str> = programs.iter().copied().filter(|p| exists(p)).collect();
-    if found.is_empty() {
-        eprintln!("not checked: none of {programs:?} is on this machine");
-    }
-    found
-}
-
 pub fn succeeds(command: &mut Command) -> String {
     let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(output.status.success(), "{command:?}\n{}", errors(&output));
@@ -33,7 +19,7 @@ pub fn errors(output: &Output) -> String {
     format!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr))
 }
 
-/// Where the libraries lie, static and shared, once built: as `docs/C.md` says.
+/// The folder of the libraries, static and shared, once built: as `docs/C.md` says.
 pub fn libraries() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {

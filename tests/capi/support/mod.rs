@@ -11,8 +11,6 @@ use std::mem::MaybeUninit;
 
 use xielu::capi::*;
 
-pub const MODEL: &str = "tests/data/tiny-Q8_0.gguf";
-
 /// A struct of zeros, as `static` or `= {0}` makes one.
 pub fn zeroed<T: Copy>() -> T {
     // SAFETY: every struct of the interface is made of numbers.
@@ -50,7 +48,7 @@ pub fn open(bytes: &[u8]) -> Box<xielu_gguf> {
 }
 
 pub fn model_bytes() -> Vec<u8> {
-    std::fs::read(MODEL).unwrap()
+    xielu_testing::bundled::bytes()
 }
 
 pub fn config_of(gguf: &xielu_gguf) -> xielu_config {

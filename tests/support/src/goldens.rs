@@ -45,12 +45,3 @@ impl Goldens {
         }
     }
 }
-
-/// `|a - b| / |b|`, Euclidean.
-pub fn relative_error(a: &[f32], b: &[f32]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let square = |v: f64| v * v;
-    let difference: f64 = a.iter().zip(b).map(|(a, b)| square(f64::from(a - b))).sum();
-    let norm: f64 = b.iter().map(|&b| square(f64::from(b))).sum();
-    (difference / norm).sqrt()
-}

@@ -75,3 +75,26 @@ pub fn write_index(dir: &Path, map: &BTreeMap<String, String>) {
     let index = json!({"metadata": {"total_size": 1}, "weight_map": map});
     fs::write(dir.join("model.safetensors.index.json"), index.to_string()).unwrap();
 }
+
+/// The trained model's directory, with some keys of some of its files changed.
+///
+/// # Panics
+/// If a file is not JSON.
+pub fn changed(changes: &[(&str, Value)]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(fixture()).unwrap() {
+        let file = file.unwrap();
+        if file.file_name() != "goldens.safetensors" {
+            fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+        }
+    }
+    for (file, keys) in changes {
+        let path = dir.path().join(file);
+        let mut whole: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for (key, value) in keys.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        fs::write(path, whole.to_string()).unwrap();
+    }
+    dir
+}

@@ -62,6 +62,19 @@ pub fn programs<'a>(name: &str, programs: &[&'a str]) -> Vec<&'a str> {
     found
 }
 
+/// The first of `programs` that is installed; [`skip`]s them if none is.
+///
+/// # Panics
+/// If none is, and `XIELU_REQUIRE` names `name`.
+#[track_caller]
+pub fn any_program<'a>(name: &str, programs: &[&'a str]) -> Option<&'a str> {
+    let found = programs.iter().copied().find(|program| is_installed(program));
+    if found.is_none() {
+        skip(name, &format!("none of {} is installed", programs.join(", ")));
+    }
+    found
+}
+
 /// Whether `program` is installed; [`skip`]s it if not.
 ///
 /// # Panics

@@ -20,8 +20,8 @@ use crate::model::{FileArgs, load, reserve};
 
 /// Check the kernels of this machine, and a model if one is given.
 ///
-/// The activation is compared with double precision, matrix products and block encoding with
-/// the scalar kernels. All scales and values of a model must be finite; those that are not are
+/// The activation and matrix products are compared with double precision, block encoding with the
+/// scalar kernels. All scales and values of a model must be finite; those that are not are
 /// named. It generates a few tokens greedily, which must be the same ones as with the scalar
 /// kernels.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
-//! Matrix products and block encoding against the scalar kernels.
+//! Matrix products against double precision, block encoding against the scalar kernels.
 
 use anyhow::{Context as _, ensure};
-use xielu::kernels::{DType, Input, InputBlock, Kernels, Matrix, Output, QK_K};
+use xielu::kernels::{DType, Input, InputBlock, Kernels, Matrix, Output, QK, QK_K};
 use xielu::quant::encode_row;
 
 use super::Check;
@@ -9,8 +9,22 @@ use super::Check;
 const ROWS: usize = 7;
 const COLS: usize = 3 * QK_K;
 const TOKENS: usize = 3;
-/// Accepted difference, relative to the sum of the magnitudes of the terms.
-const BOUND: f32 = 1e-5;
+/// Lanes that every kernel adds floats in, at least.
+const LANES: usize = 8;
+
+/// Accepted error, relative to the sum of the magnitudes of what is added: half an ulp for each
+/// rounding of f32 on a term's way. Sums of a group of quants are exact integers, so there each group
+/// is added once, and where weights have a minimum twice; floats are added one by one in every lane.
+/// The rest is for scales, the product itself and the lanes in the end.
+fn bound(dtype: DType) -> f64 {
+    let groups = COLS / QK;
+    let roundings = match dtype {
+        DType::Q4_K | DType::Q5_K => 2 * groups + 7,
+        dtype if dtype.is_quantized() => groups + 7,
+        _ => COLS / LANES + LANES + 2,
+    };
+    roundings as f64 / f64::from(1 << 24)
+}
 
 pub fn checks(kernels: &Kernels) -> Vec<Check> {
     let mut checks: Vec<Check> = vec![("input encoding".into(), encoding(kernels))];
@@ -59,11 +73,37 @@ fn product(kernels: &Kernels, dtype: DType) -> anyhow::Result<String> {
         kernels.matmul(&matrix, input(), Output::new(&mut out, ROWS).context("output")?)?;
         Ok(out)
     };
-    let (ours, scalar) = (run(kernels)?, run(&Kernels::scalar())?);
-    // Terms are products of two numbers that average 1/2 in magnitude.
-    let magnitude = COLS as f32 / 4.0;
-    let worst = ours.iter().zip(&scalar).map(|(a, b)| (a - b).abs() / magnitude);
-    let worst = worst.fold(0.0f32, |m, d| if d <= m { m } else { d });
-    ensure!(worst <= BOUND, "differs from scalar by {worst:e} relative, the bound is {BOUND:e}");
-    Ok(format!("{} values within {worst:.1e} of scalar", ours.len()))
+    let values: Vec<f32> = match dtype.is_quantized() {
+        true => blocks.iter().flat_map(InputBlock::dequantize).collect(),
+        false => x.clone(),
+    };
+    let (ours, bound) = (run(kernels)?, bound(dtype));
+    let truth = values.chunks_exact(COLS).flat_map(|x| (0..ROWS).map(move |row| (x, row)));
+    let mut worst = 0.0f64;
+    for ((x, row), &found) in truth.zip(&ours) {
+        let mut w = vec![0.0; COLS];
+        ensure!(matrix.row(row).is_some_and(|row| row.dequantize(&mut w)), "the weights' length");
+        let (sum, magnitude) = dot(dtype, &w, x);
+        let error = (f64::from(found) - sum).abs() / magnitude;
+        // A NaN must not pass for small.
+        worst = if error <= worst { worst } else { error };
+    }
+    ensure!(
+        worst <= bound,
+        "off by {worst:.1e} of the terms' magnitudes, the bound is {bound:.1e}"
+    );
+    Ok(format!("{} values within {worst:.1e} of {bound:.1e} of the terms' magnitudes", ours.len()))
+}
+
+/// The product, and the sum of the magnitudes of what a kernel adds.
+fn dot(dtype: DType, w: &[f32], x: &[f32]) -> (f64, f64) {
+    // Quants from 0 on, and a minimum that is taken away: each is as large as the largest weight and
+    // a tenth more, for the 6 bits that minima are rounded to.
+    let largest = w.iter().fold(0f32, |m, v| m.max(v.abs()));
+    let apart = matches!(dtype, DType::Q4_K | DType::Q5_K);
+    let minimum = if apart { 1.1 * f64::from(largest) } else { 0.0 };
+    let terms = w.iter().zip(x).map(|(&w, &x)| (f64::from(w) * f64::from(x), f64::from(x).abs()));
+    terms.fold((0.0, 0.0), |(sum, magnitude), (term, x)| {
+        (sum + term, magnitude + term.abs() + 2.0 * minimum * x)
+    })
 }

@@ -3,6 +3,9 @@
 use core::arch::asm;
 use std::vec::Vec;
 
+use xielu_testing::noise::Noise;
+use xielu_testing::require;
+
 use super::emulator::{Instruction, Tiles, decode};
 use crate::Isa;
 
@@ -10,12 +13,18 @@ use crate::Isa;
 type Bytes = [[u8; 64]; 16];
 
 fn noise(seed: u32) -> Bytes {
-    let mut s = seed;
-    let mut byte = || {
-        s = s.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (s >> 24) as u8
-    };
-    core::array::from_fn(|_| core::array::from_fn(|_| byte()))
+    let mut noise = Noise::new(seed.into());
+    core::array::from_fn(|_| core::array::from_fn(|_| (noise.bits() >> 56) as u8))
+}
+
+/// Whether there is AMX; the test is skipped if not.
+#[track_caller]
+fn has_amx() -> bool {
+    let has = Isa::Amx.is_available();
+    if !has {
+        require::skip("amx", "this machine has no AMX");
+    }
+    has
 }
 
 /// LDTILECFG's operand: tiles 0, 1 and 2 are `m` by `n`, `m` by `k` and `k` by `n` words.
@@ -76,7 +85,7 @@ fn plain([m, n, k]: [usize; 3], mut sums: Bytes, a: Bytes, b: Bytes, signed: [bo
 
 #[test]
 fn byte_products_are_those_of_matrices() {
-    if !Isa::Amx.is_available() {
+    if !has_amx() {
         return;
     }
     for (i, shape) in [[16, 16, 16], [16, 16, 8], [16, 16, 4], [1, 16, 8], [5, 3, 7], [1, 1, 1]]
@@ -113,7 +122,7 @@ fn values(bytes: &[u8]) -> impl Iterator<Item = f64> + '_ {
 
 #[test]
 fn bf16_products_are_those_of_matrices() {
-    if !Isa::Amx.is_available() {
+    if !has_amx() {
         return;
     }
     for (i, shape) in [[16, 16, 16], [5, 3, 7], [1, 1, 1]].into_iter().enumerate() {
