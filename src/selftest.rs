@@ -162,7 +162,7 @@ impl Noise {
 mod tests {
     use std::vec::Vec;
 
-    use xielu_testing::isas;
+    use xielu_testing_base::isas;
 
     use super::*;
     use crate::kernels::Isa;

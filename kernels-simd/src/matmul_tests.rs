@@ -2,8 +2,9 @@
 
 use std::vec::Vec;
 
-use xielu_testing::noise::Noise;
-use xielu_testing::require;
+use xielu_testing_base::noise::Noise;
+#[cfg(target_arch = "x86_64")]
+use xielu_testing_base::require;
 
 use crate::test_support::every_kernel;
 use crate::{
@@ -130,6 +131,7 @@ fn check_product(k: &Kernels, dtype: DType, rows: usize, cols: usize, tokens: us
 }
 
 /// AMX's kernels and those of another instruction set, or the test is skipped.
+#[cfg(target_arch = "x86_64")]
 #[track_caller]
 fn amx_and(other: Isa) -> Option<[Kernels; 2]> {
     let [Some(amx), Some(other)] = [Isa::Amx, other].map(Kernels::for_isa) else {
@@ -140,6 +142,7 @@ fn amx_and(other: Isa) -> Option<[Kernels; 2]> {
 }
 
 /// Tiles compute what vectors do, in the same order.
+#[cfg(target_arch = "x86_64")]
 #[test]
 fn amx_gives_quantized_products_the_bits_of_avx512_vnni() {
     let Some([amx, vnni]) = amx_and(Isa::Avx512Vnni) else { return };
@@ -161,6 +164,7 @@ fn amx_gives_quantized_products_the_bits_of_avx512_vnni() {
 }
 
 /// What is not finite stays with its token, as with other instruction sets.
+#[cfg(target_arch = "x86_64")]
 #[test]
 fn amx_splits_inputs_that_are_not_finite() {
     let Some([amx, avx512]) = amx_and(Isa::Avx512) else { return };

@@ -2,7 +2,7 @@
 
 use std::vec::Vec;
 
-use xielu_testing::isas;
+use xielu_testing_base::isas;
 
 use crate::{Isa, Kernels};
 

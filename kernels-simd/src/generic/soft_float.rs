@@ -195,7 +195,7 @@ fn shifted(x: u64, distance: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use xielu_testing::noise::Noise;
+    use xielu_testing_base::noise::Noise;
 
     use super::*;
 

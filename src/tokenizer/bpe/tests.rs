@@ -124,7 +124,7 @@ fn drawn(seed: u64) -> String {
         .,!?/-_$+<=>^~|`\"…«»¿€©😀👩\u{200d}\u{301}\u{fe0f}\u{5b0}éÉßǅǲʰªא日本어ㅋ가ىΣσçИи\0\u{7f}\
         \u{ad}\u{feff}";
     let letters: Vec<char> = ALPHABET.chars().collect();
-    let mut noise = xielu_testing::noise::Noise::new(seed);
+    let mut noise = xielu_testing_base::noise::Noise::new(seed);
     let mut next = |n: usize| noise.below(n);
     let mut text = String::new();
     for _ in 0..1 + next(60) {

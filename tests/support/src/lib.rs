@@ -1,30 +1,18 @@
 //! What tests and benches share. Not published.
 
-pub mod isas;
-pub mod noise;
-pub mod require;
-pub mod ulp;
-
-#[cfg(feature = "models")]
 pub mod bundled;
-#[cfg(feature = "models")]
 pub mod decoding;
-#[cfg(feature = "models")]
 pub mod goldens;
-#[cfg(feature = "models")]
 pub mod hf;
-#[cfg(feature = "models")]
 pub mod kernels;
-#[cfg(feature = "models")]
 pub mod toy;
-#[cfg(feature = "models")]
 pub mod vectors;
-#[cfg(feature = "models")]
 pub mod ways_in;
-#[cfg(feature = "models")]
 pub mod widened;
 
 use std::path::{Path, PathBuf};
+
+pub use xielu_testing_base::{isas, noise, require, ulp};
 
 /// A file or folder of the repository, by its path in it.
 pub fn in_repository(path: &str) -> PathBuf {

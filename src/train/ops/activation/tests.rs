@@ -95,7 +95,7 @@ mod on_cuda {
     /// The first device, or the test is skipped.
     #[track_caller]
     fn device() -> Option<Device> {
-        let skip = |error: &_| xielu_testing::require::skip("cuda", &std::format!("{error}"));
+        let skip = |error: &_| xielu_testing_base::require::skip("cuda", &std::format!("{error}"));
         Device::new_cuda(0).inspect_err(skip).ok()
     }
 

@@ -3,8 +3,8 @@
 use core::arch::asm;
 use std::vec::Vec;
 
-use xielu_testing::noise::Noise;
-use xielu_testing::require;
+use xielu_testing_base::noise::Noise;
+use xielu_testing_base::require;
 
 use super::emulator::{Instruction, Tiles, decode};
 use crate::Isa;
