@@ -56,21 +56,24 @@ pub struct ShortName {
 }
 
 impl ShortName {
-    /// Copies `name`, cut at a character boundary if it is longer than 31 bytes.
+    /// Copies `name`, or as much of it as fits.
     pub fn new(name: &str) -> Self {
         let mut short = ShortName { bytes: [0; 31], len: 0 };
-        let cut = (0..=short.bytes.len()).rev().find(|&i| name.is_char_boundary(i)).unwrap_or(0);
-        for (to, &from) in short.bytes.iter_mut().zip(name.as_bytes()).take(cut) {
+        for (to, &from) in short.bytes.iter_mut().zip(name.as_bytes()) {
             *to = from;
             short.len += 1;
         }
         short
     }
 
-    /// The name, or its beginning.
+    /// The name, or its beginning, cut at a character boundary.
     pub fn as_str(&self) -> &str {
         let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        core::str::from_utf8(bytes).unwrap_or_default()
+        let whole = match core::str::from_utf8(bytes) {
+            Ok(name) => return name,
+            Err(e) => bytes.get(..e.valid_up_to()).unwrap_or_default(),
+        };
+        core::str::from_utf8(whole).unwrap_or_default()
     }
 }
 

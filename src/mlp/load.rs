@@ -51,11 +51,10 @@ impl<'w> Mlp<'w> {
         if !config.hidden_act.is_built() {
             return Err(Error::NotBuilt(config.hidden_act));
         }
-        if up.rows() == 0 {
-            return Err(missing(LayerRole::FfnUp));
-        }
-        if down.rows() == 0 {
-            return Err(missing(LayerRole::FfnDown));
+        for (role, matrix) in [(LayerRole::FfnUp, &up), (LayerRole::FfnDown, &down)] {
+            if matrix.rows() == 0 {
+                return Err(missing(role));
+            }
         }
         let activation: Activation = match config.hidden_act {
             HiddenAct::Swiglu if built::SWIGLU => {

@@ -49,13 +49,15 @@ const LAYOUTS: [Layout; 34] = [
     (41, "Q1_0", 128, 18),
 ];
 
-/// The same without names, so that a program that prints none holds none.
-static SIZES: [(u32, [u16; 2]); LAYOUTS.len()] = {
-    let mut sizes = [(0, [0; 2]); LAYOUTS.len()];
+/// The same without names, so that a program that prints none holds none: the number, the length of
+/// a block as a power of 2, its bytes.
+static SIZES: [(u8, u8, u16); LAYOUTS.len()] = {
+    let mut sizes = [(0, 0, 0); LAYOUTS.len()];
     let mut i = 0;
     while i < sizes.len() {
         let (number, _, len, bytes) = LAYOUTS[i];
-        sizes[i] = (number, [len, bytes]);
+        assert!(len.is_power_of_two() && number <= u8::MAX as u32);
+        sizes[i] = (number as u8, len.trailing_zeros() as u8, bytes);
         i += 1;
     }
     sizes
@@ -99,16 +101,22 @@ impl GgmlType {
 
     /// Values in one block; `None` for an unknown number.
     pub fn block_len(self) -> Option<u64> {
-        self.sizes().map(|[len, _]| len.into())
+        self.block_len_log2().map(|log2| 1 << log2)
     }
 
     /// Bytes of one block; `None` for an unknown number.
     pub fn block_bytes(self) -> Option<u64> {
-        self.sizes().map(|[_, bytes]| bytes.into())
+        self.sizes().map(|(_, bytes)| bytes.into())
     }
 
-    fn sizes(self) -> Option<[u16; 2]> {
-        SIZES.iter().find(|(number, _)| *number == self.0).map(|&(_, sizes)| sizes)
+    /// The length of a block is 2 to this power.
+    pub(crate) fn block_len_log2(self) -> Option<u8> {
+        self.sizes().map(|(log2, _)| log2)
+    }
+
+    fn sizes(self) -> Option<(u8, u16)> {
+        let known = SIZES.iter().find(|(number, ..)| u32::from(*number) == self.0);
+        known.map(|&(_, log2, bytes)| (log2, bytes))
     }
 }
 

@@ -55,10 +55,8 @@ impl<'w> Gguf<'w> {
     }
 
     fn as_weights(&self, role: Role, info: &TensorInfo<'_>) -> Result<Tensor<'w>, Error> {
-        let (rows, cols) = match *info.dims() {
-            [cols] | [cols, 1, ..] if trailing_ones(info.dims()) => (1, cols),
-            [cols, rows, ..] if trailing_ones(info.dims()) => (rows, cols),
-            _ => return Err(Error::TensorRank { role, dims: info.dims().len() }),
+        let [cols, rows, 1, 1] = info.dims else {
+            return Err(Error::TensorRank { role, dims: info.dims().len() });
         };
         let found = ElementType::Ggml(info.ggml_type);
         let unsupported = Error::UnsupportedType { role, found };
@@ -69,9 +67,4 @@ impl<'w> Gguf<'w> {
         let data = self.tensor_data(info).ok_or(unsupported)?;
         Ok(Tensor { dtype, rows, cols, data })
     }
-}
-
-/// Whether all dimensions after the second are 1.
-fn trailing_ones(dims: &[u64]) -> bool {
-    dims.iter().skip(2).all(|&dim| dim == 1)
 }

@@ -48,14 +48,15 @@ impl Found {
         let mut pairs = metadata.clone();
         while let Some((_, key, position, _)) = pairs.next_at() {
             let bare = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
-            if bare == Some("block_count") {
+            let (bare, is_prefixed) = (bare.unwrap_or(key), bare.is_some());
+            if is_prefixed && bare == "block_count" {
                 found.block_count = position;
             }
             let known = SCALARS.iter().zip(&mut found.scalars).zip(&mut found.prefixed);
             for ((&scalar, place), prefixed) in known {
-                // llama.cpp's own keys, the bare ones, win.
-                if key == scalar || (bare == Some(scalar) && *place == 0) {
-                    (*place, *prefixed) = (position, key != scalar);
+                // llama.cpp's own keys, without a prefix, win.
+                if bare == scalar && (!is_prefixed || *place == 0) {
+                    (*place, *prefixed) = (position, is_prefixed);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Metadata values from bytes, checked.
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, product};
 use super::value::{Array, Value};
 use super::{GgufError, GgufErrorKind};
 use crate::names::ValueType;
@@ -63,7 +63,7 @@ impl<'w> Array<'w> {
         let start = *cursor;
         let bytes = match element_type.size() {
             Some(size) => {
-                let total = count.checked_mul(size);
+                let total = product(count, size);
                 let total = total.ok_or(at_count.error(GgufErrorKind::Overflow))?;
                 cursor.take(total).map_err(|e| at_count.error(e.kind))?
             }

@@ -1,6 +1,6 @@
 //! Tensor descriptions.
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, product};
 use super::{GgmlType, GgufError, GgufErrorKind};
 
 /// Longest tensor name, in bytes: ggml's names end in a zero byte within 64.
@@ -15,7 +15,8 @@ pub struct TensorInfo<'w> {
     pub ggml_type: GgmlType,
     /// Where the tensor begins, in bytes from the start of the data section.
     pub offset: u64,
-    dims: [u64; 4],
+    /// Those that are not there are 1.
+    pub(super) dims: [u64; 4],
     n_dims: usize,
 }
 
@@ -32,13 +33,13 @@ impl<'w> TensorInfo<'w> {
 
     /// Size in bytes; `None` if the type is unknown.
     pub fn byte_len(&self) -> Option<u64> {
-        // A power of 2: no division, which is software where it is 64 bits wide.
-        let blocks = self.elements() >> self.ggml_type.block_len()?.trailing_zeros();
-        blocks.checked_mul(self.ggml_type.block_bytes()?)
+        // A shift: division is software where it is 64 bits wide.
+        let blocks = self.elements() >> self.ggml_type.block_len_log2()?;
+        product(blocks, self.ggml_type.block_bytes()?)
     }
 
     fn checked_elements(&self) -> Option<u64> {
-        self.dims().iter().try_fold(1u64, |product, &dim| product.checked_mul(dim))
+        self.dims().iter().try_fold(1, |elements, &dim| product(elements, dim))
     }
 
     /// Reads one description and checks all that concerns it alone.

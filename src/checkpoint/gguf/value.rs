@@ -43,30 +43,32 @@ impl<'w> Value<'w> {
         }
     }
 
+    /// The value of an integer of any width: its 64 bits, and whether they are those of an i64
+    /// below 0.
+    fn integer(&self) -> Option<(u64, bool)> {
+        let signed = match *self {
+            Value::U8(v) => v.into(),
+            Value::U16(v) => v.into(),
+            Value::U32(v) => v.into(),
+            Value::I8(v) => v.into(),
+            Value::I16(v) => v.into(),
+            Value::I32(v) => v.into(),
+            Value::I64(v) => v,
+            Value::U64(v) => return Some((v, false)),
+            _ => return None,
+        };
+        Some((signed as u64, signed < 0))
+    }
+
     /// The value of an integer of any width that is not negative.
     pub fn as_u64(&self) -> Option<u64> {
-        match *self {
-            Value::U8(v) => Some(v.into()),
-            Value::U16(v) => Some(v.into()),
-            Value::U32(v) => Some(v.into()),
-            Value::U64(v) => Some(v),
-            Value::I8(v) => v.try_into().ok(),
-            Value::I16(v) => v.try_into().ok(),
-            Value::I32(v) => v.try_into().ok(),
-            Value::I64(v) => v.try_into().ok(),
-            _ => None,
-        }
+        self.integer().filter(|(_, negative)| !negative).map(|(bits, _)| bits)
     }
 
     /// The value of an integer of any width that fits.
     pub fn as_i64(&self) -> Option<i64> {
-        match *self {
-            Value::I8(v) => Some(v.into()),
-            Value::I16(v) => Some(v.into()),
-            Value::I32(v) => Some(v.into()),
-            Value::I64(v) => Some(v),
-            _ => self.as_u64()?.try_into().ok(),
-        }
+        let (bits, negative) = self.integer()?;
+        Some(bits as i64).filter(|value| negative || *value >= 0)
     }
 
     /// The value of an integer of any width that fits.
