@@ -37,8 +37,8 @@ pub enum Bound {
     /// cancellation.
     Ulp(f64),
     /// How many of the 65,536 encodings are not rounded correctly, for any one choice of
-    /// parameters; each of these is one encoding away. They lie too near a tie for f32 to see.
-    /// Parameters of few digits meet more ties: a slope of 0.45 makes one of every 20th input.
+    /// parameters; each of these is one encoding away. They are too near a tie for f32 to see.
+    /// Parameters of few digits give more ties: a slope of 0.45 makes one of every 20th input.
     Misrounded(u32),
 }
 

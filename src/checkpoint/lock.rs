@@ -99,7 +99,7 @@ pub(crate) fn clear_left_over(path: &Path) -> io::Result<()> {
 
 fn clear(path: &Path, remove: &impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
     let gone = |e: io::Error| if e.kind() == ErrorKind::NotFound { Ok(()) } else { Err(e) };
-    // Nothing is written to what lies there, and a link is not followed.
+    // Nothing is written to a file that is there, and a link is not followed.
     let kind = match fs::symlink_metadata(path) {
         Ok(found) => found.file_type(),
         Err(e) => return gone(e),

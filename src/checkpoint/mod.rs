@@ -58,7 +58,7 @@ pub struct Tensor<'w> {
 /// What [`Checkpoint::visit`] hands tensors to.
 pub type Visitor<'a, 'w> = &'a mut dyn FnMut(Role, Tensor<'w>) -> Result<(), Error>;
 
-/// A trained model, wherever it lies: what the decoder, the quantizer and the command line read.
+/// A trained model, from whatever kind of file: what the decoder, the quantizer and the command line read.
 pub trait Checkpoint<'w> {
     /// The model's shape, validated.
     ///
@@ -73,8 +73,8 @@ pub trait Checkpoint<'w> {
     fn tensor(&self, role: Role) -> Result<Option<Tensor<'w>>, Error>;
 
     /// Hands every tensor that plays a role to `visitor`, each once, in any order; stops at its
-    /// first error. What loads a whole model asks this way, and not for one role after the other:
-    /// a file is then walked through once.
+    /// first error. A whole model is loaded this way, and not one role after the other: a file is
+    /// then walked through once.
     ///
     /// # Errors
     /// As [`Checkpoint::tensor`], and the visitor's.
@@ -96,7 +96,7 @@ pub trait Checkpoint<'w> {
     fn raw_xielu(&self, layer: usize) -> Result<RawXielu, Error>;
 }
 
-/// The tensor that plays `role` as a matrix of the shape the configuration asks for.
+/// The tensor that plays `role` as a matrix of the shape that the configuration states.
 ///
 /// # Errors
 /// If it is missing or has another shape, or as [`Checkpoint::tensor`].
@@ -111,7 +111,7 @@ pub(crate) fn matrix<'w, C: Checkpoint<'w> + ?Sized>(
 }
 
 impl<'w> Tensor<'w> {
-    /// The tensor as a matrix of the shape the configuration asks for.
+    /// The tensor as a matrix of the shape that the configuration states.
     pub(crate) fn shaped(&self, role: Role, rows: usize, cols: usize) -> Result<Matrix<'w>, Error> {
         let (expected, found) = ([rows, cols], [self.rows, self.cols]);
         if found != expected {

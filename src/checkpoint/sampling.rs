@@ -49,7 +49,7 @@ impl Sampling {
     /// From numbers in the order of the fields; `None` if one is out of its range.
     pub(crate) fn checked(values: [Option<f64>; 5]) -> Option<Self> {
         let [temperature, top_k, top_p, min_p, penalty] = values;
-        // -1 and 0 both stand for all tokens.
+        // -1 and 0 both mean all tokens.
         let top_k = top_k.map(|k| if k == -1.0 { 0.0 } else { k });
         let within = |value: Option<f64>, ok: fn(f64) -> bool| value.is_none_or(ok);
         let whole = |k: f64| (0.0..=f64::from(u32::MAX)).contains(&k) && f64::from(k as u32) == k;

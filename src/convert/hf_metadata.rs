@@ -10,33 +10,15 @@ use crate::checkpoint::gguf::{GgufWriter, Value};
 use crate::checkpoint::hf::{ChatTemplate, Vocabulary};
 use crate::checkpoint::{SAMPLING_KEYS, Sampling, stop_tokens};
 use crate::config::{Config, HiddenAct, RopeScaling};
+use crate::names::Architecture;
 
-/// The GGUF architecture a Hugging Face model becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Architecture {
-    /// xIELU with QK-norm: llama.cpp's `apertus`.
-    Apertus,
-    /// SwiGLU without QK-norm: llama.cpp's `llama`.
-    Llama,
-    /// Everything else, with keys for the activation and RoPE; only this library reads it.
-    XieluLlama,
-}
-
-impl Architecture {
-    pub(super) fn of(config: &Config) -> Self {
-        match (config.hidden_act, config.qk_norm) {
-            (HiddenAct::Xielu, true) => Architecture::Apertus,
-            (HiddenAct::Swiglu, false) => Architecture::Llama,
-            _ => Architecture::XieluLlama,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Architecture::Apertus => "apertus",
-            Architecture::Llama => "llama",
-            Architecture::XieluLlama => "xielu-llama",
-        }
+/// The GGUF architecture a Hugging Face model becomes: one of llama.cpp's where that computes the
+/// same.
+pub(super) fn architecture(config: &Config) -> Architecture {
+    match (config.hidden_act, config.qk_norm) {
+        (HiddenAct::Xielu, true) => Architecture::Apertus,
+        (HiddenAct::Swiglu, false) => Architecture::Llama,
+        _ => Architecture::XieluLlama,
     }
 }
 
@@ -49,7 +31,7 @@ pub(super) fn write_model(
     parameters: u64,
     file_type: u32,
 ) -> io::Result<()> {
-    let architecture = Architecture::of(config);
+    let architecture = architecture(config);
     writer.pair("general.architecture", Value::Str(architecture.name()))?;
     writer.pair("general.type", Value::Str("model"))?;
     writer.pair("general.name", Value::Str(name))?;

@@ -12,12 +12,13 @@ use crate::checkpoint::{Checkpoint, Role};
 use crate::kernels::DType;
 #[cfg(feature = "safetensors")]
 use {
-    super::hf_metadata::Architecture,
+    super::hf_metadata::architecture,
     crate::RawXielu,
     crate::checkpoint::{
         LayerRole,
         hf::{Fp8Matrix, HfDir},
     },
+    crate::names::Architecture,
 };
 
 /// One tensor to convert.
@@ -168,7 +169,7 @@ pub(super) fn hf_tensors<'w>(
         }
     }
     let mut tensors = tensors(found, config)?;
-    if Architecture::of(config) == Architecture::Llama {
+    if architecture(config) == Architecture::Llama {
         let rotated = |role| matches!(role, Role::Layer(_, LayerRole::AttnQ | LayerRole::AttnK));
         for tensor in tensors.iter_mut().filter(|tensor| rotated(tensor.role)) {
             tensor.interleave = Some(config.head_dim);

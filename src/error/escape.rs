@@ -1,5 +1,5 @@
 //! Text from files, made safe to print: a name in a model must not move the cursor, change a
-//! terminal's title or reorder what stands beside it.
+//! terminal's title or reorder what is printed beside it.
 
 use core::fmt::{self, Write};
 

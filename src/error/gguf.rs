@@ -68,7 +68,7 @@ pub enum GgufErrorKind {
     TensorBeyondFile,
     /// The tensor overlaps the one before it.
     TensorOverlap,
-    /// The tensor lies before the one listed before it.
+    /// The tensor's data is before that of the one listed before it.
     TensorOrder,
 }
 

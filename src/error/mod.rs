@@ -39,7 +39,7 @@ pub enum Error {
         /// What is wrong with its value.
         problem: &'static str,
     },
-    /// A metadata key has a value of a type that does not say what is asked of it.
+    /// A metadata key has a value of a type that it cannot have.
     KeyType {
         /// The key.
         key: Key,
@@ -47,7 +47,7 @@ pub enum Error {
         found: ValueType,
         /// The type of the elements, where that is an array.
         elements: Option<ValueType>,
-        /// What is asked of it.
+        /// What it must be.
         wanted: &'static str,
     },
     /// Files are not the parts of one model.
@@ -74,7 +74,7 @@ pub enum Error {
     TensorShape {
         /// Which tensor.
         role: Role,
-        /// Rows and columns the configuration asks for.
+        /// Rows and columns by the configuration.
         expected: [usize; 2],
         /// Rows and columns of the tensor.
         found: [usize; 2],

@@ -20,7 +20,7 @@ pub enum SplitError {
         /// Its place.
         part: usize,
     },
-    /// A part stands in the place of another.
+    /// A part is in the place of another.
     Order {
         /// The place.
         part: usize,

@@ -171,7 +171,7 @@ mod tests {
     fn hostile_keys_and_values_of_eight_bits() {
         let (zero, one) = ([0.0; 64], [1.0; 64]);
         assert_eq!(over_blocks([zero; 3], [zero; 3]), zero);
-        // No key stands out: the mean.
+        // All scores are equal: the mean.
         let mean = over_blocks([zero; 3], [one, zero, [2.0; 64]]);
         assert!(mean.iter().all(|m| (m - 1.0).abs() < 1e-3), "{mean:?}");
         // A huge score takes everything, without an overflow: f16 ends at 65504.

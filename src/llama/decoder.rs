@@ -36,7 +36,7 @@ pub struct Decoder<'m, 'w, 's> {
     cache: KvCache<'s>,
     scratch: &'s mut [f32],
     position: usize,
-    /// Tokens of the last batch, whose final states lie in `scratch`.
+    /// Tokens of the last batch, whose final states are in `scratch`.
     last_batch: usize,
 }
 

@@ -59,7 +59,7 @@ const fn mlp_len(config: &Config, options: &DecoderOptions, tokens: usize) -> us
 }
 
 impl<'s> Buffers<'s> {
-    /// Buffers for `tokens` tokens, at most `options.batch`. What is kept between batches lies
+    /// Buffers for `tokens` tokens, at most `options.batch`. What is kept between batches is
     /// first, where the number of tokens does not move it.
     pub(super) fn carve(
         scratch: &'s mut [f32],
@@ -180,7 +180,7 @@ pub(super) fn embed(table: &Matrix<'_>, tokens: &[u32], x: &mut [f32]) -> Result
     Ok(())
 }
 
-/// `out (+)= w * x` for each token, quantizing `x` into `blocks` if `w` asks for it.
+/// `out (+)= w * x` for each token, quantizing `x` into `blocks` if `w` is quantized.
 pub(super) fn project(
     backend: &Backend<'_>,
     w: &Matrix<'_>,

@@ -25,7 +25,7 @@ use crate::kernels::{
     Activation, Epilogue, INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, Output, QK, built,
 };
 
-/// What stands between the projections.
+/// What is between the projections.
 #[derive(Clone, Copy, Debug)]
 enum Form<'w> {
     Plain(Activation),

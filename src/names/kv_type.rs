@@ -12,8 +12,8 @@ pub enum KvType {
     F16,
     /// Half the memory, f32's range.
     BF16,
-    /// A good quarter: a scale for every 32 values of a head. Queries are rounded to 8 bits where
-    /// they meet such keys.
+    /// A good quarter: a scale for every 32 values of a head. Queries are rounded to 8 bits for
+    /// products with such keys.
     Q8_0,
 }
 

@@ -13,7 +13,7 @@ use crate::kernels::{BlockQ8_0, DType, F16, Kernels, QK};
 pub enum EncodeError {
     /// The row is not a whole number of blocks of `dtype`.
     PartialBlock {
-        /// The type asked for.
+        /// The type to encode as.
         dtype: DType,
         /// Values in the row.
         len: usize,
@@ -33,7 +33,7 @@ pub enum EncodeError {
     /// The finite value at `index`, or the scale of the block that starts there, is too large
     /// for `dtype`.
     Overflow {
-        /// The type asked for.
+        /// The type to encode as.
         dtype: DType,
         /// Position in the row.
         index: usize,
@@ -62,7 +62,7 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
-/// Encodes one row of values as `dtype` into `out`, which may lie at any address.
+/// Encodes one row of values as `dtype` into `out`, which may be at any address.
 ///
 /// With `x` the values of a block of 32 and all arithmetic in f32 (the scale is rounded to f16
 /// only when stored):
@@ -150,7 +150,7 @@ fn encode_blocks<const LEN: usize, const N: usize>(
 
 fn q8_0(x: &[f32; QK], out: &mut [u8; 34]) -> bool {
     let mut block = [BlockQ8_0::ZERO];
-    // One block of 32 values is the length it asks for: no error is possible.
+    // The length is one block of 32 values, as it must be: no error is possible.
     let _ = Kernels::scalar().quantize_q8_0(x, &mut block);
     let [BlockQ8_0 { d: F16([d0, d1]), qs }] = block;
     let [out0, out1, quants @ ..] = out;

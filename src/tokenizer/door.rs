@@ -13,7 +13,7 @@ use super::growth::Growth;
 use super::guard::guarded;
 use crate::checkpoint::tokenizer_json::{Edges, TokenizerJson};
 
-/// A tokenizer that reads texts, and what stands around them.
+/// A tokenizer that reads texts, and the tokens around every text.
 pub(crate) struct Built {
     pub(crate) inner: tokenizers::Tokenizer,
     pub(crate) growth: Growth,

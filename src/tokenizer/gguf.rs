@@ -13,19 +13,12 @@ use tokenizers::{AddedToken, Tokenizer};
 use super::door::Built;
 use super::growth::Growth;
 use super::guard::guarded;
+use super::keys::Keys;
 use super::{TokenizerError, door, pre};
-use crate::checkpoint::gguf::{Array, Gguf, Value};
+use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::stop_tokens;
 use crate::checkpoint::tokenizer_json::{Edges, TokenizerJson};
-
-/// `tokenizer.ggml.token_type` of ordinary text.
-const NORMAL: i64 = 1;
-/// `tokenizer.ggml.token_type` of tokens that are not text: `</s>`.
-const CONTROL: i64 = 3;
-/// `tokenizer.ggml.token_type` of tokens added by hand, matched before BPE.
-const USER_DEFINED: i64 = 4;
-/// `tokenizer.ggml.token_type` of rows that no text leads to.
-const UNUSED: i64 = 5;
+use crate::names::TokenKind;
 
 /// The keys `tokenizer.*` of a GGUF file.
 #[derive(Debug, Default)]
@@ -129,10 +122,12 @@ impl GgufVocab {
         if self.ends_are_listed {
             return ends;
         }
-        let types = self.token_types.iter().copied().chain(std::iter::repeat(CONTROL));
+        let types =
+            self.token_types.iter().copied().chain(std::iter::repeat(TokenKind::Control.id()));
         let by_text = self.tokens.iter().zip(types).zip(0..);
-        let by_text =
-            by_text.filter(|((text, kind), _)| *kind != NORMAL && stop_tokens::ends_by_text(text));
+        let by_text = by_text.filter(|((text, kind), _)| {
+            *kind != TokenKind::Normal.id() && stop_tokens::ends_by_text(text)
+        });
         by_text.for_each(|(_, id)| add(id));
         if let Some(json) = json.filter(|_| self.tokens.is_empty()) {
             let known = json.added().iter();
@@ -142,7 +137,7 @@ impl GgufVocab {
         ends
     }
 
-    /// What stands around every text. The file's flags decide over the post-processor of a
+    /// The tokens around every text. The file's flags decide over the post-processor of a
     /// `tokenizer.json`, whose tokens these are, and over the habit of the pre-tokenizer's name.
     fn edges(&self, of_json: Option<Edges>) -> Result<Edges, TokenizerError> {
         let by_name = of_json.is_none() && pre::find(&self.pre).is_ok_and(|recipe| recipe.add_bos);
@@ -184,8 +179,8 @@ impl GgufVocab {
             let mut tokenizer = Tokenizer::new(model);
             tokenizer.with_pre_tokenizer(Some(pre_tokenizer));
             tokenizer.with_decoder(Some(ByteLevel::default()));
-            tokenizer.add_special_tokens(self.added(CONTROL))?;
-            tokenizer.add_tokens(self.added(USER_DEFINED))?;
+            tokenizer.add_special_tokens(self.added(TokenKind::Control))?;
+            tokenizer.add_tokens(self.added(TokenKind::UserDefined))?;
             Ok(tokenizer)
         })
     }
@@ -196,7 +191,7 @@ impl GgufVocab {
             let id = u32::try_from(id)
                 .map_err(|_| TokenizerError("its vocabulary has too many tokens".into()))?;
             let kind = self.token_types.get(id as usize);
-            if kind == Some(&UNUSED) && *token == format!("[PAD{id}]") {
+            if kind == Some(&TokenKind::Unused.id()) && *token == format!("[PAD{id}]") {
                 // So converters name a row of the embedding that is no token.
                 continue;
             }
@@ -227,84 +222,17 @@ impl GgufVocab {
         })
     }
 
-    /// The tokens of one type, to be matched as they stand.
-    fn added(&self, kind: i64) -> Vec<AddedToken> {
-        let typed = self.tokens.iter().zip(&self.token_types);
-        typed
-            .filter(|&(_, &t)| t == kind)
-            .map(|(token, _)| AddedToken::from(token.clone(), kind == CONTROL).normalized(false))
-            .collect()
+    /// The tokens of one type, to be matched as whole texts.
+    fn added(&self, kind: TokenKind) -> Vec<AddedToken> {
+        let typed = self.tokens.iter().zip(&self.token_types).filter(|(_, t)| **t == kind.id());
+        let special = kind == TokenKind::Control;
+        typed.map(|(token, _)| AddedToken::from(token.clone(), special).normalized(false)).collect()
     }
 }
 
 /// Names the key whose text it is about.
 fn of_json(problem: String) -> TokenizerError {
     TokenizerError(format!("tokenizer.huggingface.json cannot be used: {problem}"))
-}
-
-/// Optional keys: absent, of a type whose meaning is clear, or an error.
-struct Keys<'g, 'w>(&'g Gguf<'w>);
-
-impl<'w> Keys<'_, 'w> {
-    fn text(&self, key: &str) -> Result<Option<&'w str>, TokenizerError> {
-        let Some(value) = self.0.get(key) else { return Ok(None) };
-        value.as_str().map(Some).ok_or_else(|| wrong(key, "a text"))
-    }
-
-    fn array(&self, key: &str) -> Result<Option<Array<'w>>, TokenizerError> {
-        let Some(value) = self.0.get(key) else { return Ok(None) };
-        value.as_array().map(Some).ok_or_else(|| wrong(key, "a list"))
-    }
-
-    fn texts(&self, key: &str) -> Result<Option<Vec<String>>, TokenizerError> {
-        let Some(array) = self.array(key)? else { return Ok(None) };
-        let texts: Option<Vec<String>> =
-            array.iter().map(|value| value.as_str().map(String::from)).collect();
-        texts.map(Some).ok_or_else(|| wrong(key, "a list of texts in UTF-8"))
-    }
-
-    /// Integers of any type.
-    fn numbers(&self, key: &str) -> Result<Option<Vec<i64>>, TokenizerError> {
-        let Some(array) = self.array(key)? else { return Ok(None) };
-        let numbers: Option<Vec<i64>> = array.iter().map(integer).collect();
-        numbers.map(Some).ok_or_else(|| wrong(key, "a list of integers"))
-    }
-
-    /// The id of a token; -1 stands for none.
-    fn id(&self, key: &str) -> Result<Option<u32>, TokenizerError> {
-        let Some(value) = self.0.get(key) else { return Ok(None) };
-        let id = integer(value).ok_or_else(|| wrong(key, "the id of a token"))?;
-        Ok(u32::try_from(id).ok())
-    }
-
-    fn ids(&self, key: &str) -> Result<Option<Vec<u32>>, TokenizerError> {
-        let numbers = self.numbers(key)?;
-        Ok(numbers.map(|ids| ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect()))
-    }
-
-    fn flag(&self, key: &str) -> Result<Option<bool>, TokenizerError> {
-        let Some(value) = self.0.get(key) else { return Ok(None) };
-        match (value.as_bool(), integer(value)) {
-            (Some(flag), _) => Ok(Some(flag)),
-            (None, Some(number @ (0 | 1))) => Ok(Some(number == 1)),
-            _ => Err(wrong(key, "true or false")),
-        }
-    }
-}
-
-/// A whole number of any type.
-fn integer(value: Value<'_>) -> Option<i64> {
-    match value {
-        Value::I8(v) => Some(v.into()),
-        Value::I16(v) => Some(v.into()),
-        Value::I32(v) => Some(v.into()),
-        Value::I64(v) => Some(v),
-        value => value.as_u64().and_then(|v| i64::try_from(v).ok()),
-    }
-}
-
-fn wrong(key: &str, wanted: &str) -> TokenizerError {
-    TokenizerError(format!("the file's {key} is not {wanted}"))
 }
 
 #[cfg(test)]
@@ -346,7 +274,7 @@ mod tests {
     fn rows_without_a_token_print_nothing() {
         let mut vocab = small();
         vocab.tokens.push("[PAD6]".into());
-        vocab.token_types.push(UNUSED);
+        vocab.token_types.push(TokenKind::Unused.id());
         assert_eq!(vocab.tokenizer().unwrap().decode(&[1, 6, 2], true).unwrap(), "ab");
     }
 

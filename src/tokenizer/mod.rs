@@ -9,6 +9,7 @@ mod growth;
 mod guard;
 #[cfg(feature = "safetensors")]
 mod hf;
+mod keys;
 mod pre;
 mod stream;
 #[cfg(all(test, feature = "safetensors"))]
@@ -97,7 +98,7 @@ impl Tokenizer {
         self.ends.contains(&id)
     }
 
-    /// The ids of `text`, without the tokens that stand around every text.
+    /// The ids of `text`, without the tokens that the tokenizer puts around every text.
     ///
     /// # Errors
     /// What the `tokenizers` crate reports; if the tokenizer would make the text many times as

@@ -13,6 +13,7 @@ use tokenizers::tokenizer::normalizer::SplitDelimiterBehavior::Isolated;
 use super::TokenizerError;
 use super::bpe::pre::{self, Pre};
 use super::bpe::split::Split as Cut;
+use crate::checkpoint::tokenizer_json::patterns::{GPT_4O, LLAMA_3, QWEN_2, TEKKEN};
 
 /// The regular expressions of a way to cut text, applied one after the other.
 const fn regexes(split: Cut) -> &'static [&'static str] {
@@ -27,11 +28,6 @@ const fn regexes(split: Cut) -> &'static [&'static str] {
     }
 }
 
-/// Llama 3's words.
-const LLAMA_3: &str = concat!(
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|",
-    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-);
 /// GPT-2's words.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
@@ -42,25 +38,6 @@ const PUNCTUATION: [&str; 4] = [
     r"\p{N}+",
     r"[0-9][0-9][0-9]",
 ];
-/// Tekken's words.
-const TEKKEN: &str = concat!(
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|",
-    r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-);
-/// Qwen 2's words.
-const QWEN_2: &str = concat!(
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|",
-    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-);
-/// GPT-4o's words.
-const GPT_4O: &str = concat!(
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+",
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*",
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|",
-    r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-);
 
 /// The recipe of a `tokenizer.ggml.pre` name.
 pub fn find(name: &str) -> Result<Pre, TokenizerError> {

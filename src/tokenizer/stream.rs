@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use super::{Tokenizer, TokenizerError};
 
-/// What a decoder writes for bytes that are no character, perhaps for want of the next.
+/// What a decoder writes for bytes that are no character, perhaps because the next are missing.
 const UNKNOWN: char = '\u{fffd}';
 
 /// Takes one id at a time and gives text as soon as it is whole characters. All of it together,

@@ -61,7 +61,7 @@ impl Batch {
     }
 }
 
-/// A source of batches that is a function of the step: asked again, it answers the same, so that
+/// A source of batches that is a function of the step: the same step gives the same batch, so that
 /// a resumed run sees what the uninterrupted one would have.
 pub trait Batches {
     /// The batch of micro step `micro` (from 0) of optimiser step `step` (from 0).

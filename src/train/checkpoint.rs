@@ -19,7 +19,7 @@ use crate::checkpoint::AtomicFile;
 
 const PREFIX: &str = "step-";
 const SUFFIX: &str = ".safetensors";
-/// What stands before a parameter's name for its moments.
+/// The prefix of a parameter's name for its moments.
 const MOMENTS: [&str; 2] = ["optimizer.m.", "optimizer.v."];
 /// A tensor of one value.
 const STEP: &str = "optimizer.step";

@@ -61,7 +61,7 @@ impl<'w> Gguf<'w> {
         let found = ElementType::Ggml(info.ggml_type);
         let unsupported = Error::UnsupportedType { role, found };
         let dtype = info.ggml_type.dtype().ok_or(unsupported)?;
-        // The data lies in memory, so its dimensions fit `usize`.
+        // The data is in memory, so its dimensions fit `usize`.
         let rows = usize::try_from(rows).map_err(|_| unsupported)?;
         let cols = usize::try_from(cols).map_err(|_| unsupported)?;
         let data = self.tensor_data(info).ok_or(unsupported)?;

@@ -1,32 +1,10 @@
 //! What every layer's keys need, found in one walk through the metadata.
 
 use super::metadata::Metadata;
+use crate::names::Architecture;
 
 /// The activation's scalars, which have no prefix.
 pub(super) const SCALARS: [&str; 4] = ["xielu.alpha_p", "xielu.alpha_n", "xielu.beta", "xielu.eps"];
-
-/// The architectures this library runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Architecture {
-    /// Swiss AI's Apertus: xIELU and QK-norm.
-    Apertus,
-    /// Llama: SwiGLU.
-    Llama,
-    /// What no other architecture covers: keys say which activation and which RoPE.
-    XieluLlama,
-}
-
-impl Architecture {
-    const ALL: [Self; 3] = [Self::Apertus, Self::Llama, Self::XieluLlama];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Architecture::Apertus => "apertus",
-            Architecture::Llama => "llama",
-            Architecture::XieluLlama => "xielu-llama",
-        }
-    }
-}
 
 /// Positions of values that every layer needs. 0 is none: a file begins with other things.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,8 +1,9 @@
 //! The keys under one architecture's prefix.
 
-use super::found::{Architecture, SCALARS};
+use super::found::SCALARS;
 use super::{Gguf, SplitGguf, Value, ValueType, typed};
 use crate::config::raw_xielu::RawXielu;
+use crate::names::Architecture;
 use crate::{Error, Key, ShortName};
 
 /// The metadata of a model, of which one architecture's keys are read.
@@ -90,17 +91,17 @@ impl<'p, 'w> Keys<'p, 'w> {
         self.find(name).map(|value| typed::string(self.key(name), value)).transpose()
     }
 
-    /// Several keys, read one after the other.
-    pub(super) fn all<T: Copy, const N: usize>(
+    /// Reads several keys, in their order.
+    pub(super) fn read<T>(
         &self,
-        names: &[&'static str; N],
+        names: &[&'static str],
+        values: &mut [Option<T>],
         read: fn(&Self, &'static str) -> Result<Option<T>, Error>,
-    ) -> Result<[Option<T>; N], Error> {
-        let mut values = [None; N];
-        for (&name, value) in names.iter().zip(&mut values) {
+    ) -> Result<(), Error> {
+        for (&name, value) in names.iter().zip(values) {
             *value = read(self, name)?;
         }
-        Ok(values)
+        Ok(())
     }
 
     /// The activation's scalars of one layer.

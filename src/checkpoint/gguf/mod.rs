@@ -1,22 +1,22 @@
 //! GGUF files (versions 2 and 3): a zero-copy view of their metadata and tensors.
 //!
 //! [`Gguf::parse`] checks the whole file once: every count, offset, string, type, product of
-//! dimensions and name. What it returns borrows the bytes, which may lie at any address, and its
-//! lookups meet nothing malformed. No allocation, no panic; offsets are 64-bit whatever `usize`
+//! dimensions and name. What it returns borrows the bytes, which may be at any address, and its
+//! lookups find nothing malformed. No allocation, no panic; offsets are 64-bit whatever `usize`
 //! is.
 //!
 //! A model may be split over several files, as llama.cpp's `gguf-split` writes them: each part is
 //! parsed alone, and [`SplitGguf`] is the model.
 //!
-//! Metadata is read by meaning: where an integer is asked for, any type of integer that holds it
-//! will do, and where a number is, any number. A value that does not say what is asked of it is an
+//! Metadata is read by meaning: where a key must have an integer, any type of integer that holds it
+//! will do, and where it must have a number, any number. A value that has no such meaning is an
 //! error ([`Gguf::read_u32`] and its like), never a default.
 //!
 //! Work is linear in the file: nothing is searched for once per layer.
 //!
 //! Source: ggml's GGUF format document. The limits that are this reader's own: at most 16384
-//! metadata pairs, 16384 tensors, keys of 1024 bytes, an alignment of 2 MiB; tensors must lie in
-//! the order they are listed in, as ggml demands too.
+//! metadata pairs, 16384 tensors, keys of 1024 bytes, an alignment of 2 MiB; the data of tensors must be
+//! in the order they are listed in, as for ggml.
 
 mod checkpoint;
 mod cursor;

@@ -1,61 +1,76 @@
 //! The metadata of a Llama-like model, read as this library's configuration.
 
-use super::found::Architecture;
 use super::keys::Keys;
 use super::{Gguf, TensorInfo, neutral};
 use crate::checkpoint::{LayerRole, Role};
 use crate::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
+use crate::names::Architecture;
 use crate::{Config, Error, ShortName};
 
 /// llama.cpp's value where `rope.freq_base` is absent.
 const DEFAULT_ROPE_THETA: f32 = 10_000.0;
 
-/// The sizes, in the order in which [`Given::read`] has them; a file must have the first ones.
-const SIZES: [&str; 13] = [
-    "attention.head_count",
-    "embedding_length",
-    "feed_forward_length",
-    "context_length",
-    "attention.head_count_kv",
-    "attention.key_length",
-    "attention.sliding_window",
-    "attention.value_length",
-    "embedding_length_out",
-    "expert_count",
-    "rope.dimension_count",
-    "vocab_size",
-    "vocab_size_out",
-];
-/// How many of them a file must have.
-const REQUIRED: usize = 4;
+/// Makes `Given`: each field beside its key.
+macro_rules! given {
+    (
+        required { $($required:ident: $required_key:literal,)* }
+        sizes { $($size:ident: $size_key:literal,)* }
+        numbers { $($number:ident: $number_key:literal,)* }
+    ) => {
+        /// What a file says of its model's shape.
+        struct Given {
+            $($required: usize,)*
+            $($size: Option<usize>,)*
+            $($number: Option<f32>,)*
+        }
 
-/// The numbers, likewise.
-const NUMBERS: [&str; 4] = [
-    "attention.layer_norm_rms_epsilon",
-    "attention.scale",
-    "rope.freq_base",
-    "rope.scaling.factor",
-];
+        impl Given {
+            /// Reads the keys; the required ones must be there.
+            fn read(keys: &Keys<'_, '_>) -> Result<Self, Error> {
+                let required = [$($required_key),*].len();
+                let sizes = [$($required_key,)* $($size_key),*];
+                let mut values = sizes.map(|_| None);
+                keys.read(&sizes, &mut values, Keys::size)?;
+                let mut required = sizes.iter().zip(values).take(required);
+                if let Some((name, _)) = required.find(|(_, value)| value.is_none()) {
+                    return Err(keys.missing(name));
+                }
+                let [$($required,)* $($size),*] = values;
+                let numbers = [$($number_key),*];
+                let mut values = numbers.map(|_| None);
+                keys.read(&numbers, &mut values, Keys::number)?;
+                let [$($number),*] = values;
+                $(let $required = $required.unwrap_or_default();)*
+                Ok(Given { $($required,)* $($size,)* $($number,)* })
+            }
+        }
+    };
+}
 
-/// What a file says of its model's shape.
-struct Given {
-    num_heads: usize,
-    hidden_size: usize,
-    intermediate_size: usize,
-    context_length: usize,
-    num_kv_heads: Option<usize>,
-    key_length: Option<usize>,
-    sliding_window: Option<usize>,
-    value_length: Option<usize>,
-    output_width: Option<usize>,
-    expert_count: Option<usize>,
-    rotated: Option<usize>,
-    vocab_size: Option<usize>,
-    output_vocab_size: Option<usize>,
-    rms_norm_eps: f32,
-    attention_scale: Option<f32>,
-    rope_theta: Option<f32>,
-    rope_factor: Option<f32>,
+given! {
+    required {
+        num_heads: "attention.head_count",
+        hidden_size: "embedding_length",
+        intermediate_size: "feed_forward_length",
+        context_length: "context_length",
+    }
+    sizes {
+        num_kv_heads: "attention.head_count_kv",
+        key_length: "attention.key_length",
+        sliding_window: "attention.sliding_window",
+        value_length: "attention.value_length",
+        output_width: "embedding_length_out",
+        expert_count: "expert_count",
+        rotated: "rope.dimension_count",
+        vocab_size: "vocab_size",
+        output_vocab_size: "vocab_size_out",
+    }
+    numbers {
+        rms_norm_eps: "attention.layer_norm_rms_epsilon",
+        attention_scale: "attention.scale",
+        rope_theta: "rope.freq_base",
+        rope_factor: "rope.scaling.factor",
+    }
 }
 
 /// A key, what is wrong with its value, and when it is: the result would be wrong then, not
@@ -95,50 +110,6 @@ const RULES: [Rule; 7] = [
 ];
 
 impl Given {
-    fn read(keys: &Keys<'_, '_>) -> Result<Self, Error> {
-        let sizes = keys.all(&SIZES, Keys::size)?;
-        let required = SIZES.iter().zip(&sizes).take(REQUIRED);
-        if let Some((name, _)) = { required }.find(|(_, size)| size.is_none()) {
-            return Err(keys.missing(name));
-        }
-        let [num_heads, hidden_size, intermediate_size, context_length, ..] =
-            sizes.map(Option::unwrap_or_default);
-        let [
-            ..,
-            num_kv_heads,
-            key_length,
-            sliding_window,
-            value_length,
-            output_width,
-            expert_count,
-            rotated,
-            vocab_size,
-            output_vocab_size,
-        ] = sizes;
-        let [epsilon, attention_scale, rope_theta, rope_factor] =
-            keys.all(&NUMBERS, Keys::number)?;
-        let [epsilon_key, ..] = NUMBERS;
-        Ok(Given {
-            num_heads,
-            hidden_size,
-            intermediate_size,
-            context_length,
-            num_kv_heads,
-            key_length,
-            sliding_window,
-            value_length,
-            output_width,
-            expert_count,
-            rotated,
-            vocab_size,
-            output_vocab_size,
-            rms_norm_eps: epsilon.ok_or(keys.missing(epsilon_key))?,
-            attention_scale,
-            rope_theta,
-            rope_factor,
-        })
-    }
-
     /// The width of a head, where the file states it.
     fn head_dim(&self) -> Option<usize> {
         self.key_length.or(self.rotated)
@@ -168,7 +139,9 @@ impl<'w> Keys<'_, 'w> {
                 None => hidden_size.checked_div(num_heads).unwrap_or(0),
             },
             context_length,
-            rms_norm_eps: given.rms_norm_eps,
+            rms_norm_eps: given
+                .rms_norm_eps
+                .ok_or(self.missing("attention.layer_norm_rms_epsilon"))?,
             rope: Rope {
                 theta: given.rope_theta.unwrap_or(DEFAULT_ROPE_THETA),
                 style: self.rope_style()?,

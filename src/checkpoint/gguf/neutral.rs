@@ -2,7 +2,7 @@
 //! there with the value that changes nothing, and are refused with any other.
 //!
 //! From llama.cpp's table of keys (`src/llama-arch.cpp`): those that its graphs or hyperparameters
-//! read for any architecture, since a file with one of them asks for more than a plain decoder.
+//! read for any architecture, since a file with one of them needs more than a plain decoder.
 //! Not here: what only informs (`rope.scaling.finetuned`, `rope.scaling.original_context_length`,
 //! `tensor_data_layout`, YaRN's ramp without its type), what goes with experts or a sliding window,
 //! of which there are none; what comes with tensors that no plain decoder has (low-rank attention,
@@ -52,7 +52,7 @@ const KEYS: [(&str, Neutral); 23] = [
     ("use_parallel_residual", Neutral::False),
 ];
 
-/// Refuses the pair if it asks for what is not computed; `name` is the key without its `prefix`.
+/// Refuses the pair if it needs what is not computed; `name` is the key without its `prefix`.
 pub(super) fn check(prefix: Key, name: &str, value: Value<'_>) -> Result<(), Error> {
     let Some(&(name, neutral)) = KEYS.iter().find(|(known, _)| *known == name) else {
         return Ok(());

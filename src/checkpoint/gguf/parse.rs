@@ -1,4 +1,4 @@
-//! The one validation: after it, no lookup meets a malformed field.
+//! The one validation: after it, no lookup finds a malformed field.
 
 use super::cursor::Cursor;
 use super::found::Found;
@@ -139,7 +139,7 @@ fn check_unique(names: &Names<'_>, kind: GgufErrorKind) -> Result<(), GgufError>
 }
 
 /// Checks every description, and that the tensors follow one another without overlap. (ggml
-/// itself reads only files whose tensors lie in the order they are listed in.)
+/// itself reads only files whose tensors are in the order they are listed in.)
 fn check_tensors(cursor: &mut Cursor<'_>, count: usize, align: u32) -> Result<(), GgufError> {
     let mut previous = 0..0;
     for _ in 0..count {

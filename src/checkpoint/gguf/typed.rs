@@ -1,4 +1,4 @@
-//! Metadata values by what is asked of them: an error that names the key where they do not say it.
+//! Metadata values as the types that keys must have: an error that names the key otherwise.
 
 use super::{Gguf, Value, ValueType};
 use crate::{Error, Key};
@@ -75,7 +75,7 @@ fn bad(key: impl Into<Key>, problem: &'static str) -> Error {
     Error::BadKey { key: key.into(), problem }
 }
 
-/// The error of a value that does not say what is asked of it.
+/// The error of a value of another type than its key must have.
 pub(super) fn wrong_type(key: Key, value: &Value<'_>, wanted: &'static str) -> Error {
     let elements = value.as_array().map(|array| array.element_type());
     Error::KeyType { key, found: value.value_type(), elements, wanted }

@@ -87,7 +87,7 @@ pub enum HfError {
     Quantized(String),
     /// `config.json` lacks a key that has no default.
     MissingKey(&'static str),
-    /// `config.json` asks for something this library does not run.
+    /// `config.json` needs something this library does not run.
     Unsupported {
         /// The key.
         key: &'static str,

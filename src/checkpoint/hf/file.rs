@@ -38,7 +38,7 @@ fn unreadable(path: &Path, source: std::io::Error) -> HfError {
     }
 }
 
-/// Refuses what stands where a file should be: a pointer of Git LFS, the page that a website
+/// Refuses what is there in place of a file: a pointer of Git LFS, the page that a website
 /// shows instead of the file.
 pub(super) fn refuse_stand_in(path: &Path, bytes: &[u8]) -> Result<(), HfError> {
     let page = |start: &[u8]| {

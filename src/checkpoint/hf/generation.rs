@@ -49,7 +49,7 @@ impl Generation {
     }
 }
 
-/// The ids under `key`: one, or a list. Nothing and -1 stand for none.
+/// The ids under `key`: one, or a list. Nothing and -1 are none.
 fn ids(part: &Value, key: &str) -> Result<Vec<u32>, String> {
     let id = |value: &Value| {
         let id = value.as_f64().filter(|id| (-1.0..=f64::from(i32::MAX)).contains(id));

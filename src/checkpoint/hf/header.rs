@@ -1,6 +1,6 @@
 //! The header of a safetensors file: which tensors it has, and where.
 //!
-//! It is read here, not by the safetensors crate, so that a name that stands twice and a type
+//! It is read here, not by the safetensors crate, so that a name that occurs twice and a type
 //! that the crate does not know are errors which say so, and so that no header costs more memory
 //! than a few times its own size. The crate then checks sizes and offsets.
 
@@ -65,11 +65,11 @@ fn text(file: &[u8]) -> Result<&[u8], SafeTensorError> {
     rest.get(..length).ok_or(SafeTensorError::InvalidHeaderLength)
 }
 
-/// The header as it stands.
+/// The header as it is in the file.
 #[derive(Default)]
 struct Parsed {
     tensors: Vec<(String, TensorInfo)>,
-    /// The first name that stands twice.
+    /// The first name that occurs twice.
     twice: Option<String>,
     /// The first tensor of a type that the crate does not know, and the type.
     unknown: Option<(String, String)>,

@@ -95,7 +95,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Keys of related models that ask for something which is not computed here, and what they may
+/// Keys of related models that need something which is not computed here, and what they may
 /// say all the same.
 const NOT_COMPUTED: [(&str, Neutral); 26] = [
     ("attention_bias", Neutral::Off),
@@ -178,7 +178,7 @@ pub(super) fn whole(value: &Value) -> Option<usize> {
     exact.then(|| usize::try_from(number as u64).ok()).flatten()
 }
 
-/// A value as it stands in the file, if it is short.
+/// A value as the file has it, if it is short.
 pub(super) fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {

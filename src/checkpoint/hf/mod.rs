@@ -38,20 +38,20 @@ pub use templates::ChatTemplate;
 pub(crate) use text::TextFiles;
 pub use vocabulary::{Vocabulary, VocabularyOptions};
 
-pub use super::tokenizer_json::TokenKind;
 use super::{Access, Checkpoint, Role, Tensor};
 use crate::config::raw_xielu::RawXielu;
+pub use crate::names::TokenKind;
 use crate::{Config, Error};
 use config::ConfigJson;
 use quantization::Fp8;
 use shards::Shards;
 
 /// An open directory. Weights are mapped, not read: see
-/// [`MappedFile`](crate::kernels::MappedFile) for what that asks of you.
+/// [`MappedFile`](crate::kernels::MappedFile) for what that needs of the caller.
 ///
-/// Everything a [`Checkpoint`] can be asked for is looked up and checked by [`HfDir::open`].
+/// Everything that a [`Checkpoint`] returns is looked up and checked by [`HfDir::open`].
 ///
-/// Weights in FP8 are widened one tensor at a time, when a tensor is first asked for, and kept:
+/// Weights in FP8 are widened one tensor at a time, at its first use, and kept:
 /// two bytes a weight (four where the scales are F32). [`HfDir::fp8`] gives them as they are.
 #[derive(Debug)]
 pub struct HfDir {
@@ -157,7 +157,7 @@ impl HfDir {
         self.entry(role).map(|(name, _)| name)
     }
 
-    /// How the tensor that plays `role` lies in its file, if there is one.
+    /// The tensor that plays `role` as its file has it, if there is one.
     pub fn stored(&self, role: Role) -> Option<StoredTensor<'_>> {
         let (name, entry) = self.entry(role)?;
         let bytes = self.shards.data(entry)?.len();

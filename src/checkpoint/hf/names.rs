@@ -42,7 +42,7 @@ impl Role {
 }
 
 /// Parts of names that wrappers of training frameworks leave (torch.compile, FSDP, activation
-/// checkpointing), wherever they stand.
+/// checkpointing), wherever they are.
 const WRAPPERS: [&str; 4] =
     ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_fpw_module"];
 
@@ -76,7 +76,7 @@ pub(super) fn is_adapter(name: &str) -> bool {
     name.split('.').any(|part| ADAPTERS.contains(&part))
 }
 
-/// Where the decoder's tensors may lie, and what the output head is called there: alone, within
+/// Where the decoder's tensors may be, and what the output head is called there: alone, within
 /// a model of several modalities (new and old names), or as the decoder saved without its head.
 pub(super) const PREFIXES: [(&str, &str); 4] = [
     ("model.", "lm_head.weight"),

@@ -178,7 +178,7 @@ fn compressed_tensors(table: Keys<'_>) -> Result<Fp8, HfError> {
     Ok(Fp8 { block, dtype: None })
 }
 
-/// The formats of compressed-tensors whose weights of 8 bits lie one in a byte.
+/// The formats of compressed-tensors whose weights of 8 bits are one to a byte.
 fn is_plain_float(format: &str) -> bool {
     matches!(format, "float-quantized" | "naive-quantized" | "mixed-precision" | DENSE)
 }

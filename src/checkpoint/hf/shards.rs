@@ -1,4 +1,4 @@
-//! The safetensors files of a directory and where each tensor lies in them.
+//! The safetensors files of a directory and where each tensor is in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -19,7 +19,7 @@ use crate::checkpoint::{Access, FileBytes};
 /// The most that is read of an index.
 const INDEX_LIMIT: u64 = 128 << 20;
 
-/// Where a tensor lies.
+/// Where a tensor is.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) dtype: Dtype,

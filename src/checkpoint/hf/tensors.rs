@@ -84,7 +84,7 @@ impl HfDir {
         for name in self.shards.names() {
             let bias = head.strip_suffix("weight").and_then(|head| name.strip_prefix(head));
             let inside = match name.strip_prefix(prefix) {
-                // Without a prefix, other parts of the model stand beside the layers.
+                // Without a prefix, other parts of the model are beside the layers.
                 Some(rest) => !prefix.is_empty() || rest.starts_with("layers."),
                 None => false,
             };

@@ -50,7 +50,7 @@ impl TextFiles {
     }
 }
 
-/// Leaves out what stands before.
+/// Leaves out ids that have occurred before.
 fn keep_first(ids: &mut Vec<u32>) {
     let mut seen = HashSet::new();
     ids.retain(|id| seen.insert(*id));

@@ -11,7 +11,8 @@ use super::text::TextFiles;
 use super::{HfDir, HfError};
 use crate::checkpoint::Sampling;
 use crate::checkpoint::stop_tokens;
-use crate::checkpoint::tokenizer_json::{Kept, TokenKind, is_known_pre};
+use crate::checkpoint::tokenizer_json::Kept;
+use crate::names::{TokenKind, is_known_pre};
 
 /// How a directory's tokenizer is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -25,7 +25,7 @@ pub(super) fn refuse_other_kinds(dir: &Path, shards: &Shards) -> Result<(), HfEr
     Ok(())
 }
 
-/// The prefix under which the embedding lies, and the output head's name there.
+/// The prefix of the embedding's name, and the output head's name beside it.
 pub(super) fn find_names(shards: &Shards) -> Result<(&'static str, &'static str), HfError> {
     let has = |prefix: &str| shards.get(&format!("{prefix}embed_tokens.weight")).is_some();
     if let Some(names) = PREFIXES.into_iter().find(|(prefix, _)| has(prefix)) {
@@ -61,7 +61,7 @@ pub(super) fn first_value(dtype: DType, data: &[u8]) -> Option<f32> {
     Blocks::new(dtype, data)?.dequantize(&mut value).then_some(value[0])
 }
 
-/// The type of a tensor that is read as it lies.
+/// The type of a tensor that is read in place.
 pub(super) fn dtype(name: &str, entry: &Entry) -> Result<DType, HfError> {
     match entry.dtype {
         Dtype::F32 => Ok(DType::F32),

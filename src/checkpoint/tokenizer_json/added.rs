@@ -32,7 +32,7 @@ pub(crate) struct Added {
 }
 
 impl Added {
-    /// A special token matched as it stands.
+    /// A special token matched as a whole.
     #[cfg(feature = "safetensors")]
     pub(crate) fn special(content: &str) -> Self {
         Added {

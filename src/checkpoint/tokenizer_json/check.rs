@@ -12,7 +12,7 @@ use super::regex;
 pub(super) const MAX_ID: u32 = i32::MAX as u32;
 /// Bytes of a token. The longest in use are some hundred spaces.
 const MAX_TOKEN: usize = 64 << 10;
-/// Bytes of a text that replaces another or stands before one.
+/// Bytes of a text that replaces another or is put before one.
 const MAX_CONTENT: usize = 1 << 10;
 /// Steps of a sequence, with those of sequences inside it.
 const MAX_STEPS: usize = 64;

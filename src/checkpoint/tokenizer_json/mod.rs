@@ -7,8 +7,7 @@
 mod added;
 mod check;
 mod edges;
-#[cfg(feature = "safetensors")]
-mod names;
+pub(crate) mod patterns;
 #[cfg(feature = "safetensors")]
 mod pre_tokenizer;
 mod regex;
@@ -29,11 +28,7 @@ use super::text_limit;
 pub(crate) use added::Added;
 pub(crate) use edges::Edges;
 #[cfg(feature = "safetensors")]
-pub(crate) use names::is_known_pre;
-#[cfg(feature = "safetensors")]
 pub(crate) use vocabulary::Kept;
-#[cfg(feature = "safetensors")]
-pub use vocabulary::TokenKind;
 
 /// Bytes of a file. The largest in use have 40 million; read as data each takes up to 16.
 const MAX_BYTES: u64 = 128 << 20;
@@ -112,7 +107,7 @@ impl TokenizerJson {
         &self.added
     }
 
-    /// What stands around every text.
+    /// The tokens around every text.
     pub(crate) fn edges(&self) -> &Edges {
         &self.edges
     }

@@ -6,6 +6,8 @@ use std::vec::Vec;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::patterns::{GPT_4O, LLAMA_3, QWEN_2, TEKKEN};
+
 /// `pre_tokenizer` of `tokenizer.json`, as far as byte-level BPE uses it.
 #[derive(Deserialize)]
 #[serde(tag = "type")]
@@ -52,26 +54,11 @@ const fn named(name: &'static str, ignore_merges: bool) -> Named {
 
 /// Split patterns of well-known tokenizers and their names in GGUF files.
 const REGEXES: [(&str, Named); 5] = [
-    (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        named("llama-bpe", true),
-    ),
-    (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        named("dbrx", false),
-    ),
-    (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        named("qwen2", false),
-    ),
-    (
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        named("tekken", true),
-    ),
-    (
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        named("gpt-4o", false),
-    ),
+    (LLAMA_3, named("llama-bpe", true)),
+    (LLAMA_3, named("dbrx", false)),
+    (QWEN_2, named("qwen2", false)),
+    (TEKKEN, named("tekken", true)),
+    (GPT_4O, named("gpt-4o", false)),
 ];
 
 impl PreTokenizer {

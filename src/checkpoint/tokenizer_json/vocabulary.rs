@@ -11,20 +11,7 @@ use serde_json::Value;
 use super::check::parts;
 use super::pre_tokenizer::PreTokenizer;
 use super::{Added, TokenizerJson};
-
-/// What a token is, as GGUF numbers it (`tokenizer.ggml.token_type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub enum TokenKind {
-    /// Ordinary text.
-    Normal = 1,
-    /// Never produced from text.
-    Control = 3,
-    /// Text that is always one token.
-    UserDefined = 4,
-    /// A row of the embedding without a token.
-    Unused = 5,
-}
+use crate::names::TokenKind;
 
 /// `tokenizer.ggml.*` of a tokenizer.
 #[derive(Debug, Default)]

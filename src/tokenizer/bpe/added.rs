@@ -1,4 +1,4 @@
-//! Tokens that are matched in a text as they stand: special tokens and those added by hand.
+//! Tokens that are matched in a text as a whole: special tokens and those added by hand.
 
 use super::hash::Hash;
 use super::vocabulary::{LONGEST_ADDED, Vocabulary};

@@ -38,7 +38,7 @@ impl Hash {
 
 /// A place that holds no number.
 const EMPTY: u32 = u32::MAX;
-/// Numbers that may lie beyond their place. Texts chosen to collide cost no more than this; others
+/// Numbers that may be beyond their place. Texts chosen to collide cost no more than this; others
 /// never come near.
 const FAR: usize = 512;
 

@@ -62,7 +62,7 @@ pub(super) fn types<'w>(
     integers(gguf, TYPES)
 }
 
-/// The id of a token; -1, and what names no token, stands for none.
+/// The id of a token; -1, and a number beyond the vocabulary, are none.
 fn id(gguf: &Gguf<'_>, key: &'static str, tokens: usize) -> Result<Option<u32>, Error> {
     let id = optional(gguf, key, "is not the id of a token", |value| value.as_i64())?;
     Ok(id.and_then(|id| in_vocabulary(id, tokens)))
@@ -78,7 +78,7 @@ pub(super) fn bos(gguf: &Gguf<'_>, tokens: usize) -> Result<Option<u32>, Error> 
     id(gguf, "tokenizer.ggml.bos_token_id", tokens)
 }
 
-/// What stands before and after every text.
+/// The tokens before and after every text.
 pub(super) fn edges(
     gguf: &Gguf<'_>,
     tokens: usize,

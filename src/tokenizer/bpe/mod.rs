@@ -125,7 +125,7 @@ impl<'w, 's> Bpe<'w, 's> {
         self.vocabulary.len()
     }
 
-    /// The token that stands at the beginning of texts, whether or not the model wants it there.
+    /// The token that begins texts, whether or not the model was trained with it there.
     pub const fn bos(&self) -> Option<u32> {
         self.bos
     }
@@ -242,7 +242,7 @@ impl Ids<'_> {
         self.last = Some(id);
     }
 
-    /// The end of the text: `trailing` stands there, unless it is the last already.
+    /// The end of the text: `trailing`, unless that is the last token already.
     fn end(&mut self, trailing: Option<u32>) {
         self.lead(None);
         if let Some(trailing) = trailing.filter(|_| self.last != trailing) {

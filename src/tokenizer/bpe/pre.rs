@@ -1,6 +1,7 @@
 //! The pre-tokenizers that `tokenizer.ggml.pre` names.
 
 use super::split::Split;
+use crate::names::pre_tokenizer;
 
 /// What belongs to a name.
 #[derive(Clone, Copy, Debug)]
@@ -17,90 +18,29 @@ pub(in crate::tokenizer) struct Pre {
 
 /// Every family of names.
 pub(in crate::tokenizer) const ALL: [Pre; 8] = [
+    Pre { names: pre_tokenizer::GPT_2, split: Split::Gpt2, ignore_merges: false, add_bos: false },
     Pre {
-        names: &[
-            "gpt-2",
-            "gpt2",
-            "olmo",
-            "mpt",
-            "jais",
-            "phi-2",
-            "jina-es",
-            "jina-de",
-            "gigachat",
-            "jina-v2-es",
-            "jina-v2-de",
-            "a.x-4.0",
-            "mellum",
-            "modern-bert",
-            "exaone4",
-            "trillion",
-            "granite-docling",
-        ],
-        split: Split::Gpt2,
-        ignore_merges: false,
-        add_bos: false,
-    },
-    Pre {
-        names: &[
-            "smollm",
-            "starcoder",
-            "refact",
-            "command-r",
-            "codeshell",
-            "exaone",
-            "minerva-7b",
-            "mellum2",
-        ],
+        names: pre_tokenizer::NUMBERS_ALONE,
         split: Split::NumbersAlone,
         ignore_merges: false,
         add_bos: false,
     },
-    Pre { names: &["default"], split: Split::Punctuation, ignore_merges: false, add_bos: false },
     Pre {
-        names: &[
-            "llama-bpe",
-            "llama3",
-            "llama-v3",
-            "falcon3",
-            "falcon-h1",
-            "pixtral",
-            "midm-2.0",
-            "lfm2",
-            "jina-v5-nano",
-        ],
-        split: Split::Llama3,
-        ignore_merges: true,
-        add_bos: true,
+        names: pre_tokenizer::DEFAULT,
+        split: Split::Punctuation,
+        ignore_merges: false,
+        add_bos: false,
     },
+    Pre { names: pre_tokenizer::LLAMA_3, split: Split::Llama3, ignore_merges: true, add_bos: true },
     Pre {
-        names: &["dbrx", "smaug-bpe", "glm4", "chatglm-bpe"],
+        names: pre_tokenizer::LLAMA_3_MERGED,
         split: Split::Llama3,
         ignore_merges: false,
         add_bos: false,
     },
-    Pre { names: &["tekken"], split: Split::Tekken, ignore_merges: true, add_bos: true },
-    Pre {
-        names: &[
-            "qwen2",
-            "stablelm2",
-            "deepseek-r1-qwen",
-            "kormo",
-            "f2llmv2",
-            "megrez",
-            "hunyuan",
-            "solar-open",
-        ],
-        split: Split::Qwen2,
-        ignore_merges: false,
-        add_bos: false,
-    },
-    Pre {
-        names: &["gpt-4o", "llama4", "kanana2", "talkie"],
-        split: Split::Gpt4o,
-        ignore_merges: false,
-        add_bos: false,
-    },
+    Pre { names: pre_tokenizer::TEKKEN, split: Split::Tekken, ignore_merges: true, add_bos: true },
+    Pre { names: pre_tokenizer::QWEN_2, split: Split::Qwen2, ignore_merges: false, add_bos: false },
+    Pre { names: pre_tokenizer::GPT_4O, split: Split::Gpt4o, ignore_merges: false, add_bos: false },
 ];
 
 /// What belongs to `name`.

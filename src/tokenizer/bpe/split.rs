@@ -32,11 +32,11 @@ struct Words {
     /// `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*`. Otherwise
     /// `[^\r\n\p{L}\p{N}]?\p{L}+`.
     cased: bool,
-    /// Where `(?i:'s|'t|'re|'ve|'m|'ll|'d)` stands.
+    /// The place of `(?i:'s|'t|'re|'ve|'m|'ll|'d)` in the pattern.
     contractions: Contractions,
     /// `\p{N}{1,n}`.
     digits: usize,
-    /// Whether `/` may stand among the line ends that follow symbols.
+    /// Whether `/` may be among the line ends that follow symbols.
     slash: bool,
 }
 
@@ -99,7 +99,7 @@ fn cut(text: &str, first: impl Fn(&str) -> usize, each: Each<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Cuts `text` into runs of at most `most` characters that are `wanted`, and what lies between.
+/// Cuts `text` into runs of at most `most` characters that are `wanted`, and the text between them.
 fn alone(
     text: &str,
     wanted: impl Fn(char) -> bool,
@@ -120,7 +120,7 @@ fn alone(
     Ok(())
 }
 
-/// `[0-9][0-9][0-9]`, and what lies between, of numbers.
+/// `[0-9][0-9][0-9]`, and the text between them, of numbers.
 fn digits_by_three(text: &str, each: Each<'_>) -> Result<(), Error> {
     let three = |text: &str| {
         let (digits, _) = text.as_bytes().split_first_chunk::<3>()?;

@@ -1,4 +1,4 @@
-//! What pre-tokenizers ask about characters: Unicode's general category, coarsely, and white space.
+//! What pre-tokenizers need of characters: Unicode's general category, coarsely, and white space.
 
 use super::table::{FIRST_OF, RUNS};
 

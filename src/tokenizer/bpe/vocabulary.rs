@@ -6,15 +6,7 @@ use super::keys::{self, TOKENS, bad};
 use crate::Error;
 use crate::checkpoint::gguf::{Array, Gguf};
 use crate::checkpoint::stop_tokens::ends_by_text;
-
-/// `tokenizer.ggml.token_type` of ordinary text.
-const TYPE_NORMAL: i64 = 1;
-/// Of tokens that are not text: `</s>`.
-const TYPE_CONTROL: i64 = 3;
-/// Of tokens added by hand.
-const TYPE_USER_DEFINED: i64 = 4;
-/// Of rows that no text leads to.
-const TYPE_UNUSED: i64 = 5;
+use crate::names::TokenKind;
 
 /// What a token is, in the lowest bits of its entry.
 const KIND: u32 = 0b11;
@@ -29,7 +21,7 @@ const END: u32 = 0b100;
 /// Above them: where it begins in the file's array.
 const OFFSET_SHIFT: u32 = 3;
 
-/// Longest token that is matched as it stands, in bytes.
+/// Longest token that is matched as a whole, in bytes.
 pub(super) const LONGEST_ADDED: usize = 256;
 
 /// The tokens, and where they are.
@@ -40,7 +32,7 @@ pub(super) struct Vocabulary<'w, 's> {
     table: Table<'s>,
 }
 
-/// Whether tokens of a kind are matched as they stand.
+/// Whether tokens of a kind are matched as a whole, before merging.
 const fn is_added(kind: u32) -> bool {
     matches!(kind, CONTROL | USER_DEFINED)
 }
@@ -67,12 +59,12 @@ impl<'w, 's> Vocabulary<'w, 's> {
             let text = text_at(bytes, offset).ok_or(Error::OutOfRange("tokens"))?;
             let kind = kinds.as_mut().map(|kinds| kinds.next());
             // Where the file does not say what is special, texts alone do.
-            let special = !matches!(kind, Some(Some(TYPE_NORMAL)));
+            let special = kind != Some(Some(TokenKind::Normal.id()));
             let end = !listed && special && core::str::from_utf8(text).is_ok_and(ends_by_text);
-            let kind = match kind.flatten() {
-                Some(TYPE_CONTROL) => CONTROL,
-                Some(TYPE_USER_DEFINED) => USER_DEFINED,
-                Some(TYPE_UNUSED) if is_placeholder(text) => NONE,
+            let kind = match kind.flatten().and_then(TokenKind::of) {
+                Some(TokenKind::Control) => CONTROL,
+                Some(TokenKind::UserDefined) => USER_DEFINED,
+                Some(TokenKind::Unused) if is_placeholder(text) => NONE,
                 _ => 0,
             };
             if is_added(kind) && text.len() > LONGEST_ADDED {
@@ -120,7 +112,7 @@ impl<'w, 's> Vocabulary<'w, 's> {
         self.entry(id).is_some_and(|entry| matches!(entry & KIND, CONTROL | NONE))
     }
 
-    /// Whether it is matched as it stands.
+    /// Whether it is matched as a whole.
     pub(super) fn is_added(&self, id: u32) -> bool {
         self.entry(id).is_some_and(|entry| is_added(entry & KIND))
     }
@@ -130,7 +122,7 @@ impl<'w, 's> Vocabulary<'w, 's> {
         self.entry(id).is_some_and(|entry| entry & END != 0)
     }
 
-    /// The token that stands for these bytes of a text.
+    /// The token of these bytes of a text.
     pub(super) fn of_bytes(&self, bytes: &[u8]) -> Option<u32> {
         let hash = Hash::new().bytes(written(bytes));
         self.table.find(hash, |id| {

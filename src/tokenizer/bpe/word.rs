@@ -1,6 +1,6 @@
 //! One word, from bytes to tokens: the merge of the lowest rank first, of equal ones the leftmost.
 //!
-//! Neighbours are linked, and the merges that could be next lie in a heap, so a word of n bytes
+//! Neighbours are linked, and the merges that could be next are in a heap, so a word of n bytes
 //! takes O(n log n).
 
 use super::merges::Merges;
@@ -130,7 +130,7 @@ pub(super) fn merge(
             continue;
         };
         let Some(right) = symbols.get(left.next) else { continue };
-        // What stands there now may be other tokens.
+        // There may be other tokens by now.
         let now = merges.rank(left.id, right.id).and_then(|rank| merges.product(rank));
         if left.id == NONE || now != Some(product) {
             continue;

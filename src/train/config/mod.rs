@@ -196,7 +196,7 @@ pub struct DataConfig {
     pub validation_fraction: Option<f64>,
     /// Windows of the validation text that are measured, at most; all when not given.
     pub validation_windows: Option<u64>,
-    /// What stands between documents of a text; a file is one document without it.
+    /// What separates the documents of a text; a file is one document without it.
     pub separator: Option<String>,
     /// A `tokenizer.json`; trained on the text when not given, with the model's `vocab_size`.
     pub tokenizer: Option<PathBuf>,

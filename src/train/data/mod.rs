@@ -4,9 +4,9 @@
 //! files -> pieces -> ids (in parallel) -> tokens-00000.bin ... -> windows of a mapped file
 //! ```
 //!
-//! Text is read a few pieces at a time and never held whole. A document is a file, or what stands
+//! Text is read a few pieces at a time and never held whole. A document is a file, or what is
 //! between separators; where the tokenizer knows such tokens, documents begin with the token that
-//! begins a text, and the one that ends a text stands between them.
+//! begins a text, and the one that ends a text is between them.
 
 mod pieces;
 mod shards;
@@ -60,7 +60,7 @@ pub struct Progress {
 pub type OnProgress<'a> = Box<dyn FnMut(Progress) -> ControlFlow<()> + Send + 'a>;
 
 /// Makes the data of a run in the folder `dir`: `tokenizer.json`, and shards in `train` and
-/// `validation`. What lies there already is used if text, tokenizer and vocabulary are the same.
+/// `validation`. What is there already is used if text, tokenizer and vocabulary are the same.
 ///
 /// # Errors
 /// If a file cannot be read or written, is not UTF-8, or is too short for one window; if the
@@ -179,7 +179,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// The stored tokenizer, if it is the one asked for; else that, stored.
+    /// The stored tokenizer, if it is that of the configuration; else that, stored.
     fn tokenizer(
         &mut self,
         config: &TrainConfig,

@@ -25,7 +25,7 @@ pub struct Piece {
 
 /// The pieces of a file.
 ///
-/// Cuts lie before a newline that follows an ASCII letter or digit. No pattern of the known
+/// Cuts are before a newline that follows an ASCII letter or digit. No pattern of the known
 /// byte-level tokenizers joins these two, so the tokens are those of the whole text. Only where
 /// 16 pieces' worth of text has no such place is it cut at any character.
 pub struct Pieces {
@@ -157,7 +157,7 @@ impl Iterator for Pieces {
 fn cut(text: &str) -> Option<usize> {
     let pairs = text.as_bytes().windows(2);
     pairs.rev().position(|w| matches!(w, [b, b'\n'] if b.is_ascii_alphanumeric())).map(|i| {
-        // `i` pairs lie after the one found, whose newline is its second byte.
+        // `i` pairs come after the one found, whose newline is its second byte.
         text.len() - 1 - i
     })
 }

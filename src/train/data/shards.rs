@@ -32,7 +32,7 @@ pub struct Index {
     pub shards: Vec<u64>,
     /// The text.
     pub sources: Vec<Source>,
-    /// What stands between documents; a file is one without it.
+    /// What separates documents; a file is one without it.
     pub separator: Option<String>,
     /// Whether the tokenizer was trained on the text.
     pub trained: bool,
@@ -101,7 +101,7 @@ pub struct ShardWriter {
 }
 
 impl ShardWriter {
-    /// Begins to write shards into `dir`. An index that lies there goes first, so that shards and
+    /// Begins to write shards into `dir`. An index that is there is removed first, so that shards and
     /// index never disagree.
     ///
     /// # Errors
@@ -235,7 +235,7 @@ impl Shards {
     /// Appends the `len` tokens from `start` to `ids`.
     ///
     /// # Errors
-    /// If they lie beyond the end, or one is beyond the vocabulary.
+    /// If they are beyond the end, or one is beyond the vocabulary.
     pub fn read(&self, start: u64, len: usize, ids: &mut Vec<u32>) -> Result<(), TrainError> {
         let (mut skip, mut missing) = (start, len);
         for ((path, map), &tokens) in self.maps.iter().zip(&self.index.shards) {

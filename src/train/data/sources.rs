@@ -14,7 +14,7 @@ use crate::train::TrainError;
 /// A text file, and what tells whether it has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// Where it lies, absolute.
+    /// Its path, absolute.
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,

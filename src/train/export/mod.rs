@@ -161,7 +161,7 @@ fn write_shard(
 ) -> Result<(), TrainError> {
     let stored = shard.into_iter().map(|(name, tensor)| Ok((name, tensor.to_dtype(dtype)?)));
     let stored: Vec<(String, Tensor)> = stored.collect::<candle_core::Result<_>>()?;
-    // What transformers asks for: which framework's layout it is.
+    // What transformers needs: which framework's layout it is.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     let written = serialize_to_file(stored, Some(metadata), &path).map_err(io::Error::other);
     let synced = written.and_then(|()| File::options().write(true).open(&path)?.sync_all());

@@ -49,7 +49,7 @@ fn is_fused(x: &Tensor) -> bool {
     x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64)
 }
 
-/// The elements of a storage that lie one after the other.
+/// The elements of a contiguous storage.
 fn slice<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     let data = T::cpu_storage_as_slice(storage)?;
     match layout.contiguous_offsets().and_then(|(start, end)| data.get(start..end)) {

@@ -1,4 +1,4 @@
-//! What the ops ask of a number, and sums that fill vectors.
+//! What the ops need of a number type, and sums that fill vectors.
 
 use candle_core::WithDType;
 use pulp::{Arch, NullaryFnOnce};

@@ -105,7 +105,7 @@ impl On {
     }
 }
 
-/// The elements of a tensor that lie one after the other.
+/// The elements of a contiguous tensor.
 fn view<'a, T: Value>((storage, layout): Operand<'a>) -> Result<CudaView<'a, T>> {
     let slice = storage.as_cuda_slice::<T>()?;
     match layout.contiguous_offsets().and_then(|(start, end)| slice.try_slice(start..end)) {
