@@ -1,5 +1,6 @@
 //! `xielu quantize`: a model in smaller types.
 
+mod convert;
 mod report;
 mod summary;
 mod types;
@@ -7,15 +8,15 @@ mod types;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use xielu::checkpoint::ModelView;
 use xielu::checkpoint::gguf::SplitName;
 use xielu::checkpoint::hf::{HfDir, VocabularyOptions};
-use xielu::convert::{Conversion, ConvertError, Output, TensorReport, Types};
+use xielu::convert::{Conversion, Output};
 
 use crate::args::ComputeArgs;
 use crate::interrupt;
 use crate::model::FileArgs;
+use convert::convert;
 use types::TypeArgs;
 
 /// Write a model as a GGUF file with other types.
@@ -150,29 +151,4 @@ fn with_vocabulary<'a, 'w>(
         }
     }
     Ok(conversion)
-}
-
-/// Writes the file behind a progress bar; errors in words.
-fn convert(
-    conversion: &Conversion<'_, '_>,
-    output: Output<'_>,
-    types: &Types,
-) -> anyhow::Result<Vec<TensorReport>> {
-    let style = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}, {eta} left, {msg}");
-    let bar = ProgressBar::new(0).with_style(style.unwrap_or(ProgressStyle::default_bar()));
-    let reports = conversion.write(output, types, |p| {
-        bar.set_length(p.total);
-        bar.set_position(p.done);
-        bar.set_message(p.tensor.to_owned());
-        interrupt::go_on()
-    });
-    bar.finish_and_clear();
-    match reports {
-        Ok(reports) => Ok(reports),
-        Err(ConvertError::Cancelled) => bail!("interrupted; nothing was written"),
-        // These texts name their causes themselves.
-        Err(e @ ConvertError::Io { .. }) => bail!("{e}"),
-        Err(e @ ConvertError::Exists(_)) => bail!("{e}; give --force to replace it"),
-        Err(e) => bail!("cannot convert the model: {e}"),
-    }
 }

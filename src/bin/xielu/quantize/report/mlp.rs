@@ -8,7 +8,7 @@ use xielu::llama::Decoder;
 use xielu::quant::{ErrorStats, encode_row};
 use xielu::{Backend, Config, Mlp};
 
-use super::TYPES;
+use super::types::TYPES;
 use crate::interrupt;
 
 /// The inputs of every layer's MLP for `tokens`, `[layer][tokens * hidden]`.

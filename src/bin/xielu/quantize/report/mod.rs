@@ -1,6 +1,7 @@
 //! `xielu quantize --report`: what each type would do to a model, measured on a text.
 
 mod mlp;
+mod types;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,9 @@ use xielu::kernels::DType;
 use xielu::session::{PerplexityOptions, SessionOptions};
 use xielu::{Backend, Session};
 
-use super::{convert, summary};
+use self::types::TYPES;
+use super::convert::convert;
+use super::summary;
 use crate::args::ComputeArgs;
 use crate::interrupt;
 use crate::model::{advised, load, reserve};
@@ -31,15 +34,6 @@ pub struct ReportArgs {
     #[arg(long, value_name = "N")]
     windows: Option<usize>,
 }
-
-/// Quantized types, most bits first.
-const TYPES: [(&str, DType); 5] = [
-    ("q8_0", DType::Q8_0),
-    ("q6_k", DType::Q6_K),
-    ("q5_k", DType::Q5_K),
-    ("q4_k", DType::Q4_K),
-    ("q4_0", DType::Q4_0),
-];
 
 /// What models are measured on.
 struct Measure<'a> {
