@@ -19,6 +19,7 @@ const NAMES: &[(&str, &str)] = &[
     ("arm-gcc", "arm-none-eabi-gcc with newlib"),
     ("s390x-gcc", "s390x-linux-gnu-gcc, and glibc for it"),
     ("qemu", "qemu-aarch64, qemu-s390x, qemu-system-arm, qemu-system-riscv32"),
+    ("qemu-s390x", "a qemu-s390x that multiplies f32 to f64 rightly"),
     ("wasi-libc", "/usr/lib/wasm32-wasi"),
     ("node", "Node"),
     ("chromium", "chromium and chromedriver"),
