@@ -115,16 +115,25 @@ impl<U: Unpack> ChunkDot for Rows<U> {
                 _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(offset), *sum)
             });
             let scales = vnni!(isa, _mm512_mul_ps(scales, isa.each_twice(d)));
-            let q = |i: usize, sums: __m512i| isa.products::<U>(quads, x, i, sums);
-            let add = |i: usize, q: __m512i, sum: __m512| {
-                isa.add_scaled(scales, U::lanes(isa, i), q, sum)
-            };
+            // Written out, without closures: the order of these calls is the order of instructions.
             *sum = if U::JOINED {
-                let half = add(0, q(1, q(0, zero)), *sum);
-                add(2, q(3, q(2, zero)), half)
+                let half = isa.add_scaled(
+                    scales,
+                    U::lanes(isa, 0),
+                    isa.products::<U>(quads, x, 1, isa.products::<U>(quads, x, 0, zero)),
+                    *sum,
+                );
+                isa.add_scaled(
+                    scales,
+                    U::lanes(isa, 2),
+                    isa.products::<U>(quads, x, 3, isa.products::<U>(quads, x, 2, zero)),
+                    half,
+                )
             } else {
-                let half = add(1, q(1, zero), add(0, q(0, zero), *sum));
-                add(3, q(3, zero), add(2, q(2, zero), half))
+                let half = isa.add_products::<U>(scales, quads, x, 0, *sum);
+                let half = isa.add_products::<U>(scales, quads, x, 1, half);
+                let half = isa.add_products::<U>(scales, quads, x, 2, half);
+                isa.add_products::<U>(scales, quads, x, 3, half)
             };
         }
     }
@@ -167,6 +176,21 @@ impl Avx512Vnni {
         sums: __m512i,
     ) -> __m512i {
         self.dot(sums, quads[i % 4], U::input(self, x, i))
+    }
+
+    /// Adds the products of vector `i`, scaled, to `sum`.
+    #[inline(always)]
+    fn add_products<U: Unpack>(
+        self,
+        scales: __m512,
+        quads: [__m512i; 4],
+        x: &InputBlock,
+        i: usize,
+        sum: __m512,
+    ) -> __m512 {
+        let zero = vnni!(self, _mm512_setzero_si512());
+        let lanes = U::lanes(self, i);
+        self.add_scaled(scales, lanes, self.products::<U>(quads, x, i, zero), sum)
     }
 
     /// `sum + scales[lanes] * q`.
