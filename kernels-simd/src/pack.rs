@@ -1,7 +1,7 @@
 //! Weights kept as tiles: the same bytes in the order that panels want.
 
 use crate::block::{Blocks, INPUT_BLOCK};
-use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
+use crate::generic::pack::Pack;
 use crate::generic::panel::ROWS;
 use crate::kernels::Kernels;
 use crate::matrix::{Matrix, ShapeError};
@@ -30,11 +30,11 @@ impl Kernels {
             return Err(mismatch);
         }
         match w.blocks {
-            Blocks::Q8_0(b) => pack_tiles::<PackQ8_0>(b, w, memory),
-            Blocks::Q4_0(b) => pack_tiles::<PackQ4_0>(b, w, memory),
-            Blocks::Q4_K(b) => pack_tiles::<PackQ4_K>(b, w, memory),
-            Blocks::Q5_K(b) => pack_tiles::<PackQ5_K>(b, w, memory),
-            Blocks::Q6_K(b) => pack_tiles::<PackQ6_K>(b, w, memory),
+            Blocks::Q8_0(b) => pack_tiles(b, w, memory),
+            Blocks::Q4_0(b) => pack_tiles(b, w, memory),
+            Blocks::Q4_K(b) => pack_tiles(b, w, memory),
+            Blocks::Q5_K(b) => pack_tiles(b, w, memory),
+            Blocks::Q6_K(b) => pack_tiles(b, w, memory),
             Blocks::F32(_) | Blocks::F16(_) | Blocks::BF16(_) => {}
         }
         Matrix::packed(w.dtype(), w.rows(), w.cols(), memory).ok_or(mismatch)
@@ -42,7 +42,7 @@ impl Kernels {
 }
 
 /// The tiles of whole rows and chunks.
-fn pack_tiles<P: Pack>(blocks: &[P::Block], w: &Matrix<'_>, memory: &mut [u8]) {
+fn pack_tiles<P: Pack>(blocks: &[P], w: &Matrix<'_>, memory: &mut [u8]) {
     let Ok(tiles) = bytemuck::try_cast_slice_mut::<u8, P::Tile>(memory) else { return };
     let per_panel = w.cols() / INPUT_BLOCK;
     for (i, tile) in tiles.iter_mut().enumerate() {

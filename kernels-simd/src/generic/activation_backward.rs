@@ -36,9 +36,13 @@ pub(crate) struct TableOf<T> {
     pub swiglu: unsafe fn(from: [*const T; 3], to: [*mut T; 2], n: usize),
 }
 
-/// `TABLE`, the kernels of the instruction set whose token is `$token`, compiled with its features.
+/// `TABLE`, the kernels of the instruction set whose token is `$token`. `$compile` compiles them with
+/// its features, where the target does not have them in any case.
 macro_rules! table {
-    ($token:expr $(, $features:literal)?) => {
+    ($token:expr) => {
+        $crate::generic::activation_backward::table!($token, $crate::generic::simd::as_it_is);
+    };
+    ($token:expr, $($compile:tt)+) => {
         pub(crate) const TABLE: $crate::generic::activation_backward::Table = $crate::generic::activation_backward::Table {
             f32: table_of(),
             bf16: table_of(),
@@ -49,38 +53,37 @@ macro_rules! table {
             $crate::generic::activation_backward::TableOf { learned, relu2, swiglu }
         }
 
-        /// # Safety
-        /// As the table says; the machine runs this instruction set.
-        $(#[target_feature(enable = $features)])?
-        unsafe fn learned<T: $crate::generic::simd::Element>(
-            f: &$crate::LearnedActivation,
-            x_dy: [*const T; 2],
-            dx: *mut T,
-            n: usize,
-            sums: *mut $crate::AlphaSums,
-        ) {
-            // SAFETY: the caller's promise is the same.
-            unsafe { $crate::generic::activation_backward::learned($token, f, x_dy, dx, n, sums) };
-        }
+        $($compile)+! {
+            /// # Safety
+            /// As the table says; the machine runs this instruction set.
+            unsafe fn learned<T: $crate::generic::simd::Element>(
+                f: &$crate::LearnedActivation,
+                x_dy: [*const T; 2],
+                dx: *mut T,
+                n: usize,
+                sums: *mut $crate::AlphaSums,
+            ) {
+                // SAFETY: the caller's promise is the same.
+                unsafe { $crate::generic::activation_backward::learned($token, f, x_dy, dx, n, sums) };
+            }
 
-        /// # Safety
-        /// As the table says; the machine runs this instruction set.
-        $(#[target_feature(enable = $features)])?
-        unsafe fn relu2<T: $crate::generic::simd::Element>(x_dy: [*const T; 2], dx: *mut T, n: usize) {
-            // SAFETY: the caller's promise is the same.
-            unsafe { $crate::generic::activation_backward::relu2($token, x_dy, dx, n) };
-        }
+            /// # Safety
+            /// As the table says; the machine runs this instruction set.
+            unsafe fn relu2<T: $crate::generic::simd::Element>(x_dy: [*const T; 2], dx: *mut T, n: usize) {
+                // SAFETY: the caller's promise is the same.
+                unsafe { $crate::generic::activation_backward::relu2($token, x_dy, dx, n) };
+            }
 
-        /// # Safety
-        /// As the table says; the machine runs this instruction set.
-        $(#[target_feature(enable = $features)])?
-        unsafe fn swiglu<T: $crate::generic::simd::Element>(
-            from: [*const T; 3],
-            to: [*mut T; 2],
-            n: usize,
-        ) {
-            // SAFETY: the caller's promise is the same.
-            unsafe { $crate::generic::activation_backward::swiglu($token, from, to, n) };
+            /// # Safety
+            /// As the table says; the machine runs this instruction set.
+            unsafe fn swiglu<T: $crate::generic::simd::Element>(
+                from: [*const T; 3],
+                to: [*mut T; 2],
+                n: usize,
+            ) {
+                // SAFETY: the caller's promise is the same.
+                unsafe { $crate::generic::activation_backward::swiglu($token, from, to, n) };
+            }
         }
     };
 }

@@ -22,9 +22,13 @@ pub(crate) struct Table {
     pub swiglu_f16: unsafe fn(gate: *const f16, up: *const f16, dst: *mut f16, n: usize),
 }
 
-/// `TABLE`, the kernels of the instruction set whose token is `$token`, compiled with its features.
+/// `TABLE`, the kernels of the instruction set whose token is `$token`. `$compile` compiles them with
+/// its features, where the target does not have them in any case.
 macro_rules! table {
-    ($token:expr $(, $features:literal)?) => {
+    ($token:expr) => {
+        $crate::generic::activation_forward::table!($token, $crate::generic::simd::as_it_is);
+    };
+    ($token:expr, $($compile:tt)+) => {
         pub(crate) const TABLE: $crate::generic::activation_forward::Table =
             $crate::generic::activation_forward::Table {
                 f32: run::<f32>,
@@ -35,30 +39,30 @@ macro_rules! table {
                 swiglu_f16: run_swiglu::<half::f16>,
             };
 
-        /// # Safety
-        /// As the table says; the machine runs this instruction set.
-        $(#[target_feature(enable = $features)])?
-        unsafe fn run<T: $crate::generic::simd::Element>(
-            f: &$crate::Activation,
-            src: *const T,
-            dst: *mut T,
-            n: usize,
-        ) {
-            // SAFETY: the caller's promise is the same.
-            unsafe { $crate::generic::activation_forward::activate($token, f, src, dst, n) };
-        }
+        $($compile)+! {
+            /// # Safety
+            /// As the table says; the machine runs this instruction set.
+            unsafe fn run<T: $crate::generic::simd::Element>(
+                f: &$crate::Activation,
+                src: *const T,
+                dst: *mut T,
+                n: usize,
+            ) {
+                // SAFETY: the caller's promise is the same.
+                unsafe { $crate::generic::activation_forward::activate($token, f, src, dst, n) };
+            }
 
-        /// # Safety
-        /// As the table says; the machine runs this instruction set.
-        $(#[target_feature(enable = $features)])?
-        unsafe fn run_swiglu<T: $crate::generic::simd::Element>(
-            gate: *const T,
-            up: *const T,
-            dst: *mut T,
-            n: usize,
-        ) {
-            // SAFETY: the caller's promise is the same.
-            unsafe { $crate::generic::activation_forward::swiglu($token, gate, up, dst, n) };
+            /// # Safety
+            /// As the table says; the machine runs this instruction set.
+            unsafe fn run_swiglu<T: $crate::generic::simd::Element>(
+                gate: *const T,
+                up: *const T,
+                dst: *mut T,
+                n: usize,
+            ) {
+                // SAFETY: the caller's promise is the same.
+                unsafe { $crate::generic::activation_forward::swiglu($token, gate, up, dst, n) };
+            }
         }
     };
 }

@@ -9,7 +9,7 @@ use crate::generic::pack::Pack;
 
 /// A product of quantized weights, whichever way suits the number of tokens.
 #[inline(always)]
-pub(crate) fn product<D: ChunkDot, P: Pack<Block = D::Block>, A: PanelIsa>(
+pub(crate) fn product<D: ChunkDot<Block: Pack>, A: PanelIsa>(
     isa: A,
     rows: D,
     g: Gemm<'_, D::Block, InputBlock>,
@@ -17,7 +17,7 @@ pub(crate) fn product<D: ChunkDot, P: Pack<Block = D::Block>, A: PanelIsa>(
     if g.out.tokens() < D::PANEL_TOKENS && !g.packed {
         drive_rows::<_, _, 1>(g, Chunked(rows));
     } else {
-        drive_panels::<P, A>(isa, g);
+        drive_panels(isa, g);
     }
 }
 
@@ -37,3 +37,30 @@ pub(crate) fn float_product<A, D, W: Copy, const V: usize, const T: usize, const
         drive_float_panels::<A, W, V, T, H>(isa, g);
     }
 }
+
+/// Defines product kernels, `name: block => product`. `$compile` compiles them with the features of
+/// their instruction set, and `$isa` is its token.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! kernels {
+    (
+        $compile:ident, |$isa:ident: $token:ty, $g:ident|
+        $($name:ident: $block:ident => $product:expr),+ $(,)?
+    ) => {
+        $compile! {
+            $(
+                pub(in crate::arch) fn $name(
+                    $g: $crate::generic::matmul::Gemm<
+                        '_,
+                        $crate::block::$block,
+                        $crate::block::InputBlock,
+                    >,
+                ) {
+                    let $isa = <$token>::new();
+                    $product
+                }
+            )+
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use kernels;

@@ -35,9 +35,9 @@ pub(crate) trait PanelIsa: Copy {
     /// As [`PanelKernel::arrange`].
     #[inline(always)]
     fn arrange<P: Pack>(self, _panel: &mut Panel) {}
-    /// [`tile`] with as many vectors and tokens as the registers hold, for up to
-    /// [`PanelIsa::TILE`] tokens.
-    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]);
+    /// Calls [`tiles`] with as many vectors and tokens as the registers hold, then with fewer, until
+    /// none of at most [`PanelIsa::TILE`] tokens are left.
+    fn tile<P: Pack>(self, panel: &Panel, tokens: Tokens<'_>);
     /// `sum over k of w[k][r] . x[t][k]`, less `bias . sums[t]`, for the `V` vectors of rows from
     /// `first` on. `w` are quants of `P`, `sums` those of 16 inputs each.
     fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
@@ -58,7 +58,7 @@ pub(crate) trait PanelKernel<P: Pack>: Copy {
     /// `first_token` on.
     fn add_panel(
         self,
-        g: &Gemm<'_, P::Block, InputBlock>,
+        g: &Gemm<'_, P, InputBlock>,
         panel: &Panel,
         first_token: usize,
         chunk: usize,
@@ -75,7 +75,7 @@ impl<I: PanelIsa, P: Pack> PanelKernel<P> for I {
     #[inline(always)]
     fn add_panel(
         self,
-        g: &Gemm<'_, P::Block, InputBlock>,
+        g: &Gemm<'_, P, InputBlock>,
         panel: &Panel,
         first_token: usize,
         chunk: usize,
@@ -89,15 +89,36 @@ impl<I: PanelIsa, P: Pack> PanelKernel<P> for I {
                 *x = g.x.get(token * g.x_stride + chunk).unwrap_or(&zero);
             }
             if let Some(x) = x.get(..tile.len()) {
-                self.tile::<P>(panel, x, tile);
+                self.tile::<P>(panel, Tokens { x, sums: tile });
             }
         }
     }
 }
 
+/// Inputs that a panel is still to be multiplied with, and their sums.
+pub(crate) struct Tokens<'a> {
+    x: &'a [&'a InputBlock],
+    sums: &'a mut [Sums],
+}
+
+/// Tiles of `V` vectors of rows and `T` tokens, as long as so many tokens are left.
+#[inline(always)]
+pub(crate) fn tiles<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
+    isa: A,
+    panel: &Panel,
+    tokens: &mut Tokens<'_>,
+) {
+    while let Some((x, more)) = tokens.x.split_first_chunk::<T>() {
+        let sums = core::mem::take(&mut tokens.sums);
+        let Some((sums, rest)) = sums.split_first_chunk_mut::<T>() else { return };
+        tile::<A, P, V, T>(isa, panel, *x, sums.each_mut());
+        *tokens = Tokens { x: more, sums: rest };
+    }
+}
+
 /// `sums[t][r] += panel[r] . x[t]` for `T` tokens, `V` vectors of rows at a time.
 #[inline(always)]
-pub(crate) fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
+fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
     isa: A,
     panel: &Panel,
     x: [&InputBlock; T],
@@ -205,10 +226,7 @@ pub(crate) fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
 
 /// Every panel of `g.w` against every token.
 #[inline(always)]
-pub(crate) fn drive_panels<P: Pack, I: PanelKernel<P>>(
-    isa: I,
-    mut g: Gemm<'_, P::Block, InputBlock>,
-) {
+pub(crate) fn drive_panels<P: Pack, I: PanelKernel<P>>(isa: I, mut g: Gemm<'_, P, InputBlock>) {
     let mut panel = Panel::ZERO;
     let mut tile = P::Tile::zeroed();
     // 32 KiB that only the tokens at hand initialise.
@@ -233,7 +251,7 @@ pub(crate) fn drive_panels<P: Pack, I: PanelKernel<P>>(
 /// are zero. `tile` is memory for weights that are not packed.
 #[inline(always)]
 fn fill<P: Pack>(
-    g: &Gemm<'_, P::Block, InputBlock>,
+    g: &Gemm<'_, P, InputBlock>,
     first_row: usize,
     chunk: usize,
     tile: &mut P::Tile,

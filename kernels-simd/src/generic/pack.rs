@@ -13,9 +13,7 @@ use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, G
 use crate::generic::panel::{HALVES, Panel, Quad, ROWS};
 
 /// How a weight type becomes unsigned bytes: value = `scale * (quant - BIAS) - min`.
-pub(crate) trait Pack {
-    /// As the format stores it.
-    type Block: Copy + Zeroable + Pod;
+pub(crate) trait Pack: Copy + Pod {
     /// The bytes of 32 rows of 256 columns.
     type Tile: Pod;
     /// Blocks of 256 values.
@@ -31,7 +29,7 @@ pub(crate) trait Pack {
     const MINS: bool = false;
 
     /// Up to [`Pack::CHUNK`] blocks to row `r`; what is missing is zero.
-    fn interleave(blocks: &[Self::Block], tile: &mut Self::Tile, r: usize);
+    fn interleave(blocks: &[Self], tile: &mut Self::Tile, r: usize);
     /// The panel of a tile.
     fn expand(tile: &Self::Tile, panel: &mut Panel);
 }
@@ -99,9 +97,6 @@ fn widen(halves: &[F16; ROWS]) -> [f32; ROWS] {
 }
 
 /// 32 bytes a block.
-pub(crate) struct PackQ8_0;
-
-/// See [`PackQ8_0`].
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct TileQ8_0 {
@@ -109,8 +104,7 @@ pub(crate) struct TileQ8_0 {
     d: [[F16; ROWS]; GROUPS],
 }
 
-impl Pack for PackQ8_0 {
-    type Block = BlockQ8_0;
+impl Pack for BlockQ8_0 {
     type Tile = TileQ8_0;
     const CHUNK: usize = GROUPS;
     const BIAS: i16 = 128;
@@ -138,9 +132,6 @@ impl Pack for PackQ8_0 {
 }
 
 /// 32 nibbles a block.
-pub(crate) struct PackQ4_0;
-
-/// See [`PackQ4_0`].
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct TileQ4_0 {
@@ -148,8 +139,7 @@ pub(crate) struct TileQ4_0 {
     d: [[F16; ROWS]; GROUPS],
 }
 
-impl Pack for PackQ4_0 {
-    type Block = BlockQ4_0;
+impl Pack for BlockQ4_0 {
     type Tile = TileQ4_0;
     const CHUNK: usize = GROUPS;
     const BIAS: i16 = 8;
@@ -216,9 +206,6 @@ fn expand_mins(d: &[[F16; 2]; ROWS], scales: &[Quad; 3], panel: &mut Panel) {
 }
 
 /// 256 nibbles, with mins.
-pub(crate) struct PackQ4_K;
-
-/// See [`PackQ4_K`].
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct TileQ4_K {
@@ -227,8 +214,7 @@ pub(crate) struct TileQ4_K {
     qs: [Quad; 32],
 }
 
-impl Pack for PackQ4_K {
-    type Block = BlockQ4_K;
+impl Pack for BlockQ4_K {
     type Tile = TileQ4_K;
     const CHUNK: usize = 1;
     const BIAS: i16 = 0;
@@ -251,9 +237,6 @@ impl Pack for PackQ4_K {
 }
 
 /// 256 values of 5 bits, with mins.
-pub(crate) struct PackQ5_K;
-
-/// See [`PackQ5_K`].
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct TileQ5_K {
@@ -263,8 +246,7 @@ pub(crate) struct TileQ5_K {
     qs: [Quad; 32],
 }
 
-impl Pack for PackQ5_K {
-    type Block = BlockQ5_K;
+impl Pack for BlockQ5_K {
     type Tile = TileQ5_K;
     const CHUNK: usize = 1;
     const BIAS: i16 = 0;
@@ -293,9 +275,6 @@ impl Pack for PackQ5_K {
 }
 
 /// 256 values of 6 bits, a scale for each 16.
-pub(crate) struct PackQ6_K;
-
-/// See [`PackQ6_K`].
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct TileQ6_K {
@@ -305,8 +284,7 @@ pub(crate) struct TileQ6_K {
     d: [F16; ROWS],
 }
 
-impl Pack for PackQ6_K {
-    type Block = BlockQ6_K;
+impl Pack for BlockQ6_K {
     type Tile = TileQ6_K;
     const CHUNK: usize = 1;
     const BIAS: i16 = 32;
@@ -343,15 +321,15 @@ impl Pack for PackQ6_K {
 
 /// Whether a tile has the bytes of its blocks.
 const fn is_permutation<P: Pack>() -> bool {
-    size_of::<P::Tile>() == ROWS * P::CHUNK * size_of::<P::Block>()
+    size_of::<P::Tile>() == ROWS * P::CHUNK * size_of::<P>()
         && align_of::<P::Tile>() == 1
-        && align_of::<P::Block>() == 1
+        && align_of::<P>() == 1
 }
 
 const _: () = assert!(
-    is_permutation::<PackQ8_0>()
-        && is_permutation::<PackQ4_0>()
-        && is_permutation::<PackQ4_K>()
-        && is_permutation::<PackQ5_K>()
-        && is_permutation::<PackQ6_K>()
+    is_permutation::<BlockQ8_0>()
+        && is_permutation::<BlockQ4_0>()
+        && is_permutation::<BlockQ4_K>()
+        && is_permutation::<BlockQ5_K>()
+        && is_permutation::<BlockQ6_K>()
 );

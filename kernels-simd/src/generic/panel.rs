@@ -38,6 +38,12 @@ impl Panel {
 /// Sums of one token and the rows of a panel.
 pub(crate) type Sums = [f32; ROWS];
 
+/// The columns of `N` rows from `first` on.
+#[inline(always)]
+pub(crate) fn rows<const N: usize>(quad: &Quad, first: usize) -> &[[u8; 4]; N] {
+    quad.get(first..first + N).and_then(|rows| rows.first_chunk()).unwrap_or(&[[0; 4]; N])
+}
+
 /// One vector of a panel's row, from `first` on.
 #[inline(always)]
 pub(crate) fn load<L: Simd>(l: L, row: &[f32; ROWS], first: usize) -> L::F32 {

@@ -206,3 +206,9 @@ pub(crate) const fn cold() {}
 pub(crate) fn canonical<L: Simd>(lanes: L, y: L::F32) -> L::F32 {
     lanes.select(lanes.is_nan(y), lanes.splat(NAN), y)
 }
+
+/// Functions as they are: what an instruction set that the target has needs for its tables.
+macro_rules! as_it_is {
+    ($($item:item)*) => { $($item)* };
+}
+pub(crate) use as_it_is;

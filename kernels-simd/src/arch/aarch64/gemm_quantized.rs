@@ -4,13 +4,13 @@ use core::arch::aarch64::*;
 
 use super::neon::token::neon;
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad};
+use crate::generic::panel::{Panel, Quad, rows};
 
 /// The four columns of four rows from `first` on.
 #[inline(always)]
 pub(super) fn load(w: &Quad, first: usize) -> int8x16_t {
-    let rows = w.get(first..first + 4).unwrap_or(&[[0; 4]; 4]);
-    // SAFETY: the slice is 4 quads of 4 bytes; the target has NEON.
+    let rows = rows::<4>(w, first);
+    // SAFETY: the array is 4 quads of 4 bytes; the target has NEON.
     unsafe { vld1q_s8(rows.as_ptr().cast()) }
 }
 

@@ -9,7 +9,6 @@ use crate::generic::dispatch::{float_product, product};
 use crate::generic::gemm_float::{FloatPanelIsa, SQUARE};
 use crate::generic::gemm_quantized::PanelIsa;
 use crate::generic::matmul::{Gemm, Table};
-use crate::generic::pack::{PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 use crate::generic::row_sum::{drive_row_sum, drive_row_sum_q8_0};
 use crate::generic::simd::Simd;
 
@@ -27,11 +26,11 @@ pub(crate) const fn table<A: Baseline, const V: usize, const T: usize, const H: 
         f32: float::<A, F32, V, T, H>,
         f16: float::<A, F16, V, T, H>,
         bf16: float::<A, BF16, V, T, H>,
-        q8_0: |g| product::<_, PackQ8_0, _>(A::TOKEN, Q8_0(A::TOKEN), g),
-        q4_0: |g| product::<_, PackQ4_0, _>(A::TOKEN, Q4_0(A::TOKEN), g),
-        q4_k: |g| product::<_, PackQ4_K, _>(A::TOKEN, Q4_K(A::TOKEN), g),
-        q5_k: |g| product::<_, PackQ5_K, _>(A::TOKEN, Q5_K(A::TOKEN), g),
-        q6_k: |g| product::<_, PackQ6_K, _>(A::TOKEN, Q6_K(A::TOKEN), g),
+        q8_0: |g| product(A::TOKEN, Q8_0(A::TOKEN), g),
+        q4_0: |g| product(A::TOKEN, Q4_0(A::TOKEN), g),
+        q4_k: |g| product(A::TOKEN, Q4_K(A::TOKEN), g),
+        q5_k: |g| product(A::TOKEN, Q5_K(A::TOKEN), g),
+        q6_k: |g| product(A::TOKEN, Q6_K(A::TOKEN), g),
         row_sum_f32: |rows, weights, out| drive_row_sum(rows, weights, out, F32::get),
         row_sum_f16: |rows, weights, out| drive_row_sum(rows, weights, out, F16::get),
         row_sum_bf16: |rows, weights, out| drive_row_sum(rows, weights, out, BF16::get),

@@ -5,10 +5,9 @@ use core::arch::aarch64::*;
 use super::token::Dotprod;
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
 use crate::arch::aarch64::neon::token::{Neon, neon};
-use crate::block::InputBlock;
-use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad, Sums};
+use crate::generic::panel::{Panel, Quad};
 
 impl PanelIsa for Dotprod {
     type Simd = Neon;
@@ -31,17 +30,9 @@ impl PanelIsa for Dotprod {
     }
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
-        match (x, sums) {
-            (&[a, b, c, d], [s0, s1, s2, s3]) => {
-                tile::<_, P, 2, 4>(self, panel, [a, b, c, d], [s0, s1, s2, s3]);
-            }
-            (x, sums) => {
-                for (x, sums) in x.iter().zip(sums) {
-                    tile::<_, P, 4, 1>(self, panel, [x], [sums]);
-                }
-            }
-        }
+    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+        tiles::<_, P, 2, 4>(self, panel, &mut tokens);
+        tiles::<_, P, 4, 1>(self, panel, &mut tokens);
     }
 
     #[inline(always)]

@@ -3,27 +3,15 @@
 use super::token::{Dotprod, compile};
 use crate::arch::aarch64::neon;
 use crate::arch::vec128::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0};
-use crate::block::InputBlock;
-use crate::generic::dispatch::product;
-use crate::generic::matmul::{Gemm, Table};
-use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
+use crate::generic::dispatch::{kernels, product};
+use crate::generic::matmul::Table;
 
-/// Defines a product kernel.
-macro_rules! kernel {
-    ($name:ident, $rows:path, $pack:ty) => {
-        compile! {
-            fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
-                let isa = Dotprod::new();
-                product::<_, $pack, _>(isa, $rows(isa), g);
-            }
-        }
-    };
-}
-
-kernel!(q8_0, Q8_0, PackQ8_0);
-kernel!(q4_0, Q4_0, PackQ4_0);
-kernel!(q4_k, Q4_K, PackQ4_K);
-kernel!(q5_k, Q5_K, PackQ5_K);
-kernel!(q6_k, Q6_K, PackQ6_K);
+kernels!(compile, |isa: Dotprod, g|
+    q8_0: BlockQ8_0 => product(isa, Q8_0(isa), g),
+    q4_0: BlockQ4_0 => product(isa, Q4_0(isa), g),
+    q4_k: BlockQ4_K => product(isa, Q4_K(isa), g),
+    q5_k: BlockQ5_K => product(isa, Q5_K(isa), g),
+    q6_k: BlockQ6_K => product(isa, Q6_K(isa), g),
+);
 
 pub(crate) const TABLE: Table = Table { q8_0, q4_0, q4_k, q5_k, q6_k, ..neon::matmul::TABLE };

@@ -5,10 +5,9 @@ use core::arch::aarch64::*;
 use super::token::I8mm;
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
 use crate::arch::aarch64::neon::token::{Neon, neon};
-use crate::block::InputBlock;
-use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad, Sums};
+use crate::generic::panel::{Panel, Quad};
 
 impl PanelIsa for I8mm {
     type Simd = Neon;
@@ -46,23 +45,10 @@ impl PanelIsa for I8mm {
     }
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
-        match (x, sums) {
-            (&[a, b, c, d], [s0, s1, s2, s3]) => {
-                tile::<_, P, 2, 4>(self, panel, [a, b, c, d], [s0, s1, s2, s3]);
-            }
-            (x, sums) => {
-                for (x, sums) in x.chunks(2).zip(sums.chunks_mut(2)) {
-                    match (x, sums) {
-                        (&[a, b], [s0, s1]) => {
-                            tile::<_, P, 2, 2>(self, panel, [a, b], [s0, s1]);
-                        }
-                        (&[x], [sums]) => tile::<_, P, 2, 1>(self, panel, [x], [sums]),
-                        _ => (),
-                    }
-                }
-            }
-        }
+    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+        tiles::<_, P, 2, 4>(self, panel, &mut tokens);
+        tiles::<_, P, 2, 2>(self, panel, &mut tokens);
+        tiles::<_, P, 2, 1>(self, panel, &mut tokens);
     }
 
     #[inline(always)]

@@ -5,10 +5,9 @@ use core::arch::aarch64::*;
 use super::token::{Neon, neon};
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
 use crate::arch::aarch64::vec128::{add_neighbours, add_upper_products};
-use crate::block::InputBlock;
-use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad, Sums};
+use crate::generic::panel::{Panel, Quad};
 
 impl PanelIsa for Neon {
     type Simd = Neon;
@@ -31,14 +30,9 @@ impl PanelIsa for Neon {
     }
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
-        for (x, sums) in x.chunks(2).zip(sums.chunks_mut(2)) {
-            match (x, sums) {
-                (&[a, b], [s0, s1]) => tile::<_, P, 2, 2>(self, panel, [a, b], [s0, s1]),
-                (&[x], [sums]) => tile::<_, P, 2, 1>(self, panel, [x], [sums]),
-                _ => (),
-            }
-        }
+    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+        tiles::<_, P, 2, 2>(self, panel, &mut tokens);
+        tiles::<_, P, 2, 1>(self, panel, &mut tokens);
     }
 
     /// Products of two bytes are summed in 16 bits as long as they fit: two of a byte's, eight of

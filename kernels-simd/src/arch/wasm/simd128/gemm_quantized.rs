@@ -4,10 +4,9 @@ use core::arch::wasm32::*;
 
 use super::token::Simd128;
 use super::vec128::add_neighbours;
-use crate::block::InputBlock;
-use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad, Sums};
+use crate::generic::panel::{Panel, Quad, rows};
 
 impl PanelIsa for Simd128 {
     type Simd = Simd128;
@@ -25,17 +24,9 @@ impl PanelIsa for Simd128 {
     }
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
-        match (x, sums) {
-            (&[a, b, c, d], [s0, s1, s2, s3]) => {
-                tile::<_, P, 1, 4>(self, panel, [a, b, c, d], [s0, s1, s2, s3]);
-            }
-            (x, sums) => {
-                for (x, sums) in x.iter().zip(sums) {
-                    tile::<_, P, 1, 1>(self, panel, [x], [sums]);
-                }
-            }
-        }
+    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+        tiles::<_, P, 1, 4>(self, panel, &mut tokens);
+        tiles::<_, P, 1, 1>(self, panel, &mut tokens);
     }
 
     /// In 16 bits, which hold a quant with its bias or without: there is no product of four bytes,
@@ -82,7 +73,7 @@ impl PanelIsa for Simd128 {
 /// The four columns of four rows from `first` on.
 #[inline(always)]
 fn load(w: &Quad, first: usize) -> v128 {
-    let rows = w.get(first..first + 4).unwrap_or(&[[0; 4]; 4]);
-    // SAFETY: the slice is 4 quads of 4 bytes.
+    let rows = rows::<4>(w, first);
+    // SAFETY: the array is 4 quads of 4 bytes.
     unsafe { v128_load(rows.as_ptr().cast()) }
 }

@@ -114,7 +114,7 @@ impl<P: Pack> PanelKernel<P> for &Tiles<Shapes<P>> {
     #[inline(always)]
     fn add_panel(
         self,
-        g: &Gemm<'_, P::Block, InputBlock>,
+        g: &Gemm<'_, P, InputBlock>,
         panel: &Panel,
         first_token: usize,
         chunk: usize,
@@ -143,7 +143,7 @@ compile! {
 /// [`PanelKernel::add_panel`] for whole tiles of tokens.
 fn add_tiles<P: Pack>(
     tiles: &Tiles<Shapes<P>>,
-    g: &Gemm<'_, P::Block, InputBlock>,
+    g: &Gemm<'_, P, InputBlock>,
     panel: &Panel,
     first_token: usize,
     chunk: usize,

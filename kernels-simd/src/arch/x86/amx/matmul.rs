@@ -4,35 +4,34 @@ use super::tiles::Tiles;
 use super::token::{Amx, compile};
 use super::{gemm_float, gemm_quantized};
 use crate::arch::x86::{avx512, avx512_vnni};
-use crate::block::{BF16, InputBlock};
+use crate::block::{BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, InputBlock};
 use crate::generic::gemm_quantized::drive_panels;
 use crate::generic::matmul::{Gemm, Table};
-use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 
 /// Defines a product kernel.
 macro_rules! kernel {
-    ($name:ident, $pack:ty) => {
+    ($name:ident, $block:ty) => {
         compile! {
             /// # Safety
             /// As [`Amx::new`].
-            unsafe fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
+            unsafe fn $name(g: Gemm<'_, $block, InputBlock>) {
                 if g.out.tokens() < gemm_quantized::TOKENS {
                     return avx512_vnni::matmul::$name(g);
                 }
                 // SAFETY: the caller's promise is the same. Nothing below here calls a kernel of
                 // this table, so no other `Tiles` exists.
                 let tiles = unsafe { Tiles::configure(Amx::new()) };
-                drive_panels::<$pack, &Tiles<gemm_quantized::Shapes<$pack>>>(&tiles, g);
+                drive_panels::<$block, &Tiles<gemm_quantized::Shapes<$block>>>(&tiles, g);
             }
         }
     };
 }
 
-kernel!(q8_0, PackQ8_0);
-kernel!(q4_0, PackQ4_0);
-kernel!(q4_k, PackQ4_K);
-kernel!(q5_k, PackQ5_K);
-kernel!(q6_k, PackQ6_K);
+kernel!(q8_0, BlockQ8_0);
+kernel!(q4_0, BlockQ4_0);
+kernel!(q4_k, BlockQ4_K);
+kernel!(q5_k, BlockQ5_K);
+kernel!(q6_k, BlockQ6_K);
 
 compile! {
     /// # Safety

@@ -1,5 +1,5 @@
 //! AVX2 gradients: eight lanes.
 
-use super::token::Avx2;
+use super::token::{Avx2, compile};
 
-crate::generic::activation_backward::table!(Avx2::new(), "avx2,fma,f16c");
+crate::generic::activation_backward::table!(Avx2::new(), compile);

@@ -3,10 +3,9 @@
 use core::arch::x86_64::*;
 
 use super::token::{Avx2, avx2};
-use crate::block::InputBlock;
-use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad, Sums};
+use crate::generic::panel::{Panel, Quad, rows};
 
 impl PanelIsa for Avx2 {
     type Simd = Avx2;
@@ -34,22 +33,13 @@ impl PanelIsa for Avx2 {
     }
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
-        match (x, sums) {
-            (&[a, b, c, d], [s0, s1, s2, s3]) => {
-                let (x, sums) = ([a, b, c, d], [s0, s1, s2, s3]);
-                if P::LARGEST == 255 {
-                    tile::<_, P, 2, 4>(self, panel, x, sums);
-                } else {
-                    tile::<_, P, 1, 4>(self, panel, x, sums);
-                }
-            }
-            (x, sums) => {
-                for (x, sums) in x.iter().zip(sums) {
-                    tile::<_, P, 1, 1>(self, panel, [x], [sums]);
-                }
-            }
+    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+        if P::LARGEST == 255 {
+            tiles::<_, P, 2, 4>(self, panel, &mut tokens);
+        } else {
+            tiles::<_, P, 1, 4>(self, panel, &mut tokens);
         }
+        tiles::<_, P, 1, 1>(self, panel, &mut tokens);
     }
 
     /// Products of two bytes are summed in 16 bits, which hold eight pairs of a 4-bit quant's;
@@ -131,8 +121,7 @@ impl Avx2 {
     /// The four columns of eight rows from `first` on.
     #[inline(always)]
     pub(in crate::arch::x86) fn load_quads(self, w: &Quad, first: usize) -> __m256i {
-        let rows = w.get(first..first + 8).and_then(|rows| rows.first_chunk());
-        self.load_256(rows.unwrap_or(&[[0; 4]; 8]))
+        self.load_256(rows::<8>(w, first))
     }
 
     /// `-bias . sums` in every lane.

@@ -4,9 +4,8 @@ use super::gemv_float::{FloatRows, LoadF32};
 use super::gemv_quantized as rows;
 use super::token::{Avx2, compile};
 use crate::block::{BF16, BlockQ8_0, F16, F32, InputBlock};
-use crate::generic::dispatch::{float_product, product};
+use crate::generic::dispatch::{float_product, kernels, product};
 use crate::generic::matmul::{Gemm, Table};
-use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
 use crate::generic::row_sum::{drive_row_sum, drive_row_sum_q8_0};
 
 pub(crate) const TABLE: Table = Table {
@@ -49,20 +48,10 @@ compile! {
     }
 }
 
-/// Defines a product kernel.
-macro_rules! kernel {
-    ($name:ident, $rows:path, $pack:ty) => {
-        compile! {
-            fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
-                let isa = Avx2::new();
-                product::<_, $pack, _>(isa, $rows(isa), g);
-            }
-        }
-    };
-}
-
-kernel!(q8_0, rows::Q8_0, PackQ8_0);
-kernel!(q4_0, rows::Q4_0, PackQ4_0);
-kernel!(q4_k, rows::Q4_K, PackQ4_K);
-kernel!(q5_k, rows::Q5_K, PackQ5_K);
-kernel!(q6_k, rows::Q6_K, PackQ6_K);
+kernels!(compile, |isa: Avx2, g|
+    q8_0: BlockQ8_0 => product(isa, rows::Q8_0(isa), g),
+    q4_0: BlockQ4_0 => product(isa, rows::Q4_0(isa), g),
+    q4_k: BlockQ4_K => product(isa, rows::Q4_K(isa), g),
+    q5_k: BlockQ5_K => product(isa, rows::Q5_K(isa), g),
+    q6_k: BlockQ6_K => product(isa, rows::Q6_K(isa), g),
+);

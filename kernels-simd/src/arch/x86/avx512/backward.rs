@@ -1,8 +1,5 @@
 //! AVX-512 gradients: sixteen lanes.
 
-use super::token::Avx512;
+use super::token::{Avx512, compile};
 
-crate::generic::activation_backward::table!(
-    Avx512::new(),
-    "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
-);
+crate::generic::activation_backward::table!(Avx512::new(), compile);

@@ -4,10 +4,9 @@ use core::arch::x86_64::*;
 
 use super::token::{Avx512Vnni, vnni};
 use crate::arch::x86::avx512::token::Avx512;
-use crate::block::InputBlock;
-use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad, Sums};
+use crate::generic::panel::{Panel, Quad, rows};
 
 impl PanelIsa for Avx512Vnni {
     type Simd = Avx512;
@@ -25,22 +24,10 @@ impl PanelIsa for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
-        match (x, sums) {
-            (&[a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]) => {
-                let (x, sums) = ([a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]);
-                tile::<_, P, 2, 6>(self, panel, x, sums);
-            }
-            (&[a, b, c, ref x @ ..], [s0, s1, s2, sums @ ..]) => {
-                tile::<_, P, 2, 3>(self, panel, [a, b, c], [s0, s1, s2]);
-                self.tile::<P>(panel, x, sums);
-            }
-            (x, sums) => {
-                for (x, sums) in x.iter().zip(sums) {
-                    tile::<_, P, 2, 1>(self, panel, [x], [sums]);
-                }
-            }
-        }
+    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+        tiles::<_, P, 2, 6>(self, panel, &mut tokens);
+        tiles::<_, P, 2, 3>(self, panel, &mut tokens);
+        tiles::<_, P, 2, 1>(self, panel, &mut tokens);
     }
 
     #[inline(always)]
@@ -72,8 +59,7 @@ impl Avx512Vnni {
     /// The four columns of sixteen rows from `first` on.
     #[inline(always)]
     fn load_quads(self, w: &Quad, first: usize) -> __m512i {
-        let rows = w.get(first..first + 16).and_then(|rows| rows.first_chunk());
-        self.avx512().load_512(rows.unwrap_or(&[[0; 4]; 16]))
+        self.avx512().load_512(rows::<16>(w, first))
     }
 
     /// Four bytes in every lane.

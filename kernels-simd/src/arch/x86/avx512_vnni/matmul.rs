@@ -4,27 +4,15 @@ use super::gemv_quantized::Rows;
 use super::token::{Avx512Vnni, compile};
 use super::unpack;
 use crate::arch::x86::avx512;
-use crate::block::InputBlock;
-use crate::generic::dispatch::product;
-use crate::generic::matmul::{Gemm, Table};
-use crate::generic::pack::{Pack, PackQ4_0, PackQ4_K, PackQ5_K, PackQ6_K, PackQ8_0};
+use crate::generic::dispatch::{kernels, product};
+use crate::generic::matmul::Table;
 
-/// Defines a product kernel.
-macro_rules! kernel {
-    ($name:ident, $rows:ty, $pack:ty) => {
-        compile! {
-            pub(in crate::arch::x86) fn $name(g: Gemm<'_, <$pack as Pack>::Block, InputBlock>) {
-                let isa = Avx512Vnni::new();
-                product::<_, $pack, _>(isa, Rows::<$rows>::new(isa), g);
-            }
-        }
-    };
-}
-
-kernel!(q8_0, unpack::Q8_0, PackQ8_0);
-kernel!(q4_0, unpack::Q4_0, PackQ4_0);
-kernel!(q4_k, unpack::Q4_K, PackQ4_K);
-kernel!(q5_k, unpack::Q5_K, PackQ5_K);
-kernel!(q6_k, unpack::Q6_K, PackQ6_K);
+kernels!(compile, |isa: Avx512Vnni, g|
+    q8_0: BlockQ8_0 => product(isa, Rows::<unpack::Q8_0>::new(isa), g),
+    q4_0: BlockQ4_0 => product(isa, Rows::<unpack::Q4_0>::new(isa), g),
+    q4_k: BlockQ4_K => product(isa, Rows::<unpack::Q4_K>::new(isa), g),
+    q5_k: BlockQ5_K => product(isa, Rows::<unpack::Q5_K>::new(isa), g),
+    q6_k: BlockQ6_K => product(isa, Rows::<unpack::Q6_K>::new(isa), g),
+);
 
 pub(crate) const TABLE: Table = Table { q8_0, q4_0, q4_k, q5_k, q6_k, ..avx512::matmul::TABLE };

@@ -5,10 +5,9 @@ use core::arch::x86_64::*;
 use super::token::AvxVnni;
 use crate::arch::x86::avx2::dot::ByteDot;
 use crate::arch::x86::avx2::token::{Avx2, avx2};
-use crate::block::InputBlock;
-use crate::generic::gemm_quantized::{PanelIsa, Products, tile};
+use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad, Sums};
+use crate::generic::panel::{Panel, Quad};
 
 impl PanelIsa for AvxVnni {
     type Simd = Avx2;
@@ -26,18 +25,9 @@ impl PanelIsa for AvxVnni {
     }
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, x: &[&InputBlock], sums: &mut [Sums]) {
-        match (x, sums) {
-            (&[a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]) => {
-                let (x, sums) = ([a, b, c, d, e, f], [s0, s1, s2, s3, s4, s5]);
-                tile::<_, P, 1, 6>(self, panel, x, sums);
-            }
-            (x, sums) => {
-                for (x, sums) in x.iter().zip(sums) {
-                    tile::<_, P, 1, 1>(self, panel, [x], [sums]);
-                }
-            }
-        }
+    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+        tiles::<_, P, 1, 6>(self, panel, &mut tokens);
+        tiles::<_, P, 1, 1>(self, panel, &mut tokens);
     }
 
     #[inline(always)]
