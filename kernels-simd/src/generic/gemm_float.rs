@@ -10,7 +10,7 @@ use core::ops::Range;
 use crate::generic::matmul::Gemm;
 use crate::generic::panel::{ROWS, Sums, TOKENS, load, store, write, zeroed};
 use crate::generic::prefetch::prefetch;
-use crate::generic::simd::Simd;
+use crate::generic::simd::{Simd, Vectors};
 
 /// Columns of a panel: 16 KiB, half of a small first-level cache.
 const DEPTH: usize = 128;
@@ -26,11 +26,7 @@ struct Panel {
 }
 
 /// The part of a float panel product that instruction sets do differently.
-pub(crate) trait FloatPanelIsa<W>: Copy {
-    /// Its vectors.
-    type Simd: Simd;
-    /// The vectors.
-    fn simd(self) -> Self::Simd;
+pub(crate) trait FloatPanelIsa<W>: Vectors {
     /// `columns[k][r] = w[r][k]`, exactly.
     fn transpose(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]);
     /// One value, exactly.

@@ -14,40 +14,45 @@ use crate::generic::matmul::Gemm;
 use crate::generic::pack::Pack;
 use crate::generic::panel::{Panel, Quad, ROWS, Sums, TOKENS, load, store, write, zeroed};
 use crate::generic::prefetch::prefetch;
-use crate::generic::simd::Simd;
+use crate::generic::simd::{Simd, Vectors};
 
 /// Integer sums `[token][vector of rows]`.
 pub(crate) type Products<I, const V: usize, const T: usize> = [[I; V]; T];
 
 /// The part of a panel product that instruction sets do differently.
-pub(crate) trait PanelIsa: Copy {
-    /// Its float vectors.
-    type Simd: Simd;
-    /// As many 32-bit integers.
-    type I: Copy;
+pub(crate) trait PanelIsa: Vectors {
     /// Tokens that a full tile takes.
     const TILE: usize;
 
-    /// The float vectors.
-    fn simd(self) -> Self::Simd;
-    /// Integers as floats.
-    fn to_f32(self, q: Self::I) -> <Self::Simd as Simd>::F32;
     /// As [`PanelKernel::arrange`].
     #[inline(always)]
     fn arrange<P: Pack>(self, _panel: &mut Panel) {}
     /// Calls [`tiles`] with as many vectors and tokens as the registers hold, then with fewer, until
     /// none of at most [`PanelIsa::TILE`] tokens are left.
     fn tile<P: Pack>(self, panel: &Panel, tokens: Tokens<'_>);
-    /// `sum over k of w[k][r] . x[t][k]`, less `bias . sums[t]`, for the `V` vectors of rows from
-    /// `first` on. `w` are quants of `P`, `sums` those of 16 inputs each.
+    /// `sum over k of w[k][r] . x[t][k]`, less `bias . sums[t]`, for `V` vectors of rows; `w` are
+    /// quants of `P`.
     fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
         self,
-        w: &[Quad; Q],
-        first: usize,
-        x: [&[[i8; 4]; Q]; T],
-        sums: [[i16; 2]; T],
-        bias: [i16; 2],
-    ) -> Products<Self::I, V, T>;
+        columns: Columns<'_, T, Q>,
+    ) -> Products<<Self::Simd as Simd>::I32, V, T>;
+}
+
+/// The columns that one scale is for, `4 * Q` of them: of a panel and of `T` tokens.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a, const T: usize, const Q: usize> {
+    /// Quants of weights.
+    pub w: &'a [Quad; Q],
+    /// The first row of a tile.
+    pub first: usize,
+    /// Quants of inputs.
+    pub x: [&'a [[i8; 4]; Q]; T],
+    /// Sums of 16 inputs each.
+    #[cfg_attr(target_arch = "aarch64", allow(dead_code))] // panels have no bias there
+    pub sums: [[i16; 2]; T],
+    /// By how much the weights that belong to each of the sums are too large.
+    #[cfg_attr(target_arch = "aarch64", allow(dead_code))]
+    pub bias: [i16; 2],
 }
 
 /// A panel and the tokens it meets: a [`PanelIsa`], or something that is not made of vectors.
@@ -178,7 +183,7 @@ fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usiz
         quads.get(s).unwrap_or(&[[0; 4]; Q])
     });
     let sums = x.map(|x| x.half_sums(g));
-    let q = isa.products::<P, V, T, Q>(w, first, quads, sums, bias);
+    let q = isa.products::<P, V, T, Q>(Columns { w, first, x: quads, sums, bias });
     add_scaled(isa, q, scales, first, x, g, totals);
 }
 
@@ -186,7 +191,7 @@ fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usiz
 #[inline(always)]
 pub(crate) fn add_scaled<A: PanelIsa, const V: usize, const T: usize>(
     isa: A,
-    q: Products<A::I, V, T>,
+    q: Products<<A::Simd as Simd>::I32, V, T>,
     scales: &[f32; ROWS],
     first: usize,
     x: [&InputBlock; T],
@@ -198,7 +203,7 @@ pub(crate) fn add_scaled<A: PanelIsa, const V: usize, const T: usize>(
         let scales = load(l, scales, first + v * A::Simd::COUNT);
         for ((q, x), totals) in q.iter().zip(x).zip(totals.iter_mut()) {
             let scale = l.mul(scales, l.splat(x.d[g % GROUPS]));
-            totals[v] = l.mul_add(isa.to_f32(q[v]), scale, totals[v]);
+            totals[v] = l.mul_add(l.to_f32(q[v]), scale, totals[v]);
         }
     }
 }

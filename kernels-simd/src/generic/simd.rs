@@ -15,6 +15,8 @@ const NAN: f32 = f32::from_bits(0x7fc0_0000);
 pub(crate) trait Simd: Copy {
     /// A vector of [`Simd::COUNT`] values.
     type F32: Copy;
+    /// As many 32-bit integers.
+    type I32: Copy;
     /// One truth value per lane.
     type Mask: Copy;
     /// Values in a vector; at most [`MAX_LANES`].
@@ -47,6 +49,8 @@ pub(crate) trait Simd: Copy {
     fn is_nan(self, a: Self::F32) -> Self::Mask;
     /// `a` where the mask holds, else `b`: a choice, not arithmetic.
     fn select(self, mask: Self::Mask, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// Integers as floats.
+    fn to_f32(self, q: Self::I32) -> Self::F32;
     /// Whether the mask holds for every lane.
     fn all(self, mask: Self::Mask) -> bool;
     /// `2^k` for `t = MAGIC + k` (see [`crate::generic::exp`]) and `-126 <= k <= 127`.
@@ -111,6 +115,22 @@ pub(crate) trait Simd: Copy {
     /// Orders all streaming stores before what follows.
     #[inline(always)]
     fn fence(self) {}
+}
+
+/// An instruction set with the vectors of [`Simd`]: its own, or those of the one that it extends.
+pub(crate) trait Vectors: Copy {
+    /// Whose vectors.
+    type Simd: Simd;
+    /// Its token.
+    fn simd(self) -> Self::Simd;
+}
+
+impl<S: Simd> Vectors for S {
+    type Simd = S;
+    #[inline(always)]
+    fn simd(self) -> S {
+        self
+    }
 }
 
 /// A storage type. Everything is computed in f32 and rounded once, when stored.

@@ -11,6 +11,7 @@ pub(crate) struct Scalar;
 
 impl Simd for Scalar {
     type F32 = f32;
+    type I32 = i32;
     type Mask = bool;
     const COUNT: usize = 1;
 
@@ -71,6 +72,10 @@ impl Simd for Scalar {
     #[inline(always)]
     fn select(self, mask: bool, a: f32, b: f32) -> f32 {
         if mask { a } else { b }
+    }
+    #[inline(always)]
+    fn to_f32(self, q: i32) -> f32 {
+        q as f32
     }
     #[inline(always)]
     fn all(self, mask: bool) -> bool {

@@ -41,11 +41,6 @@ pub(crate) const fn table<A: Baseline, const V: usize, const T: usize, const H: 
 }
 
 impl<A: Baseline, W: FloatWeight> FloatPanelIsa<W> for A {
-    type Simd = A;
-    #[inline(always)]
-    fn simd(self) -> A {
-        self
-    }
     #[inline(always)]
     fn transpose(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
         transpose(self, w, columns);

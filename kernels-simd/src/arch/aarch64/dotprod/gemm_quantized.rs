@@ -5,24 +5,21 @@ use core::arch::aarch64::*;
 use super::token::Dotprod;
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
 use crate::arch::aarch64::neon::token::{Neon, neon};
-use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
+use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad};
+use crate::generic::panel::Panel;
+use crate::generic::simd::Vectors;
 
-impl PanelIsa for Dotprod {
+impl Vectors for Dotprod {
     type Simd = Neon;
-    type I = int32x4_t;
-    const TILE: usize = 4;
-
     #[inline(always)]
     fn simd(self) -> Neon {
         Neon
     }
+}
 
-    #[inline(always)]
-    fn to_f32(self, q: int32x4_t) -> float32x4_t {
-        neon!(vcvtq_f32_s32(q))
-    }
+impl PanelIsa for Dotprod {
+    const TILE: usize = 4;
 
     #[inline(always)]
     fn arrange<P: Pack>(self, panel: &mut Panel) {
@@ -38,11 +35,7 @@ impl PanelIsa for Dotprod {
     #[inline(always)]
     fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
         self,
-        w: &[Quad; Q],
-        first: usize,
-        x: [&[[i8; 4]; Q]; T],
-        _sums: [[i16; 2]; T],
-        _bias: [i16; 2],
+        Columns { w, first, x, .. }: Columns<'_, T, Q>,
     ) -> Products<int32x4_t, V, T> {
         let zero = neon!(vdupq_n_s32(0));
         let mut q = [[zero; V]; T];

@@ -5,24 +5,12 @@ use core::arch::aarch64::*;
 use super::token::{Neon, neon};
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
 use crate::arch::aarch64::vec128::{add_neighbours, add_upper_products};
-use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
+use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad};
+use crate::generic::panel::Panel;
 
 impl PanelIsa for Neon {
-    type Simd = Neon;
-    type I = int32x4_t;
     const TILE: usize = 4;
-
-    #[inline(always)]
-    fn simd(self) -> Neon {
-        self
-    }
-
-    #[inline(always)]
-    fn to_f32(self, q: int32x4_t) -> float32x4_t {
-        neon!(vcvtq_f32_s32(q))
-    }
 
     #[inline(always)]
     fn arrange<P: Pack>(self, panel: &mut Panel) {
@@ -40,11 +28,7 @@ impl PanelIsa for Neon {
     #[inline(always)]
     fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
         self,
-        w: &[Quad; Q],
-        first: usize,
-        x: [&[[i8; 4]; Q]; T],
-        _sums: [[i16; 2]; T],
-        _bias: [i16; 2],
+        Columns { w, first, x, .. }: Columns<'_, T, Q>,
     ) -> Products<int32x4_t, V, T> {
         let zero = neon!(vdupq_n_s32(0));
         let mut wide = [[[zero; 2]; V]; T];

@@ -23,6 +23,7 @@ pub(in crate::arch::aarch64) struct Neon;
 
 impl Simd for Neon {
     type F32 = float32x4_t;
+    type I32 = int32x4_t;
     type Mask = uint32x4_t;
     const COUNT: usize = 4;
 
@@ -78,6 +79,10 @@ impl Simd for Neon {
     #[inline(always)]
     fn select(self, mask: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         neon!(vbslq_f32(mask, a, b))
+    }
+    #[inline(always)]
+    fn to_f32(self, q: int32x4_t) -> float32x4_t {
+        neon!(vcvtq_f32_s32(q))
     }
     #[inline(always)]
     fn all(self, mask: uint32x4_t) -> bool {

@@ -4,24 +4,12 @@ use core::arch::wasm32::*;
 
 use super::token::Simd128;
 use super::vec128::add_neighbours;
-use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
+use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
 use crate::generic::panel::{Panel, Quad, rows};
 
 impl PanelIsa for Simd128 {
-    type Simd = Simd128;
-    type I = v128;
     const TILE: usize = 4;
-
-    #[inline(always)]
-    fn simd(self) -> Simd128 {
-        self
-    }
-
-    #[inline(always)]
-    fn to_f32(self, q: v128) -> v128 {
-        f32x4_convert_i32x4(q)
-    }
 
     #[inline(always)]
     fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
@@ -34,11 +22,7 @@ impl PanelIsa for Simd128 {
     #[inline(always)]
     fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
         self,
-        w: &[Quad; Q],
-        first: usize,
-        x: [&[[i8; 4]; Q]; T],
-        sums: [[i16; 2]; T],
-        bias: [i16; 2],
+        Columns { w, first, x, sums, bias }: Columns<'_, T, Q>,
     ) -> Products<v128, V, T> {
         let zero = i32x4_splat(0);
         let mut halves = [[[zero; 2]; V]; T];

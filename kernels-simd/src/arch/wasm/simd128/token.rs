@@ -83,6 +83,7 @@ pub(super) fn widen_f16(halves: v128) -> v128 {
 
 impl Simd for Simd128 {
     type F32 = v128;
+    type I32 = v128;
     type Mask = v128;
     const COUNT: usize = 4;
 
@@ -143,6 +144,10 @@ impl Simd for Simd128 {
     #[inline(always)]
     fn select(self, mask: v128, a: v128, b: v128) -> v128 {
         v128_bitselect(a, b, mask)
+    }
+    #[inline(always)]
+    fn to_f32(self, q: v128) -> v128 {
+        f32x4_convert_i32x4(q)
     }
     #[inline(always)]
     fn all(self, mask: v128) -> bool {

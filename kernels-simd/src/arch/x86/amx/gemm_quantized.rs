@@ -16,11 +16,11 @@ use super::token::{amx, compile};
 use crate::arch::x86::avx512::token::{Avx512, avx512};
 use crate::arch::x86::avx512_vnni::token::Avx512Vnni;
 use crate::block::{GROUPS, InputBlock};
-use crate::generic::gemm_quantized::{PanelIsa as _, PanelKernel, add_scaled, subtract_mins};
+use crate::generic::gemm_quantized::{PanelKernel, add_scaled, subtract_mins};
 use crate::generic::matmul::Gemm;
 use crate::generic::pack::Pack;
 use crate::generic::panel::{HALVES, Panel, Quad, ROWS, Sums, load, store};
-use crate::generic::simd::Simd as _;
+use crate::generic::simd::{Simd as _, Vectors as _};
 
 /// Tokens of a tile; products of fewer use vectors.
 pub(super) const TOKENS: usize = TILE_ROWS;

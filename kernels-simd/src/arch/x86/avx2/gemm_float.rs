@@ -44,11 +44,6 @@ impl Avx2 {
 }
 
 impl<W: LoadF32> FloatPanelIsa<W> for Avx2 {
-    type Simd = Avx2;
-    #[inline(always)]
-    fn simd(self) -> Avx2 {
-        self
-    }
     #[inline(always)]
     fn transpose(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
         self.transpose(w, columns);

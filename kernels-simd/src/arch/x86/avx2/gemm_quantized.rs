@@ -3,24 +3,12 @@
 use core::arch::x86_64::*;
 
 use super::token::{Avx2, avx2};
-use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
+use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
 use crate::generic::panel::{Panel, Quad, rows};
 
 impl PanelIsa for Avx2 {
-    type Simd = Avx2;
-    type I = __m256i;
     const TILE: usize = 4;
-
-    #[inline(always)]
-    fn simd(self) -> Avx2 {
-        self
-    }
-
-    #[inline(always)]
-    fn to_f32(self, q: __m256i) -> __m256 {
-        avx2!(self, _mm256_cvtepi32_ps(q))
-    }
 
     /// Bytes without their bias: [`Avx2::signed_products`] multiplies signed ones.
     #[inline(always)]
@@ -47,11 +35,7 @@ impl PanelIsa for Avx2 {
     #[inline(always)]
     fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
         self,
-        w: &[Quad; Q],
-        first: usize,
-        x: [&[[i8; 4]; Q]; T],
-        sums: [[i16; 2]; T],
-        bias: [i16; 2],
+        Columns { w, first, x, sums, bias }: Columns<'_, T, Q>,
     ) -> Products<__m256i, V, T> {
         if P::LARGEST == 255 {
             return self.signed_products(w, first, x);

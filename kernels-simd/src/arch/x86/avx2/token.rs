@@ -110,6 +110,7 @@ impl Avx2 {
 
 impl Simd for Avx2 {
     type F32 = __m256;
+    type I32 = __m256i;
     type Mask = __m256;
     const COUNT: usize = 8;
     const STREAMS: bool = true;
@@ -165,6 +166,10 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
         avx2!(self, _mm256_blendv_ps(b, a, mask))
+    }
+    #[inline(always)]
+    fn to_f32(self, q: __m256i) -> __m256 {
+        avx2!(self, _mm256_cvtepi32_ps(q))
     }
     #[inline(always)]
     fn all(self, mask: __m256) -> bool {

@@ -5,11 +5,6 @@ use crate::arch::x86::avx2::gemv_float::LoadF32;
 use crate::generic::gemm_float::{FloatPanelIsa, SQUARE};
 
 impl<W: LoadF32> FloatPanelIsa<W> for Avx512 {
-    type Simd = Avx512;
-    #[inline(always)]
-    fn simd(self) -> Avx512 {
-        self
-    }
     #[inline(always)]
     fn transpose(self, w: [&[W; SQUARE]; SQUARE], columns: [&mut [f32; SQUARE]; SQUARE]) {
         self.avx2().transpose(w, columns);

@@ -90,6 +90,7 @@ impl Avx512 {
 
 impl Simd for Avx512 {
     type F32 = __m512;
+    type I32 = __m512i;
     type Mask = __mmask16;
     const COUNT: usize = 16;
     const STREAMS: bool = true;
@@ -146,6 +147,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
         avx512!(self, _mm512_mask_blend_ps(mask, b, a))
+    }
+    #[inline(always)]
+    fn to_f32(self, q: __m512i) -> __m512 {
+        avx512!(self, _mm512_cvtepi32_ps(q))
     }
     #[inline(always)]
     fn all(self, mask: __mmask16) -> bool {

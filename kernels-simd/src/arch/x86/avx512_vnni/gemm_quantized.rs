@@ -4,24 +4,21 @@ use core::arch::x86_64::*;
 
 use super::token::{Avx512Vnni, vnni};
 use crate::arch::x86::avx512::token::Avx512;
-use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
+use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
 use crate::generic::panel::{Panel, Quad, rows};
+use crate::generic::simd::Vectors;
 
-impl PanelIsa for Avx512Vnni {
+impl Vectors for Avx512Vnni {
     type Simd = Avx512;
-    type I = __m512i;
-    const TILE: usize = 6;
-
     #[inline(always)]
     fn simd(self) -> Avx512 {
         self.avx512()
     }
+}
 
-    #[inline(always)]
-    fn to_f32(self, q: __m512i) -> __m512 {
-        vnni!(self, _mm512_cvtepi32_ps(q))
-    }
+impl PanelIsa for Avx512Vnni {
+    const TILE: usize = 6;
 
     #[inline(always)]
     fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
@@ -33,11 +30,7 @@ impl PanelIsa for Avx512Vnni {
     #[inline(always)]
     fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
         self,
-        w: &[Quad; Q],
-        first: usize,
-        x: [&[[i8; 4]; Q]; T],
-        sums: [[i16; 2]; T],
-        bias: [i16; 2],
+        Columns { w, first, x, sums, bias }: Columns<'_, T, Q>,
     ) -> Products<__m512i, V, T> {
         let mut q = [[vnni!(self, _mm512_setzero_si512()); V]; T];
         for (q, sums) in q.iter_mut().zip(sums) {

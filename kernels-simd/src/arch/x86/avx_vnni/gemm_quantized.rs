@@ -4,25 +4,22 @@ use core::arch::x86_64::*;
 
 use super::token::AvxVnni;
 use crate::arch::x86::avx2::dot::ByteDot;
-use crate::arch::x86::avx2::token::{Avx2, avx2};
-use crate::generic::gemm_quantized::{PanelIsa, Products, Tokens, tiles};
+use crate::arch::x86::avx2::token::Avx2;
+use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
 use crate::generic::pack::Pack;
-use crate::generic::panel::{Panel, Quad};
+use crate::generic::panel::Panel;
+use crate::generic::simd::Vectors;
 
-impl PanelIsa for AvxVnni {
+impl Vectors for AvxVnni {
     type Simd = Avx2;
-    type I = __m256i;
-    const TILE: usize = 6;
-
     #[inline(always)]
     fn simd(self) -> Avx2 {
         self.avx2()
     }
+}
 
-    #[inline(always)]
-    fn to_f32(self, q: __m256i) -> __m256 {
-        avx2!(self.avx2(), _mm256_cvtepi32_ps(q))
-    }
+impl PanelIsa for AvxVnni {
+    const TILE: usize = 6;
 
     #[inline(always)]
     fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
@@ -33,11 +30,7 @@ impl PanelIsa for AvxVnni {
     #[inline(always)]
     fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
         self,
-        w: &[Quad; Q],
-        first: usize,
-        x: [&[[i8; 4]; Q]; T],
-        sums: [[i16; 2]; T],
-        bias: [i16; 2],
+        Columns { w, first, x, sums, bias }: Columns<'_, T, Q>,
     ) -> Products<__m256i, V, T> {
         let isa = self.avx2();
         let mut q = sums.map(|sums| [isa.offset(sums, bias); V]);
