@@ -1,4 +1,4 @@
-//! An activation and what follows it, in one pass over memory.
+//! An activation and the quantization of its results to Q8_0, in one pass over memory.
 
 use crate::block::{BlockQ8_0, QK};
 use crate::generic::parameters::Activation;

@@ -1,6 +1,6 @@
-//! What is compiled: everything, unless the build of a small target (32 bits, no vectors) names what
-//! it needs, as names in `XIELU_TYPES` and `XIELU_ACTIVATIONS`. What is not named is not linked,
-//! and an error where it is met.
+//! What is compiled: everything, unless the build of a small target (32 bits, no vectors) names
+//! what it needs, as names in `XIELU_TYPES` and `XIELU_ACTIVATIONS`. What is not named is not
+//! linked, and an error where it is used.
 
 use crate::block::DType;
 

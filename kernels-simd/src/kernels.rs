@@ -1,4 +1,4 @@
-//! [`Kernels`]: the safe door to the function tables of one instruction set.
+//! [`Kernels`]: the tables of kernels of one instruction set.
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 use crate::arch::aarch64::{dotprod, i8mm, neon};

@@ -1,4 +1,5 @@
-//! The matrix side of [`Kernels`]: shapes are checked here, before any kernel runs.
+//! Matrix products and the quantization of their inputs: shapes are checked here, before a kernel
+//! runs.
 
 use crate::block::{BlockQ8_0, Blocks, DType, INPUT_BLOCK, InputBlock, QK};
 use crate::built;
@@ -10,9 +11,9 @@ use crate::output::Output;
 impl Kernels {
     /// `out[t][r] = sum over c of w[r][c] * x[t][c]`.
     ///
-    /// Float weights are widened to f32 and meet f32 inputs; quantized weights meet quantized
-    /// inputs, with exact integer sums inside a group of 32 (or 16). Sums across blocks are f32 and
-    /// their order differs between instruction sets.
+    /// Float weights are widened to f32 and multiplied with f32 inputs; quantized weights are
+    /// multiplied with quantized inputs, with exact integer sums inside a group of 32 (or 16). Sums
+    /// across blocks are f32 and their order differs between instruction sets.
     ///
     /// # Errors
     /// If `x` is not `out.tokens() * w.cols()` values of the type `w` takes, or `out` has
@@ -95,8 +96,8 @@ impl Kernels {
         if m.is_packed() {
             return Err(ShapeError::Packing(m.dtype()));
         }
-        // SAFETY: this machine runs `self.isa`, whose kernels these are (checked when `self` was
-        // made).
+        // SAFETY: `Kernels::for_isa` checked that this machine runs `self.isa`, whose kernels these
+        // are.
         unsafe {
             match m.blocks {
                 Blocks::F32(rows) if DType::F32.is_built() => {
@@ -125,8 +126,8 @@ impl Kernels {
     /// If `x` is not 32 values per block. Nothing is written.
     pub fn quantize_q8_0(&self, x: &[f32], blocks: &mut [BlockQ8_0]) -> Result<(), LengthError> {
         same_length(blocks.len().saturating_mul(QK), x.len())?;
-        // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self` was
-        // made).
+        // SAFETY: `Kernels::for_isa` checked that this machine runs `self.isa`, whose kernel this
+        // is.
         unsafe { (self.matmul_table().quantize_q8_0)(x, blocks) };
         Ok(())
     }
@@ -155,8 +156,8 @@ impl Kernels {
             if let (false, Some(last)) = (cols.is_multiple_of(INPUT_BLOCK), blocks.last_mut()) {
                 *last = InputBlock::ZERO;
             }
-            // SAFETY: this machine runs `self.isa`, whose kernel this is (checked when `self`
-            // was made).
+            // SAFETY: `Kernels::for_isa` checked that this machine runs `self.isa`, whose kernel
+            // this is.
             unsafe { (self.matmul_table().quantize_groups)(x, blocks, 0) };
         }
         Ok(())
@@ -183,7 +184,8 @@ impl Call<'_> {
         let (row_stride, row_blocks) = (w.row_stride, w.row_blocks());
         let packed = w.is_packed();
         let g = Gemm { w: blocks, packed, row_stride, row_blocks, x, x_stride, out, accumulate };
-        // SAFETY: the table was chosen for this machine (checked when `Kernels` was made).
+        // SAFETY: the kernel is from the table of a `Kernels`: `Kernels::for_isa` checked that this
+        // machine runs its instruction set.
         unsafe { kernel(g) };
         Ok(())
     }

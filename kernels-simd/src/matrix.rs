@@ -31,16 +31,16 @@ pub enum ShapeError {
         /// Values a block holds.
         block_len: usize,
     },
-    /// The data of a matrix has another length than its shape asks for.
+    /// The data of a matrix has another length than its shape takes.
     Bytes {
-        /// What the shape asks for; `usize::MAX` if that does not fit `usize`.
+        /// What the shape takes; `usize::MAX` if that does not fit `usize`.
         expected: usize,
         /// What was given.
         found: usize,
     },
     /// The input of a product is not `tokens * cols` values.
     Input {
-        /// Values (or input blocks) the product asks for.
+        /// Values (or input blocks) the product takes.
         expected: usize,
         /// What was given.
         found: usize,
@@ -80,8 +80,8 @@ impl fmt::Display for ShapeError {
             }
             ShapeError::NotBuilt(dtype) => write!(f, "{dtype} weights are not in this build"),
             ShapeError::InputType(dtype) => {
-                let want = if dtype.is_quantized() { "quantized" } else { "f32" };
-                write!(f, "{dtype} weights take {want} inputs")
+                let inputs = if dtype.is_quantized() { "quantized" } else { "f32" };
+                write!(f, "{dtype} weights take {inputs} inputs")
             }
         }
     }

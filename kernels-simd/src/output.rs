@@ -61,7 +61,7 @@ impl<'a, T> Output<'a, T> {
         if token >= self.tokens {
             return None;
         }
-        // SAFETY: `token < tokens`, so the part's rows of that token lie inside the slice this
+        // SAFETY: `token < tokens`, so the part's rows of that token are inside the slice this
         // was made from (`new` checked its length); `&mut self` makes the borrow unique among
         // users of this part, and other parts hold other rows.
         Some(unsafe {

@@ -1,4 +1,4 @@
-//! Weights kept as tiles: the same bytes in the order that panels want.
+//! Packing: weights kept as tiles, the same bytes in the order in which GEMM reads them.
 
 use crate::block::{Blocks, INPUT_BLOCK};
 use crate::generic::pack::Pack;
@@ -14,9 +14,10 @@ impl Kernels {
         self.isa().has_panels() && w.dtype().is_quantized() && whole && !w.is_packed()
     }
 
-    /// Copies weights to `memory`, packed: 32 rows of 256 columns lie together, four bytes of each
-    /// row side by side. Products of few tokens are faster then, and give the results of a prompt;
-    /// the price is the copy, [`Matrix::bytes`]. The order is the same for every instruction set.
+    /// Copies weights to `memory`, packed: 32 rows of 256 columns are stored together, four bytes
+    /// of each row side by side. Products of few tokens are faster then, and give the results of a
+    /// prompt; the price is the copy, [`Matrix::bytes`]. The order is the same for every
+    /// instruction set.
     ///
     /// # Errors
     /// [`ShapeError::Packing`] unless [`Kernels::can_pack`], [`ShapeError::Bytes`] if `memory` is

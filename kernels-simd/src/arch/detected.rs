@@ -1,4 +1,4 @@
-//! What the machine runs, asked once in a process and kept as a set of [`Isa::bit`]s.
+//! Detection of the instruction sets: once in a process, kept as a set of [`Isa::bit`]s.
 
 use crate::arch::isa::Isa;
 
@@ -12,26 +12,26 @@ mod kept {
     #[cfg(target_arch = "x86_64")]
     use crate::arch::x86::detect;
 
-    /// Bits of the set within [`ANSWER`]; above them is how often the machine was asked.
+    /// Bits of the set within [`DETECTED`]; above them is how often detection has run.
     const SET: u32 = (1 << COUNT_SHIFT) - 1;
     const COUNT_SHIFT: u32 = 16;
 
-    /// 0 until the first question: a set always has the scalar kernels in it. Threads that come
-    /// first at the same time all ask and store the same set, so nothing need be ordered.
-    static ANSWER: AtomicU32 = AtomicU32::new(0);
+    /// 0 before the first detection: a set always has the scalar kernels in it. Threads that detect
+    /// at the same time all store the same set, so nothing need be ordered.
+    static DETECTED: AtomicU32 = AtomicU32::new(0);
 
     pub(crate) fn available() -> u32 {
-        let known = ANSWER.load(Relaxed) & SET;
-        if known != 0 { known } else { ask() }
+        let known = DETECTED.load(Relaxed) & SET;
+        if known != 0 { known } else { detect() }
     }
 
-    pub(crate) fn questions() -> u32 {
-        ANSWER.load(Relaxed) >> COUNT_SHIFT
+    pub(crate) fn detections() -> u32 {
+        DETECTED.load(Relaxed) >> COUNT_SHIFT
     }
 
     #[cold]
-    fn ask() -> u32 {
-        let answers = [
+    fn detect() -> u32 {
+        let found = [
             (Isa::Scalar, true),
             #[cfg(target_arch = "x86_64")]
             (Isa::Avx2, detect::avx2()),
@@ -50,15 +50,15 @@ mod kept {
             #[cfg(target_arch = "aarch64")]
             (Isa::I8mm, detect::i8mm()),
         ];
-        let have = answers.iter().filter(|(_, yes)| *yes);
+        let have = found.iter().filter(|(_, yes)| *yes);
         let set = have.fold(0, |set, (isa, _)| set | isa.bit());
-        let asked = questions().wrapping_add(1);
-        ANSWER.store(set | asked << COUNT_SHIFT, Relaxed);
+        let count = detections().wrapping_add(1);
+        DETECTED.store(set | count << COUNT_SHIFT, Relaxed);
         set
     }
 }
 
-/// What a target's own name says: there is nothing to ask.
+/// Where the target alone decides, there is nothing to detect.
 #[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))))]
 mod kept {
     use super::Isa;
@@ -69,16 +69,15 @@ mod kept {
         Isa::Scalar.bit() | if simd128 { Isa::Simd128.bit() } else { 0 }
     }
 
-    pub(crate) const fn questions() -> u32 {
+    pub(crate) const fn detections() -> u32 {
         0
     }
 }
 
 impl Isa {
-    /// Whether this machine runs it. The first question of a process asks the CPU about every
-    /// instruction set, and the answer is kept: asking takes microseconds on virtual machines.
-    /// Works without `std` on x86, which asks the CPU itself; on aarch64 without `std` the answer
-    /// is what the target was compiled for.
+    /// Whether this machine runs it. The first call of a process detects every instruction set and
+    /// keeps the result: detection takes microseconds on virtual machines. It works without `std`
+    /// on x86, by CPUID; on aarch64 without `std` the result is what the target was compiled for.
     ///
     /// Compile with `--cfg xielu_force_scalar` to answer as a machine without SIMD would.
     pub fn is_available(self) -> bool {
@@ -92,10 +91,10 @@ impl Isa {
         preferred(kept::available())
     }
 
-    /// How often this process has asked its CPU: once at most, unless threads that ask at the same
-    /// time all come first. 0 where there is nothing to ask.
+    /// How often this process has detected them: once at most, unless several threads make the
+    /// first call at the same time. 0 where there is nothing to detect.
     pub fn detections() -> u32 {
-        kept::questions()
+        kept::detections()
     }
 }
 

@@ -17,8 +17,8 @@ pub enum Isa {
     Avx512,
     /// x86-64 with AVX-512's and AVX-512 VNNI.
     Avx512Vnni,
-    /// x86-64 with AVX-512 VNNI's, AVX-512 BF16 and AMX (tile, int8, bf16). Linux only: a process
-    /// must ask there before it uses the tiles, and asking for availability does so.
+    /// x86-64 with AVX-512 VNNI's, AVX-512 BF16 and AMX (tile, int8, bf16). Linux only: there a
+    /// process requests permission before it uses the tiles, and [`Isa::is_available`] does so.
     Amx,
     /// aarch64: NEON, which every such CPU has.
     Neon,

@@ -1,4 +1,4 @@
-//! The right-hand side of a quantized product.
+//! The quantized input block, with which quantized weights are multiplied.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -12,10 +12,10 @@ pub(crate) const GROUPS: usize = INPUT_BLOCK / QK;
 /// 256 values of a product's input, quantized in 8 groups of 32: value `i` is
 /// `d[i / 32] * qs[i]`, rounded as in Q8_0 but with the scale kept in f32.
 ///
-/// Every quantized weight type meets this one: xIELU's square makes outliers that a scale for
-/// 256 values would pay for, and ggml's partner of the K-quants has just one. Scales and sums lie
-/// apart from the quants so that a kernel takes those of a block in one load each. A row that
-/// ends within a block fills it with zeros.
+/// Every quantized weight type is multiplied with this one: xIELU's square makes outliers, which
+/// make one scale for 256 values inaccurate, and ggml's inputs of the K-quants have just one.
+/// Scales and sums are apart from the quants so that a kernel takes those of a block in one load
+/// each. A row that ends within a block fills it with zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct InputBlock {

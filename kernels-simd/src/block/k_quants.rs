@@ -54,7 +54,7 @@ pub struct BlockQ6_K {
 }
 
 /// The 6-bit scales and mins of eight groups. The first four of each are the lower bits of a
-/// byte; of the others, four bits lie in the last four bytes and two above the first ones.
+/// byte; of the others, four bits are in the last four bytes and two above the first ones.
 #[inline(always)]
 pub fn unpack_scales(t: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
     let [a, b, c, d, e, f, g, h, rest @ ..] = *t;

@@ -1,4 +1,4 @@
-//! The activation functions, each written once over [`Simd`].
+//! The formulas of the activations, xIELU first, each written once over [`Simd`].
 //!
 //! `min` and `max` take a constant first, so that a NaN operand comes out.
 

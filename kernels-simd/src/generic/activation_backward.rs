@@ -1,5 +1,7 @@
-//! Gradients: the loops over slices and the table of kernels. [`crate::generic::activation_derivative`] has the formulas,
-//! [`crate::generic::alpha_sums`] the order in which the gradients of the alphas are added up.
+//! Gradients: the loops over slices and the table of kernels.
+//! [`activation_derivative`](crate::generic::activation_derivative) has the formulas,
+//! [`alpha_sums`](crate::generic::alpha_sums) the order in which the gradients of the alphas are
+//! added up.
 
 use half::{bf16, f16};
 
@@ -8,7 +10,7 @@ use crate::generic::activation_derivative::{
     Differentiable, IdealSlopes, Relu2Gradient, Slopes, swiglu_gradients,
 };
 use crate::generic::alpha_sums::{AlphaSums, GROUPS, STEP, TILE, add_groups, add_up};
-use crate::generic::elementwise::{UNROLL, map2};
+use crate::generic::elementwise::{UNROLL, binary};
 use crate::generic::parameters::LearnedActivation;
 use crate::generic::simd::{Element, MAX_LANES, Simd, canonical, cold};
 
@@ -36,53 +38,49 @@ pub(crate) struct TableOf<T> {
     pub swiglu: unsafe fn(from: [*const T; 3], to: [*mut T; 2], n: usize),
 }
 
-/// `TABLE`, the kernels of the instruction set whose token is `$token`. `$compile` compiles them with
-/// its features, where the target does not have them in any case.
+/// `TABLE`, the kernels of the instruction set whose token is `$token`. `$compile` compiles them
+/// with its features, where the target does not have them in any case.
 macro_rules! table {
     ($token:expr) => {
         $crate::generic::activation_backward::table!($token, $crate::generic::simd::as_it_is);
     };
     ($token:expr, $($compile:tt)+) => {
-        pub(crate) const TABLE: $crate::generic::activation_backward::Table = $crate::generic::activation_backward::Table {
-            f32: table_of(),
-            bf16: table_of(),
-            f16: table_of(),
-        };
+        use $crate::generic::activation_backward as kernels;
+        use $crate::generic::simd::Element;
 
-        const fn table_of<T: $crate::generic::simd::Element>() -> $crate::generic::activation_backward::TableOf<T> {
-            $crate::generic::activation_backward::TableOf { learned, relu2, swiglu }
+        pub(crate) const TABLE: kernels::Table =
+            kernels::Table { f32: table_of(), bf16: table_of(), f16: table_of() };
+
+        const fn table_of<T: Element>() -> kernels::TableOf<T> {
+            kernels::TableOf { learned, relu2, swiglu }
         }
 
         $($compile)+! {
             /// # Safety
             /// As the table says; the machine runs this instruction set.
-            unsafe fn learned<T: $crate::generic::simd::Element>(
-                f: &$crate::LearnedActivation,
+            unsafe fn learned<T: Element>(
+                f: &$crate::generic::parameters::LearnedActivation,
                 x_dy: [*const T; 2],
                 dx: *mut T,
                 n: usize,
-                sums: *mut $crate::AlphaSums,
+                sums: *mut $crate::generic::alpha_sums::AlphaSums,
             ) {
-                // SAFETY: the caller's promise is the same.
-                unsafe { $crate::generic::activation_backward::learned($token, f, x_dy, dx, n, sums) };
+                // SAFETY: `# Safety` of this function requires the same.
+                unsafe { kernels::learned($token, f, x_dy, dx, n, sums) };
             }
 
             /// # Safety
             /// As the table says; the machine runs this instruction set.
-            unsafe fn relu2<T: $crate::generic::simd::Element>(x_dy: [*const T; 2], dx: *mut T, n: usize) {
-                // SAFETY: the caller's promise is the same.
-                unsafe { $crate::generic::activation_backward::relu2($token, x_dy, dx, n) };
+            unsafe fn relu2<T: Element>(x_dy: [*const T; 2], dx: *mut T, n: usize) {
+                // SAFETY: `# Safety` of this function requires the same.
+                unsafe { kernels::relu2($token, x_dy, dx, n) };
             }
 
             /// # Safety
             /// As the table says; the machine runs this instruction set.
-            unsafe fn swiglu<T: $crate::generic::simd::Element>(
-                from: [*const T; 3],
-                to: [*mut T; 2],
-                n: usize,
-            ) {
-                // SAFETY: the caller's promise is the same.
-                unsafe { $crate::generic::activation_backward::swiglu($token, from, to, n) };
+            unsafe fn swiglu<T: Element>(from: [*const T; 3], to: [*mut T; 2], n: usize) {
+                // SAFETY: `# Safety` of this function requires the same.
+                unsafe { kernels::swiglu($token, from, to, n) };
             }
         }
     };
@@ -106,7 +104,7 @@ pub(crate) unsafe fn learned<L: Simd, T: Element>(
     /// One loop for one function.
     macro_rules! run {
         ($f:expr) => {
-            // SAFETY: the caller's promise is the same.
+            // SAFETY: `# Safety` of this function requires the same.
             unsafe { tiles(lanes, $f, x_dy, dx, n, sums) }
         };
     }
@@ -130,8 +128,8 @@ pub(crate) unsafe fn relu2<L: Simd, T: Element>(
     dx: *mut T,
     n: usize,
 ) {
-    // SAFETY: the caller's promise is the same.
-    unsafe { map2(lanes, Relu2Gradient, x, dy, dx, n) }
+    // SAFETY: `# Safety` of this function requires the same.
+    unsafe { binary(lanes, Relu2Gradient, x, dy, dx, n) }
 }
 
 /// `dy*f'(alpha)` of a step's elements.
@@ -241,7 +239,7 @@ unsafe fn vectors<L: Simd, T: Element, const U: usize>(
     let zero = lanes.splat(0.0);
     let mut xs = [zero; U];
     for (u, x_u) in xs.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
+        // SAFETY: `# Safety` of this function requires it.
         *x_u = unsafe { T::load(lanes, x.add(u * L::COUNT)) };
     }
     let mut slopes = [Slopes::<L> { dx: zero, alpha_p: zero, alpha_n: zero }; U];
@@ -256,7 +254,7 @@ unsafe fn vectors<L: Simd, T: Element, const U: usize>(
     }
     for (u, slopes) in slopes.into_iter().enumerate() {
         let at = u * L::COUNT;
-        // SAFETY: the caller's promise.
+        // SAFETY: `# Safety` of this function requires it.
         unsafe {
             let dy = T::load(lanes, dy.add(at));
             lanes.store_f32(lanes.mul(dy, slopes.alpha_p), by_p.add(at));
@@ -310,7 +308,7 @@ pub(crate) unsafe fn swiglu<L: Simd, T: Element>(
 unsafe fn swiglu_vector<L: Simd, T: Element>(lanes: L, from: [*const T; 3], to: [*mut T; 2]) {
     let mut values = [lanes.splat(0.0); 3];
     for (value, from) in values.iter_mut().zip(from) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `# Safety` of this function requires it.
         *value = unsafe { T::load(lanes, from) };
     }
     let gradients = if !crate::built::SMALL && above_sigmoid_limit(lanes, &[values[0]]) {
@@ -320,7 +318,7 @@ unsafe fn swiglu_vector<L: Simd, T: Element>(lanes: L, from: [*const T; 3], to: 
         swiglu_gradients::<_, false>(lanes, values)
     };
     for (gradient, to) in gradients.into_iter().zip(to) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `# Safety` of this function requires it.
         unsafe { T::store(lanes, canonical(lanes, gradient), to) };
     }
 }

@@ -1,5 +1,5 @@
-//! The derivatives of the activations, each written once over [`Simd`]; [`crate::generic::activation`] has
-//! the functions.
+//! The derivatives of the activations, each written once over [`Simd`];
+//! [`activation`](crate::generic::activation) has the functions.
 //!
 //! `min` and `max` take a constant first, so that a NaN operand comes out.
 
@@ -157,7 +157,7 @@ fn near_silu_slope<L: Simd>(l: L, x: L::F32) -> SiluSlope<L> {
     // 1 - s, without cancellation.
     let above = l.mul(l.mul(power, mantissa), s);
     let rest = l.select(l.lt(x, l.splat(0.0)), l.sub(one, s), above);
-    // An infinity must not meet a rest of 0.
+    // An infinity must not be multiplied with a rest of 0.
     let finite = l.min(l.splat(SIGMOID_LIMIT), x);
     SiluSlope { value: l.div(x, value), slope: l.fma(l.mul(finite, s), rest, s) }
 }

@@ -5,7 +5,7 @@ use half::{bf16, f16};
 
 use crate::built::{self, SMALL};
 use crate::generic::activation::{Elu, Ideal, NotBuilt, Relu2, Silu, Swiglu, Xiprelu, Xsilu};
-use crate::generic::elementwise::{map, map2};
+use crate::generic::elementwise::{binary, unary};
 use crate::generic::parameters::Activation;
 use crate::generic::simd::{Element, Simd};
 
@@ -22,46 +22,44 @@ pub(crate) struct Table {
     pub swiglu_f16: unsafe fn(gate: *const f16, up: *const f16, dst: *mut f16, n: usize),
 }
 
-/// `TABLE`, the kernels of the instruction set whose token is `$token`. `$compile` compiles them with
-/// its features, where the target does not have them in any case.
+/// `TABLE`, the kernels of the instruction set whose token is `$token`. `$compile` compiles them
+/// with its features, where the target does not have them in any case.
 macro_rules! table {
     ($token:expr) => {
         $crate::generic::activation_forward::table!($token, $crate::generic::simd::as_it_is);
     };
     ($token:expr, $($compile:tt)+) => {
-        pub(crate) const TABLE: $crate::generic::activation_forward::Table =
-            $crate::generic::activation_forward::Table {
-                f32: run::<f32>,
-                bf16: run::<half::bf16>,
-                f16: run::<half::f16>,
-                swiglu_f32: run_swiglu::<f32>,
-                swiglu_bf16: run_swiglu::<half::bf16>,
-                swiglu_f16: run_swiglu::<half::f16>,
-            };
+        use half::{bf16, f16};
+        use $crate::generic::activation_forward as kernels;
+        use $crate::generic::simd::Element;
+
+        pub(crate) const TABLE: kernels::Table = kernels::Table {
+            f32: activate::<f32>,
+            bf16: activate::<bf16>,
+            f16: activate::<f16>,
+            swiglu_f32: swiglu::<f32>,
+            swiglu_bf16: swiglu::<bf16>,
+            swiglu_f16: swiglu::<f16>,
+        };
 
         $($compile)+! {
             /// # Safety
             /// As the table says; the machine runs this instruction set.
-            unsafe fn run<T: $crate::generic::simd::Element>(
-                f: &$crate::Activation,
+            unsafe fn activate<T: Element>(
+                f: &$crate::generic::parameters::Activation,
                 src: *const T,
                 dst: *mut T,
                 n: usize,
             ) {
-                // SAFETY: the caller's promise is the same.
-                unsafe { $crate::generic::activation_forward::activate($token, f, src, dst, n) };
+                // SAFETY: `# Safety` of this function requires the same.
+                unsafe { kernels::activate($token, f, src, dst, n) };
             }
 
             /// # Safety
             /// As the table says; the machine runs this instruction set.
-            unsafe fn run_swiglu<T: $crate::generic::simd::Element>(
-                gate: *const T,
-                up: *const T,
-                dst: *mut T,
-                n: usize,
-            ) {
-                // SAFETY: the caller's promise is the same.
-                unsafe { $crate::generic::activation_forward::swiglu($token, gate, up, dst, n) };
+            unsafe fn swiglu<T: Element>(gate: *const T, up: *const T, dst: *mut T, n: usize) {
+                // SAFETY: `# Safety` of this function requires the same.
+                unsafe { kernels::swiglu($token, gate, up, dst, n) };
             }
         }
     };
@@ -71,7 +69,7 @@ pub(crate) use table;
 /// `dst[i] = f(src[i])`.
 ///
 /// # Safety
-/// As [`map`].
+/// As [`unary`].
 #[inline(always)]
 pub(crate) unsafe fn activate<L: Simd, T: Element>(
     lanes: L,
@@ -83,8 +81,8 @@ pub(crate) unsafe fn activate<L: Simd, T: Element>(
     /// One loop for one function.
     macro_rules! run {
         ($f:expr) => {
-            // SAFETY: the caller's promise is the same.
-            unsafe { map(lanes, $f, src, dst, n) }
+            // SAFETY: `# Safety` of this function requires the same.
+            unsafe { unary(lanes, $f, src, dst, n) }
         };
     }
     match *f {
@@ -104,7 +102,7 @@ pub(crate) unsafe fn activate<L: Simd, T: Element>(
 /// `dst[i] = silu(gate[i]) * up[i]`.
 ///
 /// # Safety
-/// As [`map2`].
+/// As [`binary`].
 #[inline(always)]
 pub(crate) unsafe fn swiglu<L: Simd, T: Element>(
     lanes: L,
@@ -113,6 +111,6 @@ pub(crate) unsafe fn swiglu<L: Simd, T: Element>(
     dst: *mut T,
     n: usize,
 ) {
-    // SAFETY: the caller's promise is the same.
-    unsafe { map2(lanes, Swiglu, gate, up, dst, n) }
+    // SAFETY: `# Safety` of this function requires the same.
+    unsafe { binary(lanes, Swiglu, gate, up, dst, n) }
 }

@@ -28,8 +28,8 @@ impl AlphaSums {
     pub const TILE: usize = TILE;
 }
 
-/// Adds each group of a step, by halves, to its sum. A group is 8 neighbours, or 4 and the 4 that
-/// lie half a step on where elements are 4 bytes wide: what a thread of a device reads at a time.
+/// Adds each group of a step, by halves, to its sum. A group is 8 neighbours, or 4 and the 4
+/// half a step on where elements are 4 bytes wide: what a thread of a device reads at a time.
 #[inline(always)]
 pub(crate) fn add_groups<T>(step: &[f32; STEP], sums: &mut [f64; GROUPS]) {
     let (quads, _) = step.as_chunks::<4>();

@@ -1,13 +1,13 @@
-//! Which way suits a product's number of tokens: a row at a time, or panels.
+//! GEMV for few tokens, GEMM for many.
 
 use crate::block::InputBlock;
-use crate::generic::gemm_float::{FloatPanelIsa, drive_float_panels};
-use crate::generic::gemm_quantized::{PanelIsa, drive_panels};
-use crate::generic::gemv::{ChunkDot, Chunked, PANEL_TOKENS, RowDot, drive_rows};
+use crate::generic::gemm_float::{FloatPanelIsa, multiply_float_panels};
+use crate::generic::gemm_quantized::{PanelIsa, multiply_panels};
+use crate::generic::gemv::{ChunkDot, Chunked, PANEL_TOKENS, RowDot, gemv};
 use crate::generic::matmul::Gemm;
 use crate::generic::pack::Pack;
 
-/// A product of quantized weights, whichever way suits the number of tokens.
+/// A product of quantized weights: GEMV or GEMM, whichever is faster for so many tokens.
 #[inline(always)]
 pub(crate) fn product<D: ChunkDot<Block: Pack>, A: PanelIsa>(
     isa: A,
@@ -15,13 +15,13 @@ pub(crate) fn product<D: ChunkDot<Block: Pack>, A: PanelIsa>(
     g: Gemm<'_, D::Block, InputBlock>,
 ) {
     if g.out.tokens() < D::PANEL_TOKENS && !g.packed {
-        drive_rows::<_, _, 1>(g, Chunked(rows));
+        gemv::<_, _, 1>(g, Chunked(rows));
     } else {
-        drive_panels(isa, g);
+        multiply_panels(isa, g);
     }
 }
 
-/// [`product`] of float weights; for `V`, `T` and `H` see [`drive_float_panels`].
+/// [`product`] of float weights; for `V`, `T` and `H` see [`multiply_float_panels`].
 #[inline(always)]
 pub(crate) fn float_product<A, D, W: Copy, const V: usize, const T: usize, const H: usize>(
     isa: A,
@@ -32,9 +32,9 @@ pub(crate) fn float_product<A, D, W: Copy, const V: usize, const T: usize, const
     D: RowDot<W, f32>,
 {
     if g.out.tokens() < PANEL_TOKENS {
-        drive_rows::<_, _, 3>(g, rows);
+        gemv::<_, _, 3>(g, rows);
     } else {
-        drive_float_panels::<A, W, V, T, H>(isa, g);
+        multiply_float_panels::<A, W, V, T, H>(isa, g);
     }
 }
 

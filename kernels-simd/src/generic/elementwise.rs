@@ -1,4 +1,4 @@
-//! Functions of values applied to slices, written once over [`Simd`].
+//! Elementwise functions of one slice or two, written once over [`Simd`].
 
 use crate::generic::simd::{Binary, Element, MAX_LANES, Simd, Unary, canonical, cold};
 
@@ -6,10 +6,10 @@ use crate::generic::simd::{Binary, Element, MAX_LANES, Simd, Unary, canonical, c
 /// Where there are none, code is small instead.
 pub(crate) const UNROLL: usize = if crate::built::SMALL { 1 } else { 4 };
 
-/// From this many bytes on, results of [`map`] go past the caches: a second-level cache would not
-/// keep them, and the lines they replace need not be read first. Measured: that takes up to a
-/// third of the time off where memory is the limit; in place, where the lines are read anyway, it does not
-/// help, and with two inputs two threads of a Zen 3 take four times as long.
+/// From this many bytes on, results of [`unary`] are stored past the caches: a second-level cache
+/// would not keep them, and the lines they replace need not be read first. Measured: that takes up
+/// to a third of the time off where memory is the limit; in place, where the lines are read anyway,
+/// it does not help, and with two inputs two threads of a Zen 3 take four times as long.
 const STREAM_BYTES: usize = 8 << 20;
 
 /// `dst[i] = f(src[i])`.
@@ -17,7 +17,7 @@ const STREAM_BYTES: usize = 8 << 20;
 /// # Safety
 /// `src` is readable and `dst` writable for `n` elements; they are equal or disjoint.
 #[inline(always)]
-pub(crate) unsafe fn map<L: Simd, T: Element>(
+pub(crate) unsafe fn unary<L: Simd, T: Element>(
     lanes: L,
     f: impl Unary,
     src: *const T,
@@ -40,7 +40,7 @@ pub(crate) unsafe fn map<L: Simd, T: Element>(
             i += L::COUNT;
         }
         // SAFETY: fewer than `COUNT` elements are left.
-        unsafe { part(lanes, f, src.add(i), dst.add(i), end - i) };
+        unsafe { unary_tail(lanes, f, src.add(i), dst.add(i), end - i) };
         i = end;
         if !streams || i == n {
             return;
@@ -69,12 +69,18 @@ fn to_line<T>(p: *mut T) -> usize {
     p.addr().wrapping_neg() % 64 / size_of::<T>()
 }
 
-/// [`map`] of less than a vector, which passes through a buffer.
+/// [`unary`] of less than a vector, which passes through a buffer.
 ///
 /// # Safety
-/// As [`map`]; `n` is less than `COUNT`.
+/// As [`unary`]; `n` is less than `COUNT`.
 #[inline(always)]
-unsafe fn part<L: Simd, T: Element>(lanes: L, f: impl Unary, src: *const T, dst: *mut T, n: usize) {
+unsafe fn unary_tail<L: Simd, T: Element>(
+    lanes: L,
+    f: impl Unary,
+    src: *const T,
+    dst: *mut T,
+    n: usize,
+) {
     if n == 0 {
         return;
     }
@@ -94,7 +100,7 @@ unsafe fn part<L: Simd, T: Element>(lanes: L, f: impl Unary, src: *const T, dst:
 /// `a` and `b` are readable and `dst` writable for `n` elements; `dst` equals each of the others
 /// or is disjoint from it.
 #[inline(always)]
-pub(crate) unsafe fn map2<L: Simd, T: Element>(
+pub(crate) unsafe fn binary<L: Simd, T: Element>(
     lanes: L,
     f: impl Binary,
     a: *const T,
@@ -114,15 +120,15 @@ pub(crate) unsafe fn map2<L: Simd, T: Element>(
         i += L::COUNT;
     }
     // SAFETY: fewer than `COUNT` elements are left.
-    unsafe { part2(lanes, f, a.add(i), b.add(i), dst.add(i), n - i) };
+    unsafe { binary_tail(lanes, f, a.add(i), b.add(i), dst.add(i), n - i) };
 }
 
-/// [`map2`] of less than a vector, which passes through buffers.
+/// [`binary`] of less than a vector, which passes through buffers.
 ///
 /// # Safety
-/// As [`map2`]; `n` is less than `COUNT`.
+/// As [`binary`]; `n` is less than `COUNT`.
 #[inline(always)]
-unsafe fn part2<L: Simd, T: Element>(
+unsafe fn binary_tail<L: Simd, T: Element>(
     lanes: L,
     f: impl Binary,
     a: *const T,
@@ -144,7 +150,7 @@ unsafe fn part2<L: Simd, T: Element>(
     }
 }
 
-/// `U` vectors of [`map`]. Loops and no closures: what a closure calls is compiled without the
+/// `U` vectors of [`unary`]. Loops and no closures: what a closure calls is compiled without the
 /// features of the instruction set.
 ///
 /// # Safety
@@ -157,7 +163,7 @@ unsafe fn step<L: Simd, T: Element, const U: usize, const STREAM: bool>(
     src: *const T,
     dst: *mut T,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `# Safety` of this function requires it.
     let xs = unsafe { load::<_, _, U>(lanes, src) };
     let mut ys = xs;
     if !crate::built::SMALL {
@@ -172,11 +178,11 @@ unsafe fn step<L: Simd, T: Element, const U: usize, const STREAM: bool>(
             *y = canonical(lanes, f.apply(lanes, *y));
         }
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `# Safety` of this function requires it.
     unsafe { store::<_, _, U, STREAM>(lanes, ys, dst) };
 }
 
-/// `U` vectors of [`map2`].
+/// `U` vectors of [`binary`].
 ///
 /// # Safety
 /// `a` and `b` are readable and `dst` writable for `U * COUNT` elements.
@@ -188,13 +194,13 @@ unsafe fn step2<L: Simd, T: Element, const U: usize>(
     b: *const T,
     dst: *mut T,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `# Safety` of this function requires it.
     let firsts = unsafe { load::<_, _, U>(lanes, a) };
     let mut ys = firsts;
     if !crate::built::SMALL {
         for (u, y) in ys.iter_mut().enumerate() {
             // Loaded where it is used, it takes no register before.
-            // SAFETY: the caller's promise.
+            // SAFETY: `# Safety` of this function requires it.
             let second = unsafe { T::load(lanes, b.add(u * L::COUNT)) };
             *y = f.fast(lanes, *y, second);
         }
@@ -202,12 +208,12 @@ unsafe fn step2<L: Simd, T: Element, const U: usize>(
     if crate::built::SMALL || !f.usable(lanes, &firsts, &ys) {
         cold();
         for (u, (y, &first)) in ys.iter_mut().zip(&firsts).enumerate() {
-            // SAFETY: the caller's promise.
+            // SAFETY: `# Safety` of this function requires it.
             let second = unsafe { T::load(lanes, b.add(u * L::COUNT)) };
             *y = canonical(lanes, f.apply(lanes, first, second));
         }
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `# Safety` of this function requires it.
     unsafe { store::<_, _, U, false>(lanes, ys, dst) };
 }
 
@@ -219,7 +225,7 @@ unsafe fn step2<L: Simd, T: Element, const U: usize>(
 unsafe fn load<L: Simd, T: Element, const U: usize>(lanes: L, p: *const T) -> [L::F32; U] {
     let mut xs = [lanes.splat(0.0); U];
     for (u, x) in xs.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
+        // SAFETY: `# Safety` of this function requires it.
         *x = unsafe { T::load(lanes, p.add(u * L::COUNT)) };
     }
     xs
@@ -236,7 +242,7 @@ unsafe fn store<L: Simd, T: Element, const U: usize, const STREAM: bool>(
     p: *mut T,
 ) {
     for (u, y) in ys.into_iter().enumerate() {
-        // SAFETY: the caller's promise.
+        // SAFETY: `# Safety` of this function requires it.
         unsafe {
             let p = p.add(u * L::COUNT);
             if STREAM { T::stream(lanes, y, p) } else { T::store(lanes, y, p) }

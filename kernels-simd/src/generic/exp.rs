@@ -19,7 +19,7 @@ const Q: [f32; 5] = [0.166_666_58, 0.041_664_965, 0.008_322_1, 0.001_356_099_3, 
 
 /// `e^x = s * (1 + r + tail)` with `s = 2^k` and `x = k*ln2 + r`, for x in [-87, 0].
 ///
-/// `k` is rounded up, so that `r` lies in [-ln2, 0]. It is exact but for `k` times the error of
+/// `k` is rounded up, so that `r` is in [-ln2, 0]. It is exact but for `k` times the error of
 /// ln 2 as an f32, which `s` keeps below 2^-30: `x` and `k*LN2` are multiples of 2^-24 wherever
 /// `k` is not 0. So is `1 + r` exact there.
 #[derive(Clone, Copy)]

@@ -1,7 +1,8 @@
-//! Products of float weights with many tokens, written once over [`Simd`].
+//! GEMM of float weights: products with many tokens, written once over [`Simd`].
 //!
-//! As in [`crate::generic::gemm_quantized`], 32 weight rows are unpacked to a panel that meets every token. A vector
-//! holds rows, and a step takes one column: nothing is ever summed across a vector.
+//! As in [`gemm_quantized`](crate::generic::gemm_quantized), 32 weight rows are unpacked to a
+//! panel, which is multiplied with every token. A vector holds rows, and a step takes one column:
+//! nothing is ever summed across a vector.
 
 use core::array;
 use core::mem::MaybeUninit;
@@ -33,10 +34,10 @@ pub(crate) trait FloatPanelIsa<W>: Vectors {
     fn get(w: W) -> f32;
 }
 
-/// Every panel of `g.w` against every token, in tiles of `V` vectors and `T` tokens (at most 16):
+/// Every panel of `g.w` with every token, in tiles of `V` vectors and `T` tokens (at most 16):
 /// as many as the registers hold. What is left for the last tile takes one of `H` if it fits.
 #[inline(always)]
-pub(crate) fn drive_float_panels<I, W: Copy, const V: usize, const T: usize, const H: usize>(
+pub(crate) fn multiply_float_panels<I, W: Copy, const V: usize, const T: usize, const H: usize>(
     isa: I,
     mut g: Gemm<'_, W, f32>,
 ) where

@@ -1,9 +1,9 @@
-//! Products of quantized weights with many tokens.
+//! GEMM of quantized weights: products with many tokens.
 //!
-//! 32 weight rows are unpacked to a panel, 256 columns at a time ([`crate::generic::pack`]), and the panel
-//! meets every token: a weight is unpacked once for up to [`TOKENS`] tokens. Inside a panel, four bytes of
-//! each row lie side by side, so that a vector holds rows, a byte dot product takes four columns
-//! of each, and nothing is ever summed across a vector.
+//! 32 weight rows are unpacked to a panel, 256 columns at a time ([`pack`](crate::generic::pack)),
+//! and the panel is multiplied with every token: a weight is unpacked once for up to [`TOKENS`]
+//! tokens. Inside a panel, four bytes of each row are side by side, so that a vector holds rows, a
+//! byte dot product takes four columns of each, and nothing is ever summed across a vector.
 
 use core::mem::MaybeUninit;
 
@@ -16,7 +16,7 @@ use crate::generic::panel::{Panel, Quad, ROWS, Sums, TOKENS, load, store, write,
 use crate::generic::prefetch::prefetch;
 use crate::generic::simd::{Simd, Vectors};
 
-/// Integer sums `[token][vector of rows]`.
+/// Integer accumulators `[token][vector of rows]`.
 pub(crate) type Products<I, const V: usize, const T: usize> = [[I; V]; T];
 
 /// The part of a panel product that instruction sets do differently.
@@ -27,8 +27,8 @@ pub(crate) trait PanelIsa: Vectors {
     /// As [`PanelKernel::arrange`].
     #[inline(always)]
     fn arrange<P: Pack>(self, _panel: &mut Panel) {}
-    /// Calls [`tiles`] with as many vectors and tokens as the registers hold, then with fewer, until
-    /// none of at most [`PanelIsa::TILE`] tokens are left.
+    /// Calls [`tiles`] with as many vectors and tokens as the registers hold, then with fewer,
+    /// until none of at most [`PanelIsa::TILE`] tokens are left.
     fn tile<P: Pack>(self, panel: &Panel, tokens: Tokens<'_>);
     /// `sum over k of w[k][r] . x[t][k]`, less `bias . sums[t]`, for `V` vectors of rows; `w` are
     /// quants of `P`.
@@ -55,7 +55,7 @@ pub(crate) struct Columns<'a, const T: usize, const Q: usize> {
     pub bias: [i16; 2],
 }
 
-/// A panel and the tokens it meets: a [`PanelIsa`], or something that is not made of vectors.
+/// Multiplies a panel with tokens: a [`PanelIsa`], or something that is not made of vectors.
 pub(crate) trait PanelKernel<P: Pack>: Copy {
     /// Prepares a panel of `P`.
     fn arrange(self, panel: &mut Panel);
@@ -208,7 +208,7 @@ pub(crate) fn add_scaled<A: PanelIsa, const V: usize, const T: usize>(
     }
 }
 
-/// What group `g` subtracts: each row's min times the sum of the inputs.
+/// Subtracts each row's min of group `g` times the sum of its inputs.
 #[inline(always)]
 pub(crate) fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
     isa: A,
@@ -229,9 +229,9 @@ pub(crate) fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
     }
 }
 
-/// Every panel of `g.w` against every token.
+/// GEMM: every panel of `g.w` with every token.
 #[inline(always)]
-pub(crate) fn drive_panels<P: Pack, I: PanelKernel<P>>(isa: I, mut g: Gemm<'_, P, InputBlock>) {
+pub(crate) fn multiply_panels<P: Pack, I: PanelKernel<P>>(isa: I, mut g: Gemm<'_, P, InputBlock>) {
     let mut panel = Panel::ZERO;
     let mut tile = P::Tile::zeroed();
     // 32 KiB that only the tokens at hand initialise.

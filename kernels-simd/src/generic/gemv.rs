@@ -1,5 +1,5 @@
-//! Products of weight rows with a few tokens, a row at a time: the loop every instruction set
-//! shares.
+//! GEMV: products of weight rows with one token or a few, a row at a time. The loop that every
+//! instruction set shares.
 
 use crate::block::InputBlock;
 use crate::built::SMALL;
@@ -27,12 +27,12 @@ pub(crate) trait ChunkDot {
     type Block: Copy;
     /// 256 weights.
     type Chunk;
-    /// The running sum of one row and one token.
+    /// The accumulator of one row and one token.
     type Sum: Copy;
     /// From this many tokens on, unpacking to panels pays.
     const PANEL_TOKENS: usize = PANEL_TOKENS;
 
-    /// The sum of nothing.
+    /// An accumulator of 0.
     fn zero(&self) -> Self::Sum;
     /// Whole chunks, and the blocks that do not fill one.
     fn chunks(w: &[Self::Block]) -> (&[Self::Chunk], &[Self::Block]);
@@ -65,7 +65,7 @@ pub(crate) trait ChunkDot {
             self.add(&last, x, sums);
         }
     }
-    /// Asks for the weights some way behind this chunk.
+    /// Prefetches the weights some way behind this chunk.
     fn prefetch(_chunk: &Self::Chunk) {}
     /// Adds the products of 256 weights and every token's inputs.
     fn add<const T: usize>(&self, w: &Self::Chunk, x: [&InputBlock; T], sums: &mut [Self::Sum; T]);
@@ -145,60 +145,64 @@ impl<D: ChunkDot> RowDot<D::Block, InputBlock> for Chunked<D> {
     }
 }
 
-/// Every row against every token. Rows stay in the nearest cache while all tokens use them, so
-/// weights cross memory once. A lone token meets four rows at a time, a quarter of the matrix
-/// apart: each input is loaded once for all, and four streams keep the memory busier than one.
-/// Four tokens meet `R` neighbours: as many as the registers hold.
+/// Every row with every token. Rows stay in the nearest cache while all tokens use them, so
+/// weights are read from memory once. One token alone is multiplied with four rows at a time, a
+/// quarter of the matrix apart: each input is loaded once for all, and four streams keep the memory
+/// busier than one. Four tokens are multiplied with `R` neighbours: as many as the registers hold.
 #[inline(always)]
-pub(crate) fn drive_rows<W, X, const R: usize>(mut g: Gemm<'_, W, X>, dot: impl RowDot<W, X>) {
+pub(crate) fn gemv<W, X, const R: usize>(mut g: Gemm<'_, W, X>, dot: impl RowDot<W, X>) {
     let (rows, tokens) = (g.out.rows(), g.out.tokens());
     let quarter = if tokens == 1 { rows / 4 } else { 0 };
     for r in 0..quarter {
-        some::<W, X, 4, 1>(&mut g, &dot, r, quarter, 0);
+        multiply::<W, X, 4, 1>(&mut g, &dot, r, quarter, 0);
     }
     let whole = if R == 1 || tokens < 4 { 0 } else { rows / R * R };
     for r in (0..whole).step_by(R) {
-        some_rows::<W, X, R>(&mut g, &dot, r);
+        multiply_rows::<W, X, R>(&mut g, &dot, r);
     }
     for r in whole.max(4 * quarter)..rows {
-        some_rows::<W, X, 1>(&mut g, &dot, r);
+        multiply_rows::<W, X, 1>(&mut g, &dot, r);
     }
 }
 
-/// `R` rows from `row` on against every token. What a product is does not depend on `R`.
+/// `R` rows from `row` on with every token. A product's bits do not depend on `R`.
 #[inline(always)]
-fn some_rows<W, X, const R: usize>(g: &mut Gemm<'_, W, X>, dot: &impl RowDot<W, X>, row: usize) {
+fn multiply_rows<W, X, const R: usize>(
+    g: &mut Gemm<'_, W, X>,
+    dot: &impl RowDot<W, X>,
+    row: usize,
+) {
     let tokens = g.out.tokens();
     let mut t = 0;
     while t < tokens {
         t += match tokens - t {
-            1 => some::<W, X, R, 1>(g, dot, row, 1, t),
-            2 => some::<W, X, R, 2>(g, dot, row, 1, t),
-            3 => some::<W, X, R, 3>(g, dot, row, 1, t),
-            _ => some::<W, X, R, 4>(g, dot, row, 1, t),
+            1 => multiply::<W, X, R, 1>(g, dot, row, 1, t),
+            2 => multiply::<W, X, R, 2>(g, dot, row, 1, t),
+            3 => multiply::<W, X, R, 3>(g, dot, row, 1, t),
+            _ => multiply::<W, X, R, 4>(g, dot, row, 1, t),
         };
     }
 }
 
-/// [`drive_rows`] for a product of one row and one token.
+/// [`gemv`] by a dot product of one row and one token.
 #[inline(always)]
-pub(crate) fn drive<W, X>(g: Gemm<'_, W, X>, dot: impl Fn(&[W], &[X]) -> f32) {
-    if SMALL { drive_each(g, dot) } else { drive_rows::<_, _, 1>(g, dot) }
+pub(crate) fn gemv_by<W, X>(g: Gemm<'_, W, X>, dot: impl Fn(&[W], &[X]) -> f32) {
+    if SMALL { one_by_one(g, dot) } else { gemv::<_, _, 1>(g, dot) }
 }
 
 /// One row and one token at a time.
 #[inline(always)]
-fn drive_each<W, X>(mut g: Gemm<'_, W, X>, dot: impl RowDot<W, X>) {
+fn one_by_one<W, X>(mut g: Gemm<'_, W, X>, dot: impl RowDot<W, X>) {
     for r in 0..g.out.rows() {
         for t in 0..g.out.tokens() {
-            some::<W, X, 1, 1>(&mut g, &dot, r, 1, t);
+            multiply::<W, X, 1, 1>(&mut g, &dot, r, 1, t);
         }
     }
 }
 
-/// `R` rows from `row` on, `step` apart, against `T` tokens from `token` on; gives `T`.
+/// `R` rows from `row` on, `step` apart, with `T` tokens from `token` on; gives `T`.
 #[inline(always)]
-fn some<W, X, const R: usize, const T: usize>(
+fn multiply<W, X, const R: usize, const T: usize>(
     g: &mut Gemm<'_, W, X>,
     dot: &impl RowDot<W, X>,
     row: usize,

@@ -9,7 +9,8 @@ use crate::output::Output;
 pub(crate) struct Gemm<'a, W, X> {
     /// Row `r` is `w[r * row_stride..][..row_blocks]`, unless `packed`.
     pub w: &'a [W],
-    /// Whether `w` holds tiles ([`crate::generic::pack`]): those of 32 rows from `w[32 * p * row_stride]` on.
+    /// Whether `w` holds tiles ([`crate::generic::pack`]): those of 32 rows from
+    /// `w[32 * p * row_stride]` on.
     pub packed: bool,
     pub row_stride: usize,
     pub row_blocks: usize,
@@ -21,12 +22,17 @@ pub(crate) struct Gemm<'a, W, X> {
     pub accumulate: bool,
 }
 
-/// A product kernel. The caller vouches that this machine runs the kernel's instruction set.
+/// A product kernel.
+///
+/// # Safety
+/// This machine runs the kernel's instruction set.
 pub(crate) type GemmFn<W, X> = unsafe fn(Gemm<'_, W, X>);
 
 /// Adds `weights[r] * m[r]` over rows to `out`; `rows` holds `weights.len()` rows of `out.len()`
 /// values.
-/// The caller vouches that this machine runs the kernel's instruction set.
+///
+/// # Safety
+/// This machine runs the kernel's instruction set.
 pub(crate) type RowSumFn<W> = unsafe fn(rows: &[W], weights: &[f32], out: &mut [f32]);
 
 /// Matrix kernels of one instruction set.

@@ -1,5 +1,5 @@
-//! Weight blocks to panels, through tiles: 32 rows of 256 columns, four bytes of each row side by
-//! side. Plain Rust that every instruction set compiles for itself.
+//! Weight blocks to panels, through packed tiles: 32 rows of 256 columns, four bytes of each row
+//! side by side. Plain Rust that every instruction set compiles for itself.
 //!
 //! A tile is the bytes of its blocks in another order, the same for every instruction set. Made
 //! on the fly it costs a pass over the weights for every product; packed weights

@@ -1,4 +1,5 @@
-//! A panel: 32 weight rows unpacked for products with many tokens, and the sums that belong to it.
+//! A panel, the unpacked tile of 32 weight rows that GEMM multiplies with many tokens, and its
+//! sums.
 
 use core::mem::MaybeUninit;
 
@@ -23,7 +24,8 @@ pub(crate) struct Panel {
     pub quants: [Quad; INPUT_BLOCK / 4],
     /// The scale of each row's groups, of 32 columns or, in formats that have those, of 16.
     pub scales: [[f32; ROWS]; HALVES],
-    /// What each row's groups of 32 subtract from every value, in formats that have it.
+    /// The min of each row's groups of 32, which is subtracted from every value, in formats that
+    /// have mins.
     pub mins: [[f32; ROWS]; GROUPS],
 }
 
@@ -72,7 +74,7 @@ pub(crate) fn zeroed(memory: &mut [MaybeUninit<Sums>]) -> &mut [Sums] {
     unsafe { &mut *(core::ptr::from_mut(memory) as *mut [Sums]) }
 }
 
-/// Takes sums to where they belong.
+/// Writes sums to the output.
 #[inline(always)]
 pub(crate) fn write<W, X>(
     g: &mut Gemm<'_, W, X>,

@@ -1,7 +1,7 @@
-//! Prefetching, where the processor has an instruction for it and the compiler an intrinsic.
+//! Prefetch into the cache, where the compiler has an intrinsic for it.
 
-/// Asks for `count` weights from `first` on, those of the next panel in a row: a panel reads a few
-/// lines of each row, too few for the processor to notice where it goes on.
+/// Prefetches `count` weights from `first` on, those of the next panel in a row: a panel reads a
+/// few lines of each row, too few for the processor to predict the next ones.
 #[inline(always)]
 pub(crate) fn prefetch<W>(w: &[W], first: usize, count: usize) {
     #[cfg(target_arch = "x86_64")]
@@ -10,7 +10,7 @@ pub(crate) fn prefetch<W>(w: &[W], first: usize, count: usize) {
     let _ = (w, first, count);
 }
 
-/// Asks for so many bytes from `p` on, into the second cache: it can wait for more lines at once
+/// Prefetches so many bytes from `p` on into the second cache: it can wait for more lines at once
 /// than the first, and one core must keep many on their way to use the memory.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]

@@ -1,11 +1,11 @@
-//! Weighted sums of rows: what attention does with its values.
+//! Weighted sums of rows: how attention adds up its values.
 
 use crate::block::{BlockQ8_0, QK};
 use crate::generic::accumulate::add_product;
 
 /// The loop of a [`RowSumFn`](crate::generic::matmul::RowSumFn), left to the compiler to vectorise.
 #[inline(always)]
-pub(crate) fn drive_row_sum<W: Copy>(
+pub(crate) fn weighted_row_sum<W: Copy>(
     rows: &[W],
     weights: &[f32],
     out: &mut [f32],
@@ -21,10 +21,10 @@ pub(crate) fn drive_row_sum<W: Copy>(
     }
 }
 
-/// [`drive_row_sum`] of Q8_0 rows, 32 columns at a time, so that sums stay in registers. Rows are
-/// added in their order and nothing is fused: the same bits on every instruction set.
+/// [`weighted_row_sum`] of Q8_0 rows, 32 columns at a time, so that sums stay in registers. Rows
+/// are added in their order and nothing is fused: the same bits on every instruction set.
 #[inline(always)]
-pub(crate) fn drive_row_sum_q8_0(rows: &[BlockQ8_0], weights: &[f32], out: &mut [f32]) {
+pub(crate) fn weighted_row_sum_q8_0(rows: &[BlockQ8_0], weights: &[f32], out: &mut [f32]) {
     let groups = out.as_chunks_mut::<QK>().0;
     let row_blocks = groups.len();
     for (g, out) in groups.iter_mut().enumerate() {

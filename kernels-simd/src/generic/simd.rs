@@ -1,4 +1,4 @@
-//! What an instruction set must offer for the elementwise kernels to be written once.
+//! The vector operations of an instruction set, with which kernels are written once.
 //!
 //! Every operation is one IEEE operation per lane (`fma` rounds once), so a formula written with
 //! them gives the same bits whatever the width.
@@ -11,7 +11,7 @@ pub(crate) const MAX_LANES: usize = 16;
 /// What a NaN result becomes. Instruction sets disagree on the payload of the NaNs they make.
 const NAN: f32 = f32::from_bits(0x7fc0_0000);
 
-/// An instruction set, as a value that proves the machine runs it.
+/// The vectors of an instruction set, whose value (its token) proves that the machine runs it.
 pub(crate) trait Simd: Copy {
     /// A vector of [`Simd::COUNT`] values.
     type F32: Copy;
@@ -91,7 +91,7 @@ pub(crate) trait Simd: Copy {
     /// As [`Simd::store_f32`], and `p` is aligned to the bytes written.
     #[inline(always)]
     unsafe fn stream_f32(self, v: Self::F32, p: *mut f32) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `# Safety` of this function requires it.
         unsafe { self.store_f32(v, p) }
     }
     /// [`Simd::store_bf16`] past the caches.
@@ -100,7 +100,7 @@ pub(crate) trait Simd: Copy {
     /// As [`Simd::stream_f32`].
     #[inline(always)]
     unsafe fn stream_bf16(self, v: Self::F32, p: *mut bf16) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `# Safety` of this function requires it.
         unsafe { self.store_bf16(v, p) }
     }
     /// [`Simd::store_f16`] past the caches.
@@ -109,7 +109,7 @@ pub(crate) trait Simd: Copy {
     /// As [`Simd::stream_f32`].
     #[inline(always)]
     unsafe fn stream_f16(self, v: Self::F32, p: *mut f16) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `# Safety` of this function requires it.
         unsafe { self.store_f16(v, p) }
     }
     /// Orders all streaming stores before what follows.
@@ -151,17 +151,17 @@ macro_rules! element {
         impl Element for $t {
             #[inline(always)]
             unsafe fn load<L: Simd>(lanes: L, p: *const Self) -> L::F32 {
-                // SAFETY: the caller's promise is the same.
+                // SAFETY: `# Safety` of this function requires the same.
                 unsafe { lanes.$load(p) }
             }
             #[inline(always)]
             unsafe fn store<L: Simd>(lanes: L, v: L::F32, p: *mut Self) {
-                // SAFETY: the caller's promise is the same.
+                // SAFETY: `# Safety` of this function requires the same.
                 unsafe { lanes.$store(v, p) }
             }
             #[inline(always)]
             unsafe fn stream<L: Simd>(lanes: L, v: L::F32, p: *mut Self) {
-                // SAFETY: the caller's promise is the same.
+                // SAFETY: `# Safety` of this function requires the same.
                 unsafe { lanes.$stream(v, p) }
             }
         }

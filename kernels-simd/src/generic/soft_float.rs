@@ -3,7 +3,7 @@
 //! multiply-add needs no f64.
 //!
 //! The results are IEEE 754's, rounded to nearest at every step as an FPU would. Only operands and
-//! results that are normal numbers are computed here; whatever else turns up takes the plain path.
+//! results that are normal numbers are computed here; all others take the plain path.
 
 use crate::block::F16;
 

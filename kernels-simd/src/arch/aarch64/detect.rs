@@ -1,4 +1,4 @@
-//! What this CPU has: asked of the operating system with `std`, else of the target.
+//! What this CPU has: by the operating system with `std`, else by the target.
 
 /// Whether the feature is there.
 macro_rules! has {

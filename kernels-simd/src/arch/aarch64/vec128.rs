@@ -1,4 +1,4 @@
-//! What [`Vec128`] asks for, with NEON; its dot products of bytes are each instruction set's own.
+//! The operations of [`Vec128`] with NEON; dot products of bytes are each instruction set's own.
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -84,7 +84,7 @@ impl<D: ByteDot> Vec128 for D {
 
     #[inline(always)]
     unsafe fn load_from(self, p: *const u8) -> uint8x16_t {
-        // SAFETY: the caller's promise.
+        // SAFETY: `Vec128::load_from` requires `p` to be readable for 16 bytes.
         unsafe { vld1q_u8(p) }
     }
     #[inline(always)]
@@ -193,7 +193,7 @@ impl<D: ByteDot> Vec128 for D {
     }
     #[inline(always)]
     unsafe fn load_f32_from(self, p: *const u8) -> float32x4_t {
-        // SAFETY: the caller's promise.
+        // SAFETY: `Vec128::load_f32_from` requires `p` to be readable for 16 bytes.
         unsafe { vreinterpretq_f32_u8(vld1q_u8(p)) }
     }
     #[inline(always)]
@@ -206,12 +206,12 @@ impl<D: ByteDot> Vec128 for D {
     }
     #[inline(always)]
     unsafe fn load_f16_from(self, p: *const u8) -> float32x4_t {
-        // SAFETY: the caller's promise.
+        // SAFETY: `Vec128::load_f16_from` requires `p` to be readable for 8 bytes.
         widen_halves(unsafe { vreinterpret_u16_u8(vld1_u8(p)) })
     }
     #[inline(always)]
     unsafe fn load_bf16_from(self, p: *const u8) -> float32x4_t {
-        // SAFETY: the caller's promise.
+        // SAFETY: `Vec128::load_bf16_from` requires `p` to be readable for 8 bytes.
         let words = unsafe { vreinterpret_u16_u8(vld1_u8(p)) };
         neon!(vreinterpretq_f32_u32(vshll_n_u16::<16>(words)))
     }

@@ -1,4 +1,5 @@
-//! Dot products with the DSP extension where there is no FPU: two 16-bit products and their sum in one instruction.
+//! Dot products with the DSP extension where there is no FPU: two 16-bit products and their sum in
+//! one instruction.
 //!
 //! Four bytes become two pairs of halves, of the even and of the odd ones, and a few rows share
 //! those of the input. A block of all of them is one piece of assembly: left to itself the compiler
@@ -7,7 +8,7 @@
 
 use core::arch::asm;
 
-use super::rows::drive;
+use super::rows::gemv;
 use crate::block::{BlockQ4_0, BlockQ8_0, F16, GROUPS, InputBlock, QK};
 use crate::generic::accumulate::add_scaled;
 use crate::generic::matmul::Gemm;
@@ -68,8 +69,8 @@ impl Group<Q8_0_ROWS> for BlockQ8_0 {
     #[inline(always)]
     fn dots([a, b, c]: [&Self; 3], x: &[i8; QK], _: [i16; 2]) -> [i32; 3] {
         let (mut sa, mut sb, mut sc) = (0, 0, 0);
-        // SAFETY: `xielu_dsp` says that the target has the instructions; they read the 32 bytes
-        // of each of the four arrays.
+        // SAFETY: this is compiled only with `xielu_dsp`, which build.rs sets for targets that have
+        // the instructions; they read the 32 bytes of each of the four arrays.
         unsafe {
             asm!(
                 step_q8_0!("0"),
@@ -149,8 +150,8 @@ impl Group<Q4_0_ROWS> for BlockQ4_0 {
     fn dots([a, b]: [&Self; 2], x: &[i8; QK], [s0, s1]: [i16; 2]) -> [i32; 2] {
         let offset = -8 * (i32::from(s0) + i32::from(s1));
         let (mut sa, mut sb) = (offset, offset);
-        // SAFETY: `xielu_dsp` says that the target has the instructions; they read the 32 bytes
-        // of `x` and the 16 of both blocks.
+        // SAFETY: this is compiled only with `xielu_dsp`, which build.rs sets for targets that have
+        // the instructions; they read the 32 bytes of `x` and the 16 of both blocks.
         unsafe {
             asm!(
                 step_q4_0!("0", "16"),
@@ -184,10 +185,10 @@ unsafe extern "C" fn dots<B: Group<R>, const R: usize>(
     out: &mut [f32; R],
 ) {
     for i in 0..groups {
-        // SAFETY: the caller's promise: `x` has so many groups.
+        // SAFETY: `Dots` requires that `x` has so many groups.
         let x = unsafe { &*x.add(i / GROUPS) };
         let Some(quants) = x.qs.as_chunks().0.get(i % GROUPS) else { return };
-        // SAFETY: the caller's promise: every row has so many blocks.
+        // SAFETY: `Dots` requires that every row has so many blocks.
         let blocks = w.map(|w| unsafe { &*w.add(i) });
         let sums = B::dots(blocks, quants, x.half_sums(i));
         for ((out, block), sum) in out.iter_mut().zip(blocks).zip(sums) {
@@ -196,12 +197,12 @@ unsafe extern "C" fn dots<B: Group<R>, const R: usize>(
     }
 }
 
-/// [`crate::generic::matmul::Table::q8_0`].
+/// See [`Table::q8_0`](crate::generic::matmul::Table::q8_0).
 pub(crate) fn q8_0(g: Gemm<'_, BlockQ8_0, InputBlock>) {
-    drive(g, dots::<_, Q8_0_ROWS>);
+    gemv(g, dots::<_, Q8_0_ROWS>);
 }
 
-/// [`crate::generic::matmul::Table::q4_0`].
+/// See [`Table::q4_0`](crate::generic::matmul::Table::q4_0).
 pub(crate) fn q4_0(g: Gemm<'_, BlockQ4_0, InputBlock>) {
-    drive(g, dots::<_, Q4_0_ROWS>);
+    gemv(g, dots::<_, Q4_0_ROWS>);
 }

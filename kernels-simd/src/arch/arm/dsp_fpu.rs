@@ -1,10 +1,10 @@
-//! Dot products where the DSP extension and an FPU meet: whole rows in assembly, for inline
+//! Dot products with the DSP extension and an FPU: whole rows in assembly, for inline
 //! assembly has no registers of this FPU, and what the compiler puts between blocks costs as much
 //! as half their products.
 
 use core::arch::naked_asm;
 
-use super::rows::{QUANTS, SUMS, drive};
+use super::rows::{QUANTS, SUMS, gemv};
 use crate::block::{BlockQ4_0, BlockQ8_0, GROUPS, INPUT_BLOCK, InputBlock};
 use crate::generic::matmul::Gemm;
 
@@ -229,7 +229,8 @@ unsafe extern "C" fn dots_q4_0(
         "mov r12, #{groups}",         // groups until the next one
         "2:",
         "vmov s6, r12",
-        // Weights are nibbles less 8: so is the sum of the inputs, which lies behind their scale.
+        // Weights are nibbles less 8: -8 times the sum of the inputs, which is stored after their
+        // scale.
         "ldr r6, [lr, #{sums}]",
         "mvn r7, #0x00070007",
         "smuad r4, r6, r7",
@@ -265,12 +266,12 @@ unsafe extern "C" fn dots_q4_0(
 
 const _: () = assert!(size_of::<BlockQ8_0>() == 34 && size_of::<BlockQ4_0>() == 18);
 
-/// [`crate::generic::matmul::Table::q8_0`].
+/// See [`Table::q8_0`](crate::generic::matmul::Table::q8_0).
 pub(crate) fn q8_0(g: Gemm<'_, BlockQ8_0, InputBlock>) {
-    drive(g, dots_q8_0);
+    gemv(g, dots_q8_0);
 }
 
-/// [`crate::generic::matmul::Table::q4_0`].
+/// See [`Table::q4_0`](crate::generic::matmul::Table::q4_0).
 pub(crate) fn q4_0(g: Gemm<'_, BlockQ4_0, InputBlock>) {
-    drive(g, dots_q4_0);
+    gemv(g, dots_q4_0);
 }

@@ -13,7 +13,8 @@ use core::arch::naked_asm;
 #[cfg(xielu_mve)]
 #[inline(always)]
 pub(crate) fn add_product(mut c: f32, a: f32, b: f32) -> f32 {
-    // SAFETY: `xielu_vfma` says that the target has the instruction.
+    // SAFETY: this is compiled only with `xielu_vfma`, which build.rs sets for targets that have
+    // the instruction; it touches registers only.
     unsafe {
         asm!(
             "vfma.f32 {c}, {a}, {b}",
@@ -31,7 +32,8 @@ pub(crate) fn add_product(mut c: f32, a: f32, b: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn widen(half: u32) -> f32 {
     let mut value = f32::from_bits(half);
-    // SAFETY: `xielu_vfma` says that the target has the instruction.
+    // SAFETY: this is compiled only with `xielu_vfma`, which build.rs sets for targets that have
+    // the instruction; it touches registers only.
     unsafe {
         asm!(
             "vcvtb.f32.f16 {value}, {value}",

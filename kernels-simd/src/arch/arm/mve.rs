@@ -6,7 +6,7 @@
 
 use core::arch::naked_asm;
 
-use super::rows::{Dots, QUANTS, SUMS, drive};
+use super::rows::{Dots, QUANTS, SUMS, gemv};
 use crate::block::{BlockQ4_0, BlockQ8_0, GROUPS, INPUT_BLOCK, InputBlock};
 use crate::generic::matmul::Gemm;
 
@@ -168,7 +168,8 @@ macro_rules! dots {
 }
 
 dots!(dots_q8_0, BlockQ8_0, block_q8_0, "34", "", "");
-// -8 times the sum of the inputs: of two halves, which lie as far behind the scale for all groups.
+// -8 times the sum of the inputs: of two halves, which are stored as far after the scale for all
+// groups.
 dots!(
     dots_q4_0,
     BlockQ4_0,
@@ -179,12 +180,12 @@ dots!(
 );
 const _: () = assert!(SUMS == 32 && size_of::<BlockQ8_0>() == 34 && size_of::<BlockQ4_0>() == 18);
 
-/// [`crate::generic::matmul::Table::q8_0`].
+/// See [`Table::q8_0`](crate::generic::matmul::Table::q8_0).
 pub(crate) fn q8_0(g: Gemm<'_, BlockQ8_0, InputBlock>) {
-    drive(g, dots_q8_0);
+    gemv(g, dots_q8_0);
 }
 
-/// [`crate::generic::matmul::Table::q4_0`].
+/// See [`Table::q4_0`](crate::generic::matmul::Table::q4_0).
 pub(crate) fn q4_0(g: Gemm<'_, BlockQ4_0, InputBlock>) {
-    drive(g, dots_q4_0);
+    gemv(g, dots_q4_0);
 }

@@ -20,7 +20,7 @@ pub(super) type Dots<B, const R: usize> = unsafe extern "C" fn(
 /// The same numbers as the plain kernels': exact integer sums per block, scaled and added in f32 in
 /// the order of the blocks.
 #[inline(always)]
-pub(super) fn drive<B, const R: usize>(mut g: Gemm<'_, B, InputBlock>, dots: Dots<B, R>) {
+pub(super) fn gemv<B, const R: usize>(mut g: Gemm<'_, B, InputBlock>, dots: Dots<B, R>) {
     let groups = g.row_blocks.min(g.x_stride * GROUPS);
     let last = g.out.rows().saturating_sub(1);
     let fits =
@@ -34,8 +34,8 @@ pub(super) fn drive<B, const R: usize>(mut g: Gemm<'_, B, InputBlock>, dots: Dot
             let mut sums = [0.0; R];
             if groups > 0 {
                 // SAFETY: `fits` says that every row up to `last` has its blocks and every token
-                // its inputs, and `groups` is not above either; the build chose `dots` for the
-                // target.
+                // its inputs, and `groups` is not above either; build.rs enables the module
+                // of `dots` only for targets with its instructions.
                 unsafe { dots(&core::array::from_fn(row), x, groups, &mut sums) };
             }
             for (out, sum) in out.iter_mut().zip(sums) {
@@ -45,8 +45,8 @@ pub(super) fn drive<B, const R: usize>(mut g: Gemm<'_, B, InputBlock>, dots: Dot
     }
 }
 
-/// Where the parts of an input block lie: scales, pairs of sums, quants.
+/// Offsets of the parts of an input block: of the pairs of sums (scales come first).
 pub(super) const SUMS: usize = core::mem::offset_of!(InputBlock, sums);
-/// As above.
+/// As above, of the quants.
 pub(super) const QUANTS: usize = core::mem::offset_of!(InputBlock, qs);
 const _: () = assert!(core::mem::offset_of!(InputBlock, d) == 0);

@@ -9,29 +9,29 @@ use crate::arch::arm::dsp_fpu as arm;
 #[cfg(xielu_mve)]
 use crate::arch::arm::mve as arm;
 use crate::block::{BF16, F16, F32};
-use crate::generic::gemv::drive;
+use crate::generic::gemv::gemv_by;
 use crate::generic::matmul::Table;
-use crate::generic::row_sum::{drive_row_sum, drive_row_sum_q8_0};
+use crate::generic::row_sum::{weighted_row_sum, weighted_row_sum_q8_0};
 
 pub(crate) const TABLE: Table = Table {
-    f32: |g| drive(g, |w, x| dot_float(w, x, F32::get)),
-    f16: |g| drive(g, |w, x| dot_float(w, x, widen)),
-    bf16: |g| drive(g, |w, x| dot_float(w, x, BF16::get)),
+    f32: |g| gemv_by(g, |w, x| dot_float(w, x, F32::get)),
+    f16: |g| gemv_by(g, |w, x| dot_float(w, x, widen)),
+    bf16: |g| gemv_by(g, |w, x| dot_float(w, x, BF16::get)),
     #[cfg(not(xielu_dsp))]
-    q8_0: |g| drive(g, dot_q8_0),
+    q8_0: |g| gemv_by(g, dot_q8_0),
     #[cfg(not(xielu_dsp))]
-    q4_0: |g| drive(g, dot_q4_0),
+    q4_0: |g| gemv_by(g, dot_q4_0),
     #[cfg(xielu_dsp)]
     q8_0: arm::q8_0,
     #[cfg(xielu_dsp)]
     q4_0: arm::q4_0,
-    q4_k: |g| drive(g, dot_q4_k),
-    q5_k: |g| drive(g, dot_q5_k),
-    q6_k: |g| drive(g, dot_q6_k),
-    row_sum_f32: |rows, weights, out| drive_row_sum(rows, weights, out, F32::get),
-    row_sum_f16: |rows, weights, out| drive_row_sum(rows, weights, out, widen),
-    row_sum_bf16: |rows, weights, out| drive_row_sum(rows, weights, out, BF16::get),
-    row_sum_q8_0: drive_row_sum_q8_0,
+    q4_k: |g| gemv_by(g, dot_q4_k),
+    q5_k: |g| gemv_by(g, dot_q5_k),
+    q6_k: |g| gemv_by(g, dot_q6_k),
+    row_sum_f32: |rows, weights, out| weighted_row_sum(rows, weights, out, F32::get),
+    row_sum_f16: |rows, weights, out| weighted_row_sum(rows, weights, out, widen),
+    row_sum_bf16: |rows, weights, out| weighted_row_sum(rows, weights, out, BF16::get),
+    row_sum_q8_0: weighted_row_sum_q8_0,
     quantize_q8_0,
     quantize_groups,
 };

@@ -88,32 +88,32 @@ impl Simd for Scalar {
 
     #[inline(always)]
     unsafe fn load_f32(self, p: *const f32) -> f32 {
-        // SAFETY: the caller's promise, for one element.
+        // SAFETY: `Simd::load_f32` requires `p` to be readable for one element.
         unsafe { *p }
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const bf16) -> f32 {
-        // SAFETY: the caller's promise, for one element.
+        // SAFETY: `Simd::load_bf16` requires `p` to be readable for one element.
         unsafe { *p }.to_f32()
     }
     #[inline(always)]
     unsafe fn load_f16(self, p: *const f16) -> f32 {
-        // SAFETY: the caller's promise, for one element.
+        // SAFETY: `Simd::load_f16` requires `p` to be readable for one element.
         unsafe { *p }.to_f32()
     }
     #[inline(always)]
     unsafe fn store_f32(self, v: f32, p: *mut f32) {
-        // SAFETY: the caller's promise, for one element.
+        // SAFETY: `Simd::store_f32` requires `p` to be writable for one element.
         unsafe { *p = v };
     }
     #[inline(always)]
     unsafe fn store_bf16(self, v: f32, p: *mut bf16) {
-        // SAFETY: the caller's promise, for one element.
+        // SAFETY: `Simd::store_bf16` requires `p` to be writable for one element.
         unsafe { *p = bf16::from_f32(v) };
     }
     #[inline(always)]
     unsafe fn store_f16(self, v: f32, p: *mut f16) {
-        // SAFETY: the caller's promise, for one element.
+        // SAFETY: `Simd::store_f16` requires `p` to be writable for one element.
         unsafe { *p = f16::from_f32(v) };
     }
 }

@@ -9,7 +9,8 @@ macro_rules! compile {
 }
 pub(super) use compile;
 
-/// Proof that the machine has FEAT_DotProd and FEAT_I8MM. Its methods are inlined into functions that enable it.
+/// Proof that the machine has FEAT_DotProd and FEAT_I8MM. Its methods are inlined into functions
+/// that enable it.
 #[derive(Clone, Copy)]
 pub(super) struct I8mm(());
 

@@ -32,7 +32,7 @@ impl Quantize for Neon {
 
     #[inline(always)]
     unsafe fn store_to(self, v: uint8x16_t, p: *mut u8) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `Quantize::store_to` requires `p` to be writable for 16 bytes.
         unsafe { vst1q_u8(p, v) }
     }
 }

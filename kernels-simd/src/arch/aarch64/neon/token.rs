@@ -95,19 +95,20 @@ impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn load_f32(self, p: *const f32) -> float32x4_t {
-        // SAFETY: the caller vouches for 4 elements.
+        // SAFETY: `Simd::load_f32` requires `p` to be readable for 4 elements.
         unsafe { vld1q_f32(p) }
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const bf16) -> float32x4_t {
-        // SAFETY: the caller vouches for 4 elements.
+        // SAFETY: `Simd::load_bf16` requires `p` to be readable for 4 elements.
         unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(p.cast()))) }
     }
     /// The conversion is part of NEON, its intrinsic is not in every compiler we support.
     #[inline(always)]
     unsafe fn load_f16(self, p: *const f16) -> float32x4_t {
         let wide;
-        // SAFETY: the caller vouches for 4 elements; the instruction touches registers only.
+        // SAFETY: `Simd::load_f16` requires `p` to be readable for 4 elements; the instruction
+        // touches registers only.
         unsafe {
             asm!("fcvtl {wide:v}.4s, {half:v}.4h", wide = lateout(vreg) wide,
                 half = in(vreg) vld1_u16(p.cast()), options(pure, nomem, nostack, preserves_flags));
@@ -116,14 +117,14 @@ impl Simd for Neon {
     }
     #[inline(always)]
     unsafe fn store_f32(self, v: float32x4_t, p: *mut f32) {
-        // SAFETY: the caller vouches for 4 elements.
+        // SAFETY: `Simd::store_f32` requires `p` to be writable for 4 elements.
         unsafe { vst1q_f32(p, v) }
     }
     /// Adds just under half of the last kept bit, and that bit: ties go to even. The carry of
     /// the canonical NaN stays below what is kept.
     #[inline(always)]
     unsafe fn store_bf16(self, v: float32x4_t, p: *mut bf16) {
-        // SAFETY: the caller vouches for 4 elements.
+        // SAFETY: `Simd::store_bf16` requires `p` to be writable for 4 elements.
         unsafe {
             let bits = vreinterpretq_u32_f32(v);
             let odd = vandq_u32(vshrq_n_u32::<16>(bits), vdupq_n_u32(1));
@@ -134,7 +135,8 @@ impl Simd for Neon {
     /// See `load_f16`.
     #[inline(always)]
     unsafe fn store_f16(self, v: float32x4_t, p: *mut f16) {
-        // SAFETY: the caller vouches for 4 elements; the instruction touches registers only.
+        // SAFETY: `Simd::store_f16` requires `p` to be writable for 4 elements; the instruction
+        // touches registers only.
         unsafe {
             let half: uint16x4_t;
             asm!("fcvtn {half:v}.4h, {wide:v}.4s", half = lateout(vreg) half,

@@ -42,7 +42,7 @@ impl Quantize for Simd128 {
 
     #[inline(always)]
     unsafe fn store_to(self, v: v128, p: *mut u8) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `Quantize::store_to` requires `p` to be writable for 16 bytes.
         unsafe { v128_store(p.cast(), v) }
     }
 }

@@ -21,7 +21,7 @@ fn wide_fma(a: v128, b: v128, c: v128) -> v128 {
 }
 
 /// As [`wide_fma`], but rounded to odd: the last bit of an inexact sum is set, so that a second
-/// rounding, to fewer bits, sees on which side of a tie it lies.
+/// rounding, to fewer bits, can tell on which side of a tie it is.
 #[inline(always)]
 fn wide_fma_to_odd(a: v128, b: v128, c: v128) -> v128 {
     let product = f64x2_mul(f64x2_promote_low_f32x4(a), f64x2_promote_low_f32x4(b));
@@ -50,7 +50,7 @@ fn narrow(low: v128, high: v128) -> v128 {
     i64x2_shuffle::<0, 2>(f32x4_demote_f64x2_zero(low), f32x4_demote_f64x2_zero(high))
 }
 
-/// Rounding the f64 sum to f32 is a second rounding. It can only go wrong where the sum lies
+/// Rounding the f64 sum to f32 is a second rounding. It can only go wrong where the sum is
 /// exactly between two f32: in the normal range, where its low 29 bits are 1 and then zeros.
 #[inline(always)]
 fn fma(a: v128, b: v128, c: v128) -> v128 {
@@ -160,23 +160,23 @@ impl Simd for Simd128 {
 
     #[inline(always)]
     unsafe fn load_f32(self, p: *const f32) -> v128 {
-        // SAFETY: the caller vouches for 4 elements.
+        // SAFETY: `Simd::load_f32` requires `p` to be readable for 4 elements.
         unsafe { v128_load(p.cast()) }
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const bf16) -> v128 {
-        // SAFETY: the caller vouches for 4 elements.
+        // SAFETY: `Simd::load_bf16` requires `p` to be readable for 4 elements.
         let halves = unsafe { v128_load64_zero(p.cast()) };
         i32x4_shl(u32x4_extend_low_u16x8(halves), 16)
     }
     #[inline(always)]
     unsafe fn load_f16(self, p: *const f16) -> v128 {
-        // SAFETY: the caller vouches for 4 elements.
+        // SAFETY: `Simd::load_f16` requires `p` to be readable for 4 elements.
         widen_f16(unsafe { v128_load64_zero(p.cast()) })
     }
     #[inline(always)]
     unsafe fn store_f32(self, v: v128, p: *mut f32) {
-        // SAFETY: the caller vouches for 4 elements.
+        // SAFETY: `Simd::store_f32` requires `p` to be writable for 4 elements.
         unsafe { v128_store(p.cast(), v) }
     }
     /// Adds just under half of the last kept bit, and that bit: ties go to even. The carry of
@@ -185,7 +185,7 @@ impl Simd for Simd128 {
     unsafe fn store_bf16(self, v: v128, p: *mut bf16) {
         let odd = v128_and(u32x4_shr(v, 16), i32x4_splat(1));
         let upper = u32x4_shr(i32x4_add(v, i32x4_add(odd, i32x4_splat(0x7fff))), 16);
-        // SAFETY: the caller vouches for 4 elements.
+        // SAFETY: `Simd::store_bf16` requires `p` to be writable for 4 elements.
         unsafe { v128_store64_lane::<0>(u16x8_narrow_i32x4(upper, upper), p.cast()) }
     }
     /// Rounds to nearest, ties to even: in the integers where the result is a normal number, else
@@ -208,7 +208,7 @@ impl Simd for Simd128 {
         let value = v128_bitselect(i32x4_splat(0x7c00), finite, infinite);
         let value = v128_bitselect(i32x4_splat(0x7e00), value, f32x4_ne(v, v));
         let halves = v128_or(value, sign);
-        // SAFETY: the caller vouches for 4 elements.
+        // SAFETY: `Simd::store_f16` requires `p` to be writable for 4 elements.
         unsafe { v128_store64_lane::<0>(u16x8_narrow_i32x4(halves, halves), p.cast()) }
     }
 }

@@ -1,4 +1,4 @@
-//! What [`Vec128`] asks for, in WebAssembly.
+//! The operations of [`Vec128`] in WebAssembly.
 
 use core::arch::wasm32::*;
 
@@ -31,7 +31,7 @@ impl Vec128 for Simd128 {
 
     #[inline(always)]
     unsafe fn load_from(self, p: *const u8) -> v128 {
-        // SAFETY: the caller's promise.
+        // SAFETY: `Vec128::load_from` requires `p` to be readable for 16 bytes.
         unsafe { v128_load(p.cast()) }
     }
     #[inline(always)]
@@ -142,7 +142,7 @@ impl Vec128 for Simd128 {
     }
     #[inline(always)]
     unsafe fn load_f32_from(self, p: *const u8) -> v128 {
-        // SAFETY: the caller's promise.
+        // SAFETY: `Vec128::load_f32_from` requires `p` to be readable for 16 bytes.
         unsafe { v128_load(p.cast()) }
     }
     #[inline(always)]
@@ -156,12 +156,12 @@ impl Vec128 for Simd128 {
     }
     #[inline(always)]
     unsafe fn load_f16_from(self, p: *const u8) -> v128 {
-        // SAFETY: the caller's promise.
+        // SAFETY: `Vec128::load_f16_from` requires `p` to be readable for 8 bytes.
         widen_f16(unsafe { v128_load64_zero(p.cast()) })
     }
     #[inline(always)]
     unsafe fn load_bf16_from(self, p: *const u8) -> v128 {
-        // SAFETY: the caller's promise.
+        // SAFETY: `Vec128::load_bf16_from` requires `p` to be readable for 8 bytes.
         let words = unsafe { v128_load64_zero(p.cast()) };
         i32x4_shl(u32x4_extend_low_u16x8(words), 16)
     }

@@ -5,7 +5,7 @@ use super::token::{Amx, compile};
 use super::{gemm_float, gemm_quantized};
 use crate::arch::x86::{avx512, avx512_vnni};
 use crate::block::{BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, InputBlock};
-use crate::generic::gemm_quantized::drive_panels;
+use crate::generic::gemm_quantized::multiply_panels;
 use crate::generic::matmul::{Gemm, Table};
 
 /// Defines a product kernel.
@@ -21,7 +21,7 @@ macro_rules! kernel {
                 // SAFETY: the caller's promise is the same. Nothing below here calls a kernel of
                 // this table, so no other `Tiles` exists.
                 let tiles = unsafe { Tiles::configure(Amx::new()) };
-                drive_panels::<$block, &Tiles<gemm_quantized::Shapes<$block>>>(&tiles, g);
+                multiply_panels::<$block, &Tiles<gemm_quantized::Shapes<$block>>>(&tiles, g);
             }
         }
     };

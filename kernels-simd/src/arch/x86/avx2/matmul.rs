@@ -6,7 +6,7 @@ use super::token::{Avx2, compile};
 use crate::block::{BF16, BlockQ8_0, F16, F32, InputBlock};
 use crate::generic::dispatch::{float_product, kernels, product};
 use crate::generic::matmul::{Gemm, Table};
-use crate::generic::row_sum::{drive_row_sum, drive_row_sum_q8_0};
+use crate::generic::row_sum::{weighted_row_sum, weighted_row_sum_q8_0};
 
 pub(crate) const TABLE: Table = Table {
     f32: float::<F32>,
@@ -32,11 +32,11 @@ compile! {
     }
 
     fn row_sum<W: LoadF32>(rows: &[W], weights: &[f32], out: &mut [f32]) {
-        drive_row_sum(rows, weights, out, W::get);
+        weighted_row_sum(rows, weights, out, W::get);
     }
 
     fn row_sum_q8_0(rows: &[BlockQ8_0], weights: &[f32], out: &mut [f32]) {
-        drive_row_sum_q8_0(rows, weights, out);
+        weighted_row_sum_q8_0(rows, weights, out);
     }
 
     fn quantize_q8_0(x: &[f32], blocks: &mut [BlockQ8_0]) {
