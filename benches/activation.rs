@@ -16,8 +16,9 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use half::{bf16, f16};
-use xielu::kernels::{Activation, AlphaSums, Isa, Kernels, LearnedActivation, XieluCoefficients};
-use xielu::{RawXielu, Xielu};
+use xielu::RawXielu;
+use xielu::activation::{Activation, Coefficients, Element, Form};
+use xielu::kernels::{AlphaSums, Isa, Kernels};
 
 /// L1, L2 (the hidden vector of the 8B model), main memory.
 const SIZES: [usize; 3] = [2048, 21504, 1 << 24];
@@ -25,95 +26,53 @@ const SIZES: [usize; 3] = [2048, 21504, 1 << 24];
 const ISAS: [Isa; 5] = [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Neon, Isa::Simd128];
 const TYPES: [&str; 3] = [f32::NAME, bf16::NAME, f16::NAME];
 
-/// A type that values are stored as, and its kernels.
-trait Storage: Copy {
+/// A type that values are stored as.
+trait Storage: Element {
     const NAME: &str;
     fn of(value: f32) -> Self;
-    fn activate(kernels: &Kernels, f: &Activation, x: &[Self], y: &mut [Self]);
-    fn swiglu(kernels: &Kernels, gate: &[Self], up: &[Self], y: &mut [Self]);
-    fn learned_backward(
-        kernels: &Kernels,
-        f: &LearnedActivation,
-        x_dy: [&[Self]; 2],
-        dx: &mut [Self],
-        sums: &mut [AlphaSums],
-    );
-    fn relu2_backward(kernels: &Kernels, x_dy: [&[Self]; 2], dx: &mut [Self]);
-    fn swiglu_backward(kernels: &Kernels, from: [&[Self]; 3], to: [&mut [Self]; 2]);
 }
 
-macro_rules! storage {
-    ($t:ty, $name:literal, $of:expr, [$activate:ident, $swiglu:ident],
-     [$learned_backward:ident, $relu2_backward:ident, $swiglu_backward:ident]) => {
-        impl Storage for $t {
-            const NAME: &str = $name;
-            fn of(value: f32) -> Self {
-                $of(value)
-            }
-            fn activate(kernels: &Kernels, f: &Activation, x: &[Self], y: &mut [Self]) {
-                kernels.$activate(f, x, y).expect("equal lengths");
-            }
-            fn swiglu(kernels: &Kernels, gate: &[Self], up: &[Self], y: &mut [Self]) {
-                kernels.$swiglu(gate, up, y).expect("equal lengths");
-            }
-            fn learned_backward(
-                kernels: &Kernels,
-                f: &LearnedActivation,
-                [x, dy]: [&[Self]; 2],
-                dx: &mut [Self],
-                sums: &mut [AlphaSums],
-            ) {
-                kernels.$learned_backward(f, x, dy, dx, sums).expect("equal lengths");
-            }
-            fn relu2_backward(kernels: &Kernels, [x, dy]: [&[Self]; 2], dx: &mut [Self]) {
-                kernels.$relu2_backward(x, dy, dx).expect("equal lengths");
-            }
-            fn swiglu_backward(kernels: &Kernels, from: [&[Self]; 3], to: [&mut [Self]; 2]) {
-                kernels.$swiglu_backward(from, to).expect("equal lengths");
-            }
-        }
-    };
+impl Storage for f32 {
+    const NAME: &str = "f32";
+    fn of(value: f32) -> Self {
+        value
+    }
 }
 
-storage!(
-    f32,
-    "f32",
-    |v| v,
-    [activate_f32, swiglu_f32],
-    [backward_f32, relu2_backward_f32, swiglu_backward_f32]
-);
-storage!(
-    bf16,
-    "bf16",
-    bf16::from_f32,
-    [activate_bf16, swiglu_bf16],
-    [backward_bf16, relu2_backward_bf16, swiglu_backward_bf16]
-);
-storage!(
-    f16,
-    "f16",
-    f16::from_f32,
-    [activate_f16, swiglu_f16],
-    [backward_f16, relu2_backward_f16, swiglu_backward_f16]
-);
+impl Storage for bf16 {
+    const NAME: &str = "bf16";
+    fn of(value: f32) -> Self {
+        bf16::from_f32(value)
+    }
+}
+
+impl Storage for f16 {
+    const NAME: &str = "f16";
+    fn of(value: f32) -> Self {
+        f16::from_f32(value)
+    }
+}
+
+const XIPRELU: Coefficients = Coefficients { alpha_p: 1.2, alpha_n: 0.8, beta: 0.5, eps: 0.0 };
 
 fn functions() -> [(&'static str, Activation); 4] {
     let raw = RawXielu { alpha_p: 0.97, alpha_n: -0.62, beta: 0.5, eps: -1e-6 };
-    let xielu: Xielu = raw.freeze();
-    let xiprelu = Activation::Xiprelu { alpha_p: 1.2, alpha_n: 0.8, beta: 0.5 };
     [
-        ("xielu", xielu.into()),
-        ("xiprelu", xiprelu),
+        ("xielu", raw.freeze(Form::Ideal).into()),
+        ("xiprelu", Activation::Xiprelu(XIPRELU)),
         ("relu2", Activation::Relu2),
         ("silu", Activation::Silu),
     ]
 }
 
-/// The functions with learned alphas, for their gradients.
-fn learned() -> [(&'static str, LearnedActivation); 2] {
-    let xielu = XieluCoefficients { alpha_p: 1.29, alpha_n: 0.93, beta: 0.5, eps: 0.0 };
-    let xiprelu = LearnedActivation::Xiprelu { alpha_p: 1.2, alpha_n: 0.8, beta: 0.5 };
-    [("xielu backward", LearnedActivation::Xielu(xielu)), ("xiprelu backward", xiprelu)]
+/// Those with gradient kernels, by the names of their gradients.
+fn gradients() -> [(&'static str, Activation); 3] {
+    let learned = Coefficients { alpha_p: 1.29, alpha_n: 0.93, beta: 0.5, eps: 0.0 };
+    [
+        ("xielu backward", Activation::Xielu(learned)),
+        ("xiprelu backward", Activation::Xiprelu(XIPRELU)),
+        ("relu2 backward", Activation::Relu2),
+    ]
 }
 
 /// About nine in ten negative, as in trained layers.
@@ -144,19 +103,17 @@ fn bench<T: Storage>(group: &mut BenchmarkGroup<'_, WallTime>, kernels: &[Kernel
     for kernels in kernels {
         let id = |function| format!("{} {function} {}", kernels.isa(), T::NAME);
         for (function, f) in functions() {
-            group.bench_function(id(function), |b| b.iter(|| T::activate(kernels, &f, &x, &mut y)));
+            group.bench_function(id(function), |b| b.iter(|| kernels.activate(&f, &x, &mut y)));
         }
-        group.bench_function(id("swiglu"), |b| b.iter(|| T::swiglu(kernels, &gate, &x, &mut y)));
-        for (function, f) in learned() {
+        group.bench_function(id("swiglu"), |b| b.iter(|| kernels.swiglu([&gate, &x], &mut y)));
+        for (function, f) in gradients() {
+            let tiles = if f.kind().has_alphas() { sums.len() } else { 0 };
             group.bench_function(id(function), |b| {
-                b.iter(|| T::learned_backward(kernels, &f, [&x, &gate], &mut y, &mut sums));
+                b.iter(|| kernels.backward(&f, &x, &gate, &mut y, &mut sums[..tiles]));
             });
         }
-        group.bench_function(id("relu2 backward"), |b| {
-            b.iter(|| T::relu2_backward(kernels, [&x, &gate], &mut y));
-        });
         group.bench_function(id("swiglu backward"), |b| {
-            b.iter(|| T::swiglu_backward(kernels, [&gate, &x, &x], [&mut y, &mut d_up]));
+            b.iter(|| kernels.swiglu_backward([&gate, &x], &x, [&mut y, &mut d_up]));
         });
     }
 }
@@ -182,8 +139,7 @@ fn main() {
     criterion.final_summary();
     let mut rows = vec![];
     for kernels in &kernels {
-        let gradients =
-            learned().map(|f| f.0).into_iter().chain(["relu2 backward", "swiglu backward"]);
+        let gradients = gradients().map(|f| f.0).into_iter().chain(["swiglu backward"]);
         for function in functions().map(|f| f.0).into_iter().chain(["swiglu"]).chain(gradients) {
             rows.push(format!("{} {function}", kernels.isa()));
         }

@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion};
-use layer::{Form, HIDDEN, Layers, Run};
+use layer::{FORMS, HIDDEN, Layers, Run, ffn};
+use xielu::activation::ActivationKind;
 use xielu::kernels::{DType, Kernels};
 use xielu_testing::noise::Noise;
 
@@ -46,7 +47,7 @@ fn run(kernels: Kernels) {
         bench_activation(&mut group, kernels, tokens);
     }
     for dtype in DType::ALL {
-        for form in Form::ALL {
+        for form in FORMS {
             bench(&mut group, kernels, form, dtype);
         }
     }
@@ -55,8 +56,8 @@ fn run(kernels: Kernels) {
     print_table(&group_name, kernels, threads);
 }
 
-fn id(dtype: DType, tokens: usize, form: Form) -> String {
-    format!("{dtype}/{tokens}/{}", form.name())
+fn id(dtype: DType, tokens: usize, form: &str) -> String {
+    format!("{dtype}/{tokens}/{form}")
 }
 
 fn activation_id(tokens: usize) -> String {
@@ -64,17 +65,22 @@ fn activation_id(tokens: usize) -> String {
 }
 
 fn bench_activation(group: &mut BenchmarkGroup<'_, WallTime>, kernels: Kernels, tokens: usize) {
-    let x = Noise::new(4).normal(Form::Xielu.ffn());
+    let x = Noise::new(4).normal(ffn(ActivationKind::Xielu));
     let mut y = x.clone();
     group.bench_function(activation_id(tokens), |b| {
         b.iter(|| layer::activate(kernels, tokens, &x, &mut y));
     });
 }
 
-fn bench(group: &mut BenchmarkGroup<'_, WallTime>, kernels: Kernels, form: Form, dtype: DType) {
+fn bench(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    kernels: Kernels,
+    (form, act): (&str, ActivationKind),
+    dtype: DType,
+) {
     // Made only if a filter lets a benchmark through.
     let layers = LazyCell::new(|| {
-        Layers::new(form, dtype, OUT_OF_CACHE).expect("the library encodes every type")
+        Layers::new(act, dtype, OUT_OF_CACHE).expect("the library encodes every type")
     });
     for tokens in TOKENS {
         let x = || Noise::new(3).normal(tokens * HIDDEN);
@@ -100,21 +106,20 @@ fn print_table(group: &str, kernels: Kernels, threads: usize) {
     println!("|---{}|", "|---".repeat(9));
     for (dtype, tokens) in DType::ALL.into_iter().flat_map(|d| TOKENS.map(|t| (d, t))) {
         let time = |form| estimates::median(group, &id(dtype, tokens, form));
-        for form in Form::ALL {
+        for (form, act) in FORMS {
             let Some(ns) = time(form) else { continue };
             let (gb, gflop) = (layer::bytes(dtype) / ns, layer::operations(tokens) / ns);
             let peak = peaks.map(|p| if dtype.is_quantized() { p.dot_i8 } else { p.fma_f32 });
             let of_peak = peak.map_or("-".into(), |p| percent(gflop * 1e9 / p, 0));
-            let ratio = time(Form::Xielu).map_or(f64::NAN, |xielu| ns / xielu);
+            let ratio = time("xielu").map_or(f64::NAN, |xielu| ns / xielu);
             let alone = estimates::median(group, &activation_id(tokens));
-            let share = match (form, alone) {
-                (Form::Xielu, Some(alone)) => percent(alone / ns, 2),
+            let share = match (act, alone) {
+                (ActivationKind::Xielu, Some(alone)) => percent(alone / ns, 2),
                 _ => "-".into(),
             };
             println!(
-                "| {dtype} | {tokens} | {} | {:.2} | {gb:.1} | {} | {gflop:.0} | {of_peak} \
+                "| {dtype} | {tokens} | {form} | {:.2} | {gb:.1} | {} | {gflop:.0} | {of_peak} \
                  | {ratio:.2} | {share} |",
-                form.name(),
                 ns / 1e6,
                 percent(gb / read, 0),
             );

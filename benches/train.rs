@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use candle_core::Device;
 use criterion::{Criterion, Throughput};
-use xielu::train::config::Activation;
+use xielu::activation::ActivationKind;
 use xielu::train::{Batch, Batches, TrainConfig, TrainError, Trainer};
 
 /// Any tokens: the time does not depend on them.
@@ -45,10 +45,10 @@ fn main() {
     };
     group.throughput(Throughput::Elements(tiny.tokens_per_step() as u64));
     for (name, activation) in [
-        ("xielu", Activation::Xielu),
-        ("xiprelu", Activation::Xiprelu),
-        ("relu2", Activation::Relu2),
-        ("swiglu", Activation::Swiglu),
+        ("xielu", ActivationKind::Xielu),
+        ("xiprelu", ActivationKind::Xiprelu),
+        ("relu2", ActivationKind::Relu2),
+        ("swiglu", ActivationKind::Swiglu),
     ] {
         for threads in [1, 2] {
             let mut config = tiny.clone();

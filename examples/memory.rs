@@ -3,7 +3,8 @@
 //! `cargo run --example memory`
 
 use xielu::Config;
-use xielu::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
+use xielu::activation::ActivationKind;
+use xielu::config::{Rope, RopeScaling, RopeStyle};
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType};
 use xielu::mlp::MlpSizes;
 
@@ -28,7 +29,7 @@ const fn config(
         context_length: 4096,
         rms_norm_eps: 1e-5,
         rope,
-        hidden_act: HiddenAct::Xielu,
+        hidden_act: ActivationKind::Xielu,
         qk_norm: true,
         tie_word_embeddings: false,
     }

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release --example quickstart`
 
+use xielu::activation::Form;
 use xielu::checkpoint::Checkpoint as _;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::{Backend, Mlp};
@@ -11,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bytes = std::fs::read("models/tiny-Q8_0.gguf")?;
     let gguf = Gguf::parse(&bytes)?;
     let config = gguf.config()?;
-    let alphas = gguf.raw_xielu(0)?.freeze();
+    let alphas = gguf.raw_xielu(0)?.freeze(Form::Ideal);
     println!("layer 0: alpha_p {:.4}, alpha_n {:.4}", alphas.alpha_p(), alphas.alpha_n());
 
     let mlp = Mlp::load(&gguf, &config, 0)?;

@@ -54,7 +54,7 @@
 //! | `session` | `Session`: a model that owns its memory, text in and text out |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
 //! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |
-//! | `cuda` | `forward_cuda` on device slices, gradients; needs a driver at run time only |
+//! | `cuda` | activations and gradients on device slices, called as on the CPU (`cuda::OnStream`); needs a driver at run time only |
 //! | `train` | training, on CPU and CUDA: the model, its optimiser, checkpoints |
 //! | `cli` | the `xielu` command |
 //!

@@ -5,8 +5,8 @@ use core::fmt;
 
 use crate::activation::{accuracy, reference};
 use crate::kernels::{
-    Activation, BlockQ4_0, BlockQ8_0, DType, F16, Input, InputBlock, Kernels, Matrix, Output, QK,
-    XieluCoefficients, built,
+    Activation, BlockQ4_0, BlockQ8_0, Coefficients, DType, F16, Input, InputBlock, Kernels, Matrix,
+    Output, QK, built,
 };
 
 /// What [`selftest`] found wrong.
@@ -80,8 +80,8 @@ fn activation(
         f32::from_bits(exponent | noise.bits() >> 9 | (i as u32) << 31)
     });
     let mut y = x;
-    let coefficients = XieluCoefficients { alpha_p, alpha_n, beta: BETA, eps: 0.0 };
-    kernels.activate_f32_in_place(&Activation::Xielu(coefficients), &mut y);
+    let coefficients = Coefficients { alpha_p, alpha_n, beta: BETA, eps: 0.0 };
+    kernels.activate_in_place(&Activation::Xielu(coefficients), &mut y);
     let (alpha_p, alpha_n) = (f64::from(alpha_p), f64::from(alpha_n));
     let truth = reference::Xielu { alpha_p, alpha_n, beta: BETA.into(), eps: None };
     let good = x.iter().zip(y).all(|(&x, y)| {

@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, Value};
 use xielu::checkpoint::{LayerRole, Role};
-use xielu::config::{Config, HiddenAct, Rope, RopeScaling, RopeStyle};
+use xielu::config::{Config, Rope, RopeScaling, RopeStyle};
 use xielu::convert::{Progress, Types, convert_gguf};
 use xielu::kernels::DType;
 
@@ -51,7 +52,7 @@ fn model(vocab: usize) -> Vec<u8> {
         context_length: 64,
         rms_norm_eps: 1e-5,
         rope: Rope { theta: 1e4, style: RopeStyle::Interleaved, scaling: RopeScaling::None },
-        hidden_act: HiddenAct::Swiglu,
+        hidden_act: ActivationKind::Swiglu,
         qk_norm: false,
         tie_word_embeddings: true,
     };

@@ -14,10 +14,11 @@ use std::error::Error;
 use std::hint::black_box;
 use std::io::Read as _;
 
-use layer::{Form, HIDDEN, Layers, Run};
+use layer::{FORMS, HIDDEN, Layers, Run, ffn};
 use rayon::prelude::*;
 use timing::median_seconds;
-use xielu::kernels::{Activation, DType, Kernels};
+use xielu::activation::{Activation, ActivationKind};
+use xielu::kernels::{DType, Kernels};
 use xielu_testing::noise::Noise;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -52,7 +53,8 @@ fn run(args: &[&str]) -> Result<()> {
         }
         ["elementwise", op, n] => elementwise(op, n.parse()?),
         ["mlp", form, dtype, tokens, layout] => {
-            let form = Form::ALL.into_iter().find(|f| f.name() == form).ok_or("no such form")?;
+            let (_, form) =
+                FORMS.into_iter().find(|(name, _)| *name == form).ok_or("no such form")?;
             mlp(form, dtype_named(dtype)?, tokens.parse()?, layout == "packed")
         }
         ["mlp-error", dtype, tokens, file] => mlp_error(dtype_named(dtype)?, tokens.parse()?, file),
@@ -79,7 +81,7 @@ fn elementwise(op: &str, n: usize) -> Result<()> {
     let repeats = ((1 << 20) / n).clamp(1, 256);
     let work: &Work<'_> = match op {
         "copy" => &|_, x, y| y.copy_from_slice(black_box(x)),
-        "swiglu" => &|gate, x, y| kernels.swiglu_f32(gate, x, y).expect("equal lengths"),
+        "swiglu" => &|gate, x, y| kernels.swiglu([gate, x], y).expect("equal lengths"),
         "xielu" => &activate(&kernels, layer::xielu().into()),
         "relu2" => &activate(&kernels, Activation::Relu2),
         "silu" => &activate(&kernels, Activation::Silu),
@@ -101,10 +103,10 @@ fn elementwise(op: &str, n: usize) -> Result<()> {
 }
 
 fn activate(kernels: &Kernels, f: Activation) -> impl Fn(&[f32], &[f32], &mut [f32]) + Sync {
-    move |_, x, y| kernels.activate_f32(&f, x, y).expect("equal lengths")
+    move |_, x, y| kernels.activate(&f, x, y).expect("equal lengths")
 }
 
-fn mlp(form: Form, dtype: DType, tokens: usize, packed: bool) -> Result<()> {
+fn mlp(form: ActivationKind, dtype: DType, tokens: usize, packed: bool) -> Result<()> {
     let kernels = isa::kernels();
     let stored = Layers::new(form, dtype, OUT_OF_CACHE).ok_or("no encoder for the type")?;
     let mut layers = stored.all();
@@ -124,8 +126,8 @@ fn mlp(form: Form, dtype: DType, tokens: usize, packed: bool) -> Result<()> {
         black_box(run.forward());
     });
     println!("ms {:.5}", 1e3 * seconds);
-    if form == Form::Xielu {
-        let h = Noise::new(4).normal(form.ffn());
+    if form == ActivationKind::Xielu {
+        let h = Noise::new(4).normal(ffn(form));
         let mut a = h.clone();
         let alone = median_seconds(|| layer::activate(kernels, tokens, &h, &mut a));
         println!("activation_ms {:.5}", 1e3 * alone);
@@ -144,9 +146,9 @@ fn mlp_error(dtype: DType, tokens: usize, file: &str) -> Result<()> {
         file.read_exact(&mut buffer)?;
         Ok(buffer)
     };
-    let matrix = dtype.row_bytes(HIDDEN).ok_or("not whole blocks")? * Form::Xielu.ffn();
+    let matrix = dtype.row_bytes(HIDDEN).ok_or("not whole blocks")? * ffn(ActivationKind::Xielu);
     let copies = vec![vec![read(matrix)?, read(matrix)?]];
-    let layers = Layers { form: Form::Xielu, dtype, copies };
+    let layers = Layers { act: ActivationKind::Xielu, dtype, copies };
     let x = read(tokens * HIDDEN * 4)?;
     let want = read(tokens * HIDDEN * 8)?;
     let x = x.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();

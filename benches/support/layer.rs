@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use rayon::prelude::*;
-use xielu::kernels::{Activation, DType, Kernels, Matrix};
+use xielu::activation::{Activation, ActivationKind, Form};
+use xielu::kernels::{DType, Kernels, Matrix};
 use xielu::{Backend, Mlp, RawXielu, Rayon, Xielu};
 use xielu_testing::noise::Noise;
 
@@ -14,37 +15,17 @@ const FFN: usize = 21504;
 /// Random rows of a matrix; the others repeat them in random order.
 const DISTINCT: usize = 64;
 
-/// The activation, which decides how many matrices a layer has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// As in Apertus.
-    Xielu,
-    /// The plain layer whose activation costs least.
-    Relu2,
-    /// Three matrices, each 2/3 as wide: the same number of parameters.
-    Swiglu,
-}
+/// The activations that are compared, and what the benches call them: Apertus's, the one of two
+/// matrices that costs least, and three matrices, each 2/3 as wide: the same number of parameters.
+pub const FORMS: [(&str, ActivationKind); 3] = [
+    ("xielu", ActivationKind::Xielu),
+    ("relu2", ActivationKind::Relu2),
+    ("swiglu", ActivationKind::Swiglu),
+];
 
-impl Form {
-    /// Every one.
-    pub const ALL: [Form; 3] = [Form::Xielu, Form::Relu2, Form::Swiglu];
-
-    /// What the benches call it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Form::Xielu => "xielu",
-            Form::Relu2 => "relu2",
-            Form::Swiglu => "swiglu",
-        }
-    }
-
-    /// Width of the hidden vector.
-    pub const fn ffn(self) -> usize {
-        match self {
-            Form::Xielu | Form::Relu2 => FFN,
-            Form::Swiglu => FFN / 3 * 2,
-        }
-    }
+/// Width of the hidden vector.
+pub const fn ffn(act: ActivationKind) -> usize {
+    if act.is_gated() { FFN / 3 * 2 } else { FFN }
 }
 
 /// Bytes of a layer's weights, which all forms share.
@@ -59,7 +40,7 @@ pub fn operations(tokens: usize) -> f64 {
 
 /// xIELU with alphas as trained models have them.
 pub fn xielu() -> Xielu {
-    RawXielu { alpha_p: 0.97, alpha_n: -0.62, beta: 0.5, eps: -1e-6 }.freeze()
+    RawXielu { alpha_p: 0.97, alpha_n: -0.62, beta: 0.5, eps: -1e-6 }.freeze(Form::Ideal)
 }
 
 /// xIELU alone on one hidden vector for each token, from the cache as in the layer, on the threads
@@ -69,7 +50,7 @@ pub fn activate(kernels: Kernels, tokens: usize, x: &[f32], y: &mut [f32]) {
     let f = xielu().into();
     x.par_chunks(part).zip(y.par_chunks_mut(part)).for_each(|(x, y)| {
         for _ in 0..tokens {
-            kernels.activate_f32(&f, black_box(x), y).expect("equal lengths");
+            kernels.activate(&f, black_box(x), y).expect("equal lengths");
         }
     });
 }
@@ -77,7 +58,7 @@ pub fn activate(kernels: Kernels, tokens: usize, x: &[f32], y: &mut [f32]) {
 /// Layers of one form and type.
 pub struct Layers {
     /// The activation.
-    pub form: Form,
+    pub act: ActivationKind,
     /// The weights' type.
     pub dtype: DType,
     /// Every copy's up, down and, if gated, gate.
@@ -86,15 +67,15 @@ pub struct Layers {
 
 impl Layers {
     /// At least `bytes` of weights. `None` if the library cannot encode `dtype`.
-    pub fn new(form: Form, dtype: DType, bytes: usize) -> Option<Self> {
-        let ffn = form.ffn();
+    pub fn new(act: ActivationKind, dtype: DType, bytes: usize) -> Option<Self> {
+        let ffn = ffn(act);
         let mut layer = vec![encoded(dtype, ffn, HIDDEN, 1)?, encoded(dtype, HIDDEN, ffn, 2)?];
-        if form == Form::Swiglu {
+        if act.is_gated() {
             layer.push(encoded(dtype, ffn, HIDDEN, 3)?);
         }
         let layer_bytes: usize = layer.iter().map(Vec::len).sum();
         let copies = vec![layer; bytes.div_ceil(layer_bytes).max(1)];
-        Some(Layers { form, dtype, copies })
+        Some(Layers { act, dtype, copies })
     }
 
     /// Every copy as a layer.
@@ -103,15 +84,15 @@ impl Layers {
     }
 
     fn mlp<'a>(&self, copy: &'a [Vec<u8>]) -> Mlp<'a> {
-        let ffn = self.form.ffn();
+        let ffn = ffn(self.act);
         let matrix = |i: usize, rows, cols| {
             Matrix::new(self.dtype, rows, cols, &copy[i]).expect("encoded in this shape")
         };
         let (up, down) = (matrix(0, ffn, HIDDEN), matrix(1, HIDDEN, ffn));
-        match self.form {
-            Form::Xielu => Mlp::new(up, down, xielu()),
-            Form::Relu2 => Mlp::new(up, down, Activation::Relu2),
-            Form::Swiglu => Mlp::gated(matrix(2, ffn, HIDDEN), up, down),
+        match self.act {
+            ActivationKind::Xielu => Mlp::new(up, down, xielu()),
+            ActivationKind::Relu2 => Mlp::new(up, down, Activation::Relu2),
+            _ => Mlp::gated(matrix(2, ffn, HIDDEN), up, down),
         }
         .expect("the shapes fit together")
     }

@@ -1,22 +1,30 @@
 //! The structs that kernels take, field by field as in `cuda/*.cuh` and `cuda/*.cu`.
 
-use crate::{Coefficients, Scalars};
+use xielu_kernels_simd::Coefficients;
 
-/// Scalars as two fields: an address (or 0), and a value.
+use crate::Scalars;
+
+/// Scalars as an address (or 0), and the values of those that are in the launch.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct ScalarsArg {
     device: u64,
-    value: Coefficients,
+    coefficients: Coefficients,
+    slopes: [f64; 2],
 }
+
+/// Bytes of what is at [`Scalars::Device`]: four f32 and two f64.
+pub(crate) const SCALARS_BYTES: u64 = 32;
+
+const _: () = assert!(size_of::<ScalarsArg>() as u64 == 8 + SCALARS_BYTES);
 
 impl From<Scalars> for ScalarsArg {
     fn from(scalars: Scalars) -> Self {
         match scalars {
-            Scalars::Value(value) => ScalarsArg { device: 0, value },
-            Scalars::Device(device) => {
-                ScalarsArg { device, value: Coefficients::new(0.0, 0.0, 0.0) }
+            Scalars::Value { coefficients, slopes } => {
+                ScalarsArg { device: 0, coefficients, slopes }
             }
+            Scalars::Device(device) => ScalarsArg { device, ..Scalars::NONE.into() },
         }
     }
 }

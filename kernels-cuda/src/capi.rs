@@ -17,9 +17,11 @@ use std::ffi::{CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+use xielu_kernels_simd::{ActivationKind, Coefficients};
+
 use crate::{
-    Backward, Coefficients, Cuda, DType, Error, Function, Raw, RawScalars, Scalars, Stream,
-    SwigluBackward, backward_workspace_len,
+    Backward, Cuda, DType, Error, Raw, RawScalars, Scalars, Stream, SwigluBackward,
+    backward_workspace_len,
 };
 
 /// alpha_p*x^2 + beta*x for x > 0, alpha_n*(e^min(x, eps) - 1 - x) + beta*x otherwise.
@@ -180,11 +182,11 @@ fn dtype(dtype: u32) -> Result<DType, Failure> {
     DType::ALL.get(dtype as usize).copied().ok_or(Failure::Argument("no such dtype"))
 }
 
-fn function(function: u32) -> Result<Function, Failure> {
+fn function(function: u32) -> Result<ActivationKind, Failure> {
     match function {
-        XIELU_CUDA_XIELU => Ok(Function::Xielu),
-        XIELU_CUDA_XIPRELU => Ok(Function::Xiprelu),
-        XIELU_CUDA_RELU2 => Ok(Function::Relu2),
+        XIELU_CUDA_XIELU => Ok(ActivationKind::Xielu),
+        XIELU_CUDA_XIPRELU => Ok(ActivationKind::Xiprelu),
+        XIELU_CUDA_RELU2 => Ok(ActivationKind::Relu2),
         _ => Err(Failure::Argument("no such function")),
     }
 }
@@ -192,7 +194,7 @@ fn function(function: u32) -> Result<Function, Failure> {
 /// A call's struct, understood.
 struct Call<'a> {
     raw: Raw<Stream<'a>>,
-    function: Function,
+    function: ActivationKind,
     dtype: DType,
     scalars: Scalars,
 }
@@ -204,19 +206,23 @@ unsafe fn understand<'a>(
 ) -> Result<Call<'a>, Failure> {
     // SAFETY: the module's contract, for both pointers.
     let (cuda, call) = unsafe { (given(cuda, "cuda is NULL")?, given(call, "call is NULL")?) };
-    let function = if gated { Function::Relu2 } else { function(call.function)? };
+    let function = if gated { ActivationKind::Swiglu } else { function(call.function)? };
     let device = call.device_coefficients as u64;
     // SAFETY: the module's contract.
     let scalars = match unsafe { call.coefficients.as_ref() } {
-        _ if function == Function::Relu2 => Scalars::Value(Coefficients::new(0.0, 0.0, 0.0)),
+        _ if !function.has_alphas() => Scalars::NONE,
         Some(_) if device != 0 => return Err(Failure::Argument("coefficients are given twice")),
         None if device == 0 => return Err(Failure::Argument("coefficients are missing")),
         None => Scalars::Device(device),
-        Some(c) => Scalars::Value(
-            Coefficients::new(c.alpha_p, c.alpha_n, c.beta)
-                .with_eps(c.eps)
-                .with_sigmoids(c.sigmoid_p, c.sigmoid_n),
-        ),
+        Some(c) => Scalars::Value {
+            coefficients: Coefficients {
+                alpha_p: c.alpha_p,
+                alpha_n: c.alpha_n,
+                beta: c.beta,
+                eps: c.eps,
+            },
+            slopes: [c.sigmoid_p, c.sigmoid_n],
+        },
     };
     // SAFETY: NULL or a stream of the context, as the module says.
     let raw = unsafe { cuda.0.raw_on(call.stream) };

@@ -1,6 +1,6 @@
 //! Storage types.
 
-use half::{bf16, f16};
+use xielu_kernels_simd::{self as cpu, Element};
 
 /// How values are stored; everything is computed in f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,16 @@ pub enum DType {
 }
 
 impl DType {
+    /// How `T` is stored.
+    pub(crate) const fn of<T: Element>() -> DType {
+        match T::DTYPE {
+            cpu::DType::BF16 => DType::BF16,
+            cpu::DType::F16 => DType::F16,
+            // The one other `Element`.
+            _ => DType::F32,
+        }
+    }
+
     /// All of them.
     pub const ALL: [DType; 3] = [DType::F32, DType::BF16, DType::F16];
 
@@ -26,26 +36,3 @@ impl DType {
         }
     }
 }
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-/// A Rust type that values are stored in.
-pub trait Element: Copy + sealed::Sealed {
-    /// Its name here.
-    const DTYPE: DType;
-}
-
-macro_rules! element {
-    ($t:ty, $dtype:ident) => {
-        impl sealed::Sealed for $t {}
-        impl Element for $t {
-            const DTYPE: DType = DType::$dtype;
-        }
-    };
-}
-
-element!(f32, F32);
-element!(bf16, BF16);
-element!(f16, F16);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use cudarc::driver::DriverError;
+use xielu_kernels_simd::ActivationKind;
 
 /// An error of a device or of a call's arguments.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,9 @@ pub enum Error {
     TooLarge(u64),
     /// Q8_0 holds whole blocks of 32 values; this many are not.
     PartialBlock(u64),
-    /// ReLU² and SwiGLU have no alphas to differentiate by.
+    /// This function has no kernel for what is called.
+    NoKernel(ActivationKind),
+    /// Functions without alphas cannot be differentiated by them.
     NoAlphas,
     /// A slice or stream belongs to another device or context.
     OtherContext(&'static str),
@@ -85,6 +88,7 @@ impl fmt::Display for Error {
             Error::PartialBlock(n) => {
                 write!(f, "{n} values are not a whole number of Q8_0 blocks of 32")
             }
+            Error::NoKernel(kind) => write!(f, "there is no such CUDA kernel of {kind}"),
             Error::NoAlphas => f.write_str("this function has no alphas to differentiate by"),
             Error::OtherContext(what) => {
                 write!(f, "{what} belongs to another device or context")

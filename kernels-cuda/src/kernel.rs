@@ -1,6 +1,8 @@
 //! Every kernel by name.
 
-use crate::{DType, Function};
+use xielu_kernels_simd::ActivationKind;
+
+use crate::{DType, Error};
 
 /// Defines [`Kernel`]: each line is a file in `cuda/` and `ptx/`, and its entry points.
 macro_rules! kernels {
@@ -72,28 +74,32 @@ kernels! {
     Freeze "freeze" ["freeze"],
 }
 
+/// The kernels of a function of one value.
 impl Kernel {
-    pub(crate) const fn forward(function: Function) -> Kernel {
-        match function {
-            Function::Xielu => Kernel::XieluForward,
-            Function::Xiprelu => Kernel::XipreluForward,
-            Function::Relu2 => Kernel::Relu2Forward,
+    pub(crate) const fn forward(kind: ActivationKind) -> Result<Kernel, Error> {
+        match kind {
+            ActivationKind::Xielu => Ok(Kernel::XieluForward),
+            ActivationKind::Xiprelu => Ok(Kernel::XipreluForward),
+            ActivationKind::Relu2 => Ok(Kernel::Relu2Forward),
+            other => Err(Error::NoKernel(other)),
         }
     }
 
-    pub(crate) const fn q8_0(function: Function) -> Kernel {
-        match function {
-            Function::Xielu => Kernel::XieluQ8_0,
-            Function::Xiprelu => Kernel::XipreluQ8_0,
-            Function::Relu2 => Kernel::Relu2Q8_0,
+    pub(crate) const fn q8_0(kind: ActivationKind) -> Result<Kernel, Error> {
+        match kind {
+            ActivationKind::Xielu => Ok(Kernel::XieluQ8_0),
+            ActivationKind::Xiprelu => Ok(Kernel::XipreluQ8_0),
+            ActivationKind::Relu2 => Ok(Kernel::Relu2Q8_0),
+            other => Err(Error::NoKernel(other)),
         }
     }
 
-    pub(crate) const fn backward(function: Function) -> Kernel {
-        match function {
-            Function::Xielu => Kernel::XieluBackward,
-            Function::Xiprelu => Kernel::XipreluBackward,
-            Function::Relu2 => Kernel::Relu2Backward,
+    pub(crate) const fn backward(kind: ActivationKind) -> Result<Kernel, Error> {
+        match kind {
+            ActivationKind::Xielu => Ok(Kernel::XieluBackward),
+            ActivationKind::Xiprelu => Ok(Kernel::XipreluBackward),
+            ActivationKind::Relu2 => Ok(Kernel::Relu2Backward),
+            other => Err(Error::NoKernel(other)),
         }
     }
 }

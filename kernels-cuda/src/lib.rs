@@ -5,7 +5,7 @@
 //! this crate, and the driver is loaded when [`Cuda::new`] is called. Where there is none, that is
 //! an [`Error`].
 //!
-//! - [`Cuda`]: a device with its kernels; safe functions on device slices.
+//! - [`Cuda`]: a device with its kernels; [`OnStream`]: safe functions on device slices.
 //! - [`Raw`]: the same on addresses and a stream, with the caller's workspace: what a framework's
 //!   own operation or a C program calls. It allocates nothing and waits for nothing.
 //!
@@ -17,10 +17,10 @@
 //!
 //! let cuda = Cuda::new(0)?;
 //! let stream = cuda.context().default_stream();
-//! let f = Activation::xielu(Coefficients::new(0.8, 0.8, 0.5));
+//! let f = Activation::Xielu(Coefficients { alpha_p: 0.8, alpha_n: 0.8, beta: 0.5, eps: 0.0 });
 //! let x = stream.clone_htod(&[-1.0f32, 0.0, 2.0])?;
 //! let mut y = stream.alloc_zeros::<f32>(3)?;
-//! cuda.forward(&stream, &f, &x, &mut y)?;
+//! cuda.on(&stream)?.forward(&f, &x, &mut y)?;
 //! println!("{:?}", stream.clone_dtoh(&y)?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -31,22 +31,24 @@ pub mod capi;
 mod device;
 mod dtype;
 mod error;
+mod freeze;
 mod frozen;
-mod function;
 #[cfg(feature = "host-twin")]
 pub mod host;
 mod kernel;
 mod launch;
 mod raw;
+mod scalars;
 mod slices;
 
 pub use cudarc;
 pub use device::{Cuda, Stream};
-pub use dtype::{DType, Element};
+pub use dtype::DType;
 pub use error::Error;
-pub use frozen::{Frozen, Scaled};
-pub use function::{Activation, Coefficients, Function, RawScalars, Scalars};
+pub use frozen::{Frozen, Learned, Scaled};
 pub use kernel::Kernel;
 pub use launch::Launch;
 pub use raw::{Backward, Raw, SwigluBackward, backward_workspace_len};
-pub use slices::Gradients;
+pub use scalars::{RawScalars, Scalars};
+pub use slices::{Gradients, OnStream};
+pub use xielu_kernels_simd::{Activation, ActivationKind, Coefficients, Element};

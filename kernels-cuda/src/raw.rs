@@ -2,9 +2,11 @@
 
 use std::ffi::c_void;
 
+use xielu_kernels_simd::ActivationKind;
+
 use crate::kernel::entry_of;
 use crate::launch::{STEP, TILE, grid};
-use crate::{DType, Error, Function, Kernel, Launch, RawScalars, Scalars, args};
+use crate::{DType, Error, Kernel, Launch, RawScalars, Scalars, args};
 
 /// Values in a Q8_0 block, and its bytes.
 const QK: u64 = 32;
@@ -25,7 +27,7 @@ pub const fn backward_workspace_len(n: u64) -> u64 {
 /// # Safety
 /// Every function here asks the caller that non-null addresses are valid on the launcher's device
 /// for the stated number of elements until the work is done, that no other work writes to them or
-/// reads the outputs meanwhile, and that [`Scalars::Device`] holds [`crate::Coefficients`].
+/// reads the outputs meanwhile, and that [`Scalars::Device`] holds what [`Raw::freeze`] writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Raw<L>(pub L);
 
@@ -146,7 +148,7 @@ impl<L: Launch> Raw<L> {
     /// See [`Raw`].
     pub unsafe fn forward(
         &self,
-        function: Function,
+        kind: ActivationKind,
         scalars: Scalars,
         dtype: DType,
         [x, y]: [u64; 2],
@@ -158,7 +160,7 @@ impl<L: Launch> Raw<L> {
         no_overlap(&[elements("y", y, n, dtype)?], &[elements("x", x, n, dtype)?])?;
         let args = args::Forward { x, y, n, scalars: checked(scalars)?.into() };
         // SAFETY: the struct is this kernel's; the caller vouches for the addresses.
-        unsafe { self.run(Kernel::forward(function), entry_of(dtype), n.div_ceil(STEP), &args) }
+        unsafe { self.run(Kernel::forward(kind)?, entry_of(dtype), n.div_ceil(STEP), &args) }
     }
 
     /// `y[i] = silu(gate[i]) * up[i]` for `n` elements; `y` may be `gate` or `up`.
@@ -193,7 +195,7 @@ impl<L: Launch> Raw<L> {
     /// See [`Raw`].
     pub unsafe fn forward_q8_0(
         &self,
-        function: Function,
+        kind: ActivationKind,
         scalars: Scalars,
         dtype: DType,
         [x, blocks]: [u64; 2],
@@ -203,7 +205,7 @@ impl<L: Launch> Raw<L> {
         apart(out, elements("x", x, n, dtype)?, false)?;
         let args = args::Forward { x, y: blocks, n, scalars: checked(scalars)?.into() };
         // SAFETY: the struct is this kernel's; the caller vouches for the addresses.
-        unsafe { self.run(Kernel::q8_0(function), entry_of(dtype), n.div_ceil(STEP), &args) }
+        unsafe { self.run(Kernel::q8_0(kind)?, entry_of(dtype), n.div_ceil(STEP), &args) }
     }
 
     /// The Q8_0 blocks of `silu(gate[i]) * up[i]`, as [`Raw::forward_q8_0`].
@@ -232,19 +234,19 @@ impl<L: Launch> Raw<L> {
     /// f64 in an order that depends on `n` alone.
     ///
     /// # Errors
-    /// If gradients of alphas are asked of ReLU², or as [`Raw::forward`].
+    /// If gradients of alphas are asked of a function without, or as [`Raw::forward`].
     ///
     /// # Safety
     /// See [`Raw`].
     pub unsafe fn backward(
         &self,
-        function: Function,
+        kind: ActivationKind,
         scalars: Scalars,
         dtype: DType,
         b: &Backward,
     ) -> Result<(), Error> {
         let alphas = b.draw_p != 0 || b.draw_n != 0;
-        if alphas && function == Function::Relu2 {
+        if alphas && !kind.has_alphas() {
             return Err(Error::NoAlphas);
         }
         let scalars = checked(scalars)?;
@@ -261,9 +263,9 @@ impl<L: Launch> Raw<L> {
                 scalars: scalars.into(),
                 accumulate: (b.accumulate_dx && b.dx != 0).into(),
             };
-            let units = if function == Function::Relu2 { b.n.div_ceil(STEP) } else { tiles };
+            let units = if kind.has_alphas() { tiles } else { b.n.div_ceil(STEP) };
             // SAFETY: the struct is this kernel's; the caller vouches for the addresses.
-            unsafe { self.run(Kernel::backward(function), entry_of(dtype), units, &args) }?;
+            unsafe { self.run(Kernel::backward(kind)?, entry_of(dtype), units, &args) }?;
         }
         if !alphas {
             return Ok(());
@@ -313,21 +315,21 @@ impl<L: Launch> Raw<L> {
         unsafe { self.run(Kernel::SwigluBackward, entry_of(dtype), n.div_ceil(STEP), &args) }
     }
 
-    /// Makes [`crate::Coefficients`] at `out` of the stored scalars, on the device: what a
+    /// Makes effective scalars at `out` (32 bytes) of the stored ones, on the device: what a
     /// training step needs to stay there. Computed in f64, rounded once.
     ///
     /// # Errors
-    /// If `function` has no scalars, or as [`Raw::forward`].
+    /// If the function has no alphas, or as [`Raw::forward`].
     ///
     /// # Safety
     /// See [`Raw`].
     pub unsafe fn freeze(
         &self,
-        function: Function,
+        kind: ActivationKind,
         raw: &RawScalars,
         out: u64,
     ) -> Result<(), Error> {
-        if function == Function::Relu2 {
+        if !kind.has_alphas() {
             return Err(Error::NoAlphas);
         }
         elements("alpha_p", raw.alpha_p, 1, raw.dtype)?;
@@ -340,7 +342,7 @@ impl<L: Launch> Raw<L> {
             beta: raw.beta,
             eps: raw.eps,
             dtype: raw.dtype as u32,
-            beta_in_alpha_n: (function == Function::Xielu).into(),
+            beta_in_alpha_n: (kind == ActivationKind::Xielu).into(),
         };
         // SAFETY: the struct is this kernel's; the caller vouches for the addresses.
         unsafe { self.run(Kernel::Freeze, 0, 1, &args) }
@@ -350,7 +352,7 @@ impl<L: Launch> Raw<L> {
 /// Coefficients on the device must be where they can be read.
 fn checked(scalars: Scalars) -> Result<Scalars, Error> {
     if let Scalars::Device(address) = scalars {
-        buffer("coefficients", address, 1, 32, 8)?;
+        buffer("coefficients", address, 1, args::SCALARS_BYTES, 8)?;
     }
     Ok(scalars)
 }

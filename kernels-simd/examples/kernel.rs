@@ -10,8 +10,8 @@ use std::hint::black_box;
 
 use half::{bf16, f16};
 use xielu_kernels_simd::{
-    Activation, AlphaSums, BlockQ8_0, DType, Input, InputBlock, Kernels, LearnedActivation, Matrix,
-    Output, QK, XieluCoefficients,
+    Activation, AlphaSums, BlockQ8_0, Coefficients, DType, Input, InputBlock, Kernels, Matrix,
+    Output, QK,
 };
 
 const USAGE: &str = "usage: kernel NAME ISA N REPEATS";
@@ -21,13 +21,14 @@ fn pre_activations(n: usize) -> Vec<f32> {
     (0..n).map(|i| (i * 7919 % 4096) as f32 / 1024.0 - 3.6).collect()
 }
 
-const XIELU: XieluCoefficients =
-    XieluCoefficients { alpha_p: 1.29, alpha_n: 0.93, beta: 0.5, eps: 0.0 };
+const XIELU: Coefficients = Coefficients { alpha_p: 1.29, alpha_n: 0.93, beta: 0.5, eps: 0.0 };
 
 fn activation(name: &str) -> Option<Activation> {
     Some(match name {
         "xielu" => Activation::Xielu(XIELU),
-        "xiprelu" => Activation::Xiprelu { alpha_p: 1.2, alpha_n: 0.8, beta: 0.5 },
+        "xiprelu" => {
+            Activation::Xiprelu(Coefficients { alpha_p: 1.2, alpha_n: 0.8, beta: 0.5, eps: 0.0 })
+        }
         "relu2" => Activation::Relu2,
         "silu" => Activation::Silu,
         _ => return None,
@@ -51,17 +52,17 @@ fn kernel(name: &str, kernels: Kernels, n: usize) -> Option<Box<dyn FnMut()>> {
     Some(match dtype {
         "f32" => {
             let mut y = x.clone();
-            Box::new(move || kernels.activate_f32(&f, &x, &mut y).expect("equal lengths"))
+            Box::new(move || kernels.activate(&f, &x, &mut y).expect("equal lengths"))
         }
         "bf16" => {
             let x: Vec<bf16> = x.into_iter().map(bf16::from_f32).collect();
             let mut y = x.clone();
-            Box::new(move || kernels.activate_bf16(&f, &x, &mut y).expect("equal lengths"))
+            Box::new(move || kernels.activate(&f, &x, &mut y).expect("equal lengths"))
         }
         "f16" => {
             let x: Vec<f16> = x.into_iter().map(f16::from_f32).collect();
             let mut y = x.clone();
-            Box::new(move || kernels.activate_f16(&f, &x, &mut y).expect("equal lengths"))
+            Box::new(move || kernels.activate(&f, &x, &mut y).expect("equal lengths"))
         }
         "q8_0" => {
             let mut y = vec![BlockQ8_0::ZERO; n / QK];
@@ -75,25 +76,17 @@ fn kernel(name: &str, kernels: Kernels, n: usize) -> Option<Box<dyn FnMut()>> {
 fn gradient(function: &str, kernels: Kernels, x: Vec<f32>) -> Option<Box<dyn FnMut()>> {
     let dy: Vec<f32> = x.iter().rev().copied().collect();
     let (mut dx, mut d_up) = (x.clone(), x.clone());
-    let f = match function {
-        "xielu" => LearnedActivation::Xielu(XIELU),
-        "xiprelu" => LearnedActivation::Xiprelu { alpha_p: 1.2, alpha_n: 0.8, beta: 0.5 },
-        "relu2" => {
-            return Some(Box::new(move || {
-                kernels.relu2_backward_f32(&x, &dy, &mut dx).expect("equal lengths")
-            }));
-        }
-        "swiglu" => {
-            return Some(Box::new(move || {
-                let to = [&mut dx[..], &mut d_up[..]];
-                kernels.swiglu_backward_f32([&x, &dy, &dy], to).expect("equal lengths")
-            }));
-        }
-        _ => return None,
-    };
-    let mut sums = vec![AlphaSums::default(); x.len().div_ceil(AlphaSums::TILE)];
+    if function == "swiglu" {
+        return Some(Box::new(move || {
+            let to = [&mut dx[..], &mut d_up[..]];
+            kernels.swiglu_backward([&x, &dy], &dy, to).expect("equal lengths")
+        }));
+    }
+    let f = activation(function).filter(|f| *f != Activation::Silu)?;
+    let tiles = if f.kind().has_alphas() { x.len().div_ceil(AlphaSums::TILE) } else { 0 };
+    let mut sums = vec![AlphaSums::default(); tiles];
     Some(Box::new(move || {
-        kernels.backward_f32(&f, &x, &dy, &mut dx, &mut sums).expect("equal lengths")
+        kernels.backward(&f, &x, &dy, &mut dx, &mut sums).expect("equal lengths")
     }))
 }
 
@@ -122,7 +115,7 @@ fn swiglu(dtype: &str, kernels: Kernels, gate: &[f32]) -> Option<Box<dyn FnMut()
     }
     let gate = gate.to_vec();
     let (up, mut y) = (gate.clone(), gate.clone());
-    Some(Box::new(move || kernels.swiglu_f32(&gate, &up, &mut y).expect("equal lengths")))
+    Some(Box::new(move || kernels.swiglu([&gate, &up], &mut y).expect("equal lengths")))
 }
 
 fn main() {

@@ -8,7 +8,7 @@ use crate::kernels::{Kernels, LengthError, same_length};
 const STEP: usize = 512;
 
 impl Kernels {
-    /// `f(src)` as Q8_0 blocks: the bytes of [`Kernels::activate_f32`] followed by
+    /// `f(src)` as Q8_0 blocks: the bytes of [`Kernels::activate`] followed by
     /// [`Kernels::quantize_q8_0`], without the activated values' way through memory.
     ///
     /// # Errors
@@ -23,7 +23,7 @@ impl Kernels {
         let mut buffer = [0.0; STEP];
         for (x, blocks) in src.chunks(STEP).zip(blocks.chunks_mut(STEP / QK)) {
             let Some(y) = buffer.get_mut(..x.len()) else { return Ok(()) };
-            self.activate_f32(f, x, y)?;
+            self.activate(f, x, y)?;
             self.quantize_q8_0(y, blocks)?;
         }
         Ok(())

@@ -5,10 +5,11 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::test_support::every_kernel;
-use crate::{Activation, BlockQ8_0, LengthError, QK, XieluCoefficients};
+use crate::{Activation, BlockQ8_0, Coefficients, LengthError, QK};
 
-const XIELU: XieluCoefficients =
-    XieluCoefficients { alpha_p: 17.75, alpha_n: 6.284_33, beta: 0.5, eps: 0.0 };
+const XIELU: Coefficients = Coefficients { alpha_p: 17.75, alpha_n: 6.284_33, beta: 0.5, eps: 0.0 };
+
+const XIPRELU: Coefficients = Coefficients { alpha_p: 0.8, alpha_n: 0.3, beta: 0.5, eps: 0.0 };
 
 /// A function, and the hashes of its outputs in f32, bf16 and f16.
 const EXPECTED: [(Activation, [u64; 3]); 7] = [
@@ -17,11 +18,11 @@ const EXPECTED: [(Activation, [u64; 3]); 7] = [
         [0xc0ef_62d8_522e_006b, 0xa261_5b2e_adec_eab1, 0x15c1_cc9b_8e16_f352],
     ),
     (
-        Activation::Xielu(XieluCoefficients { eps: -1e-6, ..XIELU }),
+        Activation::Xielu(Coefficients { eps: -1e-6, ..XIELU }),
         [0xf28f_5a3d_fd12_450f, 0x97d2_a06b_adef_b467, 0x3352_f312_f5cf_3d1d],
     ),
     (
-        Activation::Xiprelu { alpha_p: 0.8, alpha_n: 0.3, beta: 0.5 },
+        Activation::Xiprelu(XIPRELU),
         [0x741a_642e_8ef7_372f, 0xf49f_77e7_b75a_13d9, 0xbf9a_ee49_0986_219b],
     ),
     (Activation::Relu2, [0x69fe_0719_a97b_8ec1, 0xe322_503f_f18c_8e2d, 0xcc71_93f0_4b38_3f27]),
@@ -76,9 +77,9 @@ fn the_same_bits_everywhere() {
     for (f, expected) in EXPECTED {
         for kernels in every_kernel() {
             let found = hashes(
-                |x| kernels.activate_f32_in_place(&f, x),
-                |x| kernels.activate_bf16_in_place(&f, x),
-                |x| kernels.activate_f16_in_place(&f, x),
+                |x| kernels.activate_in_place(&f, x),
+                |x| kernels.activate_in_place(&f, x),
+                |x| kernels.activate_in_place(&f, x),
             );
             assert_eq!(found, expected, "{f:?} with {kernels:?}: {found:#x?}");
         }
@@ -96,9 +97,9 @@ fn gates<T: Copy>(x: &[T]) -> Vec<T> {
 fn swiglu_has_the_same_bits_everywhere() {
     for kernels in every_kernel() {
         let found = hashes(
-            |x| kernels.swiglu_f32_in_place(&gates(x), x).unwrap(),
-            |x| kernels.swiglu_bf16_in_place(&gates(x), x).unwrap(),
-            |x| kernels.swiglu_f16_in_place(&gates(x), x).unwrap(),
+            |x| kernels.swiglu_in_place(&gates(x), x).unwrap(),
+            |x| kernels.swiglu_in_place(&gates(x), x).unwrap(),
+            |x| kernels.swiglu_in_place(&gates(x), x).unwrap(),
         );
         assert_eq!(found, SWIGLU, "{kernels:?}: {found:#x?}");
     }
@@ -113,7 +114,7 @@ fn fused_blocks_are_those_of_two_passes() {
             for kernels in every_kernel() {
                 for n in [0, 32, 480, 512, 544, 1024, 2016] {
                     let mut y = x[..n].to_vec();
-                    kernels.activate_f32_in_place(&f, &mut y);
+                    kernels.activate_in_place(&f, &mut y);
                     let mut expected = vec![BlockQ8_0::ZERO; n / QK];
                     kernels.quantize_q8_0(&y, &mut expected).unwrap();
                     let mut found = vec![BlockQ8_0 { qs: [7; QK], ..BlockQ8_0::ZERO }; n / QK];
@@ -147,18 +148,18 @@ fn large_outputs_have_the_same_bits() {
     let f = Activation::Xielu(XIELU);
     for kernels in every_kernel() {
         let mut expected = x.clone();
-        kernels.activate_f32_in_place(&f, &mut expected);
+        kernels.activate_in_place(&f, &mut expected);
         let mut products = x.clone();
-        kernels.swiglu_f32_in_place(&x, &mut products).unwrap();
+        kernels.swiglu_in_place(&x, &mut products).unwrap();
         let mut found = vec![0.0; N];
         for skip in [0, 1, 3, 15] {
             let range = skip..N - skip;
             found.fill(77.0);
-            kernels.activate_f32(&f, &x[range.clone()], &mut found[range.clone()]).unwrap();
+            kernels.activate(&f, &x[range.clone()], &mut found[range.clone()]).unwrap();
             assert!(found[range.clone()] == expected[range.clone()], "{kernels:?}");
             assert!(found[..skip].iter().chain(&found[range.end..]).all(|&v| v == 77.0));
             let gates = &x[range.clone()];
-            kernels.swiglu_f32(gates, gates, &mut found[range.clone()]).unwrap();
+            kernels.swiglu([gates, gates], &mut found[range.clone()]).unwrap();
             assert!(found[range.clone()] == products[range], "SwiGLU with {kernels:?}");
         }
     }
@@ -172,9 +173,9 @@ fn large_half_outputs_have_the_same_bits() {
     let f = Activation::Xielu(XIELU);
     for kernels in every_kernel() {
         let mut expected = x.clone();
-        kernels.activate_bf16_in_place(&f, &mut expected);
+        kernels.activate_in_place(&f, &mut expected);
         let mut found = vec![bf16::ZERO; N];
-        kernels.activate_bf16(&f, &x[7..], &mut found[7..]).unwrap();
+        kernels.activate(&f, &x[7..], &mut found[7..]).unwrap();
         let bits = |v: &[bf16]| v.iter().map(|v| v.to_bits()).collect::<Vec<u16>>();
         assert!(bits(&found[7..]) == bits(&expected[7..]), "{kernels:?}");
     }

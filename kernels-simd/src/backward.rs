@@ -1,6 +1,4 @@
-//! The safe door to the gradient kernels.
-
-use half::{bf16, f16};
+//! The gradients on slices: lengths are checked here, before a kernel runs.
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 use crate::arch::aarch64::neon;
@@ -10,82 +8,37 @@ use crate::arch::scalar;
 use crate::arch::wasm::simd128;
 #[cfg(target_arch = "x86_64")]
 use crate::arch::x86::{avx2, avx512};
+use crate::element::Element;
 use crate::generic::activation_backward::Table;
 use crate::generic::alpha_sums::{AlphaSums, TILE};
-use crate::generic::parameters::LearnedActivation;
+use crate::generic::parameters::{Activation, ActivationKind};
 use crate::kernels::{Kernels, LengthError, same_length};
 
-/// Defines, for one storage type, the safe forms of its gradient kernels.
-macro_rules! gradient_methods {
-    ($t:ty, $table:ident, $learned:ident, $relu2:ident, $swiglu:ident) => {
-        /// `dx[i] = dy[i] * f'(x[i])`, and in `sums[t]` the sums of tile `t`, which are the
-        /// [`AlphaSums::TILE`] elements from `t * TILE` on, or fewer at the end.
-        ///
-        /// # Errors
-        /// If `x`, `dy` and `dx` differ in length, or there is not one of `sums` for every tile;
-        /// nothing is written.
-        pub fn $learned(
-            &self,
-            f: &LearnedActivation,
-            x: &[$t],
-            dy: &[$t],
-            dx: &mut [$t],
-            sums: &mut [AlphaSums],
-        ) -> Result<(), LengthError> {
-            same_length(x.len(), dy.len())?;
-            same_length(x.len(), dx.len())?;
-            same_length(x.len().div_ceil(TILE), sums.len())?;
-            let x_dy = [x.as_ptr(), dy.as_ptr()];
-            // SAFETY: the slices hold `x.len()` elements, `sums` one for each tile, and what is
-            // written overlaps nothing; this machine runs `self.isa()` (checked when `self` was
-            // made).
-            unsafe {
-                (self.gradients().$table.learned)(
-                    f,
-                    x_dy,
-                    dx.as_mut_ptr(),
-                    x.len(),
-                    sums.as_mut_ptr(),
-                )
-            };
-            Ok(())
-        }
-
-        /// `dx[i] = dy[i] * 2*max(0, x[i])`.
-        ///
-        /// # Errors
-        /// If the lengths differ; nothing is written.
-        pub fn $relu2(&self, x: &[$t], dy: &[$t], dx: &mut [$t]) -> Result<(), LengthError> {
-            same_length(x.len(), dy.len())?;
-            same_length(x.len(), dx.len())?;
-            let x_dy = [x.as_ptr(), dy.as_ptr()];
-            // SAFETY: the slices hold `x.len()` elements and `dx` overlaps neither other; this
-            // machine runs `self.isa()` (checked when `self` was made).
-            unsafe { (self.gradients().$table.relu2)(x_dy, dx.as_mut_ptr(), x.len()) };
-            Ok(())
-        }
-
-        /// `d_gate[i] = dy[i] * up[i] * silu'(gate[i])` and `d_up[i] = dy[i] * silu(gate[i])`.
-        ///
-        /// # Errors
-        /// If the lengths differ; nothing is written.
-        pub fn $swiglu(
-            &self,
-            [gate, up, dy]: [&[$t]; 3],
-            [d_gate, d_up]: [&mut [$t]; 2],
-        ) -> Result<(), LengthError> {
-            for len in [up.len(), dy.len(), d_gate.len(), d_up.len()] {
-                same_length(gate.len(), len)?;
-            }
-            let from = [gate.as_ptr(), up.as_ptr(), dy.as_ptr()];
-            let to = [d_gate.as_mut_ptr(), d_up.as_mut_ptr()];
-            // SAFETY: the slices hold `gate.len()` elements and what is written overlaps nothing;
-            // this machine runs `self.isa()` (checked when `self` was made).
-            unsafe { (self.gradients().$table.swiglu)(from, to, gate.len()) };
-            Ok(())
-        }
-    };
+/// Why there are no gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackwardError {
+    /// Two slices that must match in length do not.
+    Length(LengthError),
+    /// The function has no gradient kernel.
+    NoGradient(ActivationKind),
 }
+
+impl From<LengthError> for BackwardError {
+    fn from(e: LengthError) -> Self {
+        BackwardError::Length(e)
+    }
+}
+
+impl core::fmt::Display for BackwardError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            BackwardError::Length(e) => e.fmt(f),
+            BackwardError::NoGradient(kind) => write!(f, "{kind} has no gradient kernel"),
+        }
+    }
+}
+
+impl core::error::Error for BackwardError {}
 
 impl Kernels {
     /// Found anew by each call, not kept: what never calls it does not link these kernels.
@@ -111,7 +64,58 @@ impl Kernels {
         }
     }
 
-    gradient_methods!(f32, f32, backward_f32, relu2_backward_f32, swiglu_backward_f32);
-    gradient_methods!(bf16, bf16, backward_bf16, relu2_backward_bf16, swiglu_backward_bf16);
-    gradient_methods!(f16, f16, backward_f16, relu2_backward_f16, swiglu_backward_f16);
+    /// `dx[i] = dy[i] * f'(x[i])` and, if `f` has learned alphas, in `sums[t]` the sums of tile `t`,
+    /// which are the [`AlphaSums::TILE`] elements from `t * TILE` on, or fewer at the end.
+    ///
+    /// # Errors
+    /// If `x`, `dy` and `dx` differ in length, there is not one of `sums` for every tile (none
+    /// where `f` has no alphas), or `f` has no gradient kernel; nothing is written.
+    pub fn backward<T: Element>(
+        &self,
+        f: &Activation,
+        x: &[T],
+        dy: &[T],
+        dx: &mut [T],
+        sums: &mut [AlphaSums],
+    ) -> Result<(), BackwardError> {
+        let kind = f.kind();
+        same_length(x.len(), dy.len())?;
+        same_length(x.len(), dx.len())?;
+        same_length(if kind.has_alphas() { x.len().div_ceil(TILE) } else { 0 }, sums.len())?;
+        let x_dy = [x.as_ptr(), dy.as_ptr()];
+        // SAFETY: the slices hold `x.len()` elements, `sums` one for each tile if the function has
+        // alphas, and what is written overlaps nothing; this machine runs `self.isa()` (checked
+        // when `self` was made).
+        let done = unsafe {
+            (T::gradient_kernels(self.gradients()).backward)(
+                f,
+                x_dy,
+                dx.as_mut_ptr(),
+                x.len(),
+                sums.as_mut_ptr(),
+            )
+        };
+        if done { Ok(()) } else { Err(BackwardError::NoGradient(kind)) }
+    }
+
+    /// `d_gate[i] = dy[i] * up[i] * silu'(gate[i])` and `d_up[i] = dy[i] * silu(gate[i])`.
+    ///
+    /// # Errors
+    /// If the lengths differ; nothing is written.
+    pub fn swiglu_backward<T: Element>(
+        &self,
+        [gate, up]: [&[T]; 2],
+        dy: &[T],
+        [d_gate, d_up]: [&mut [T]; 2],
+    ) -> Result<(), LengthError> {
+        for len in [up.len(), dy.len(), d_gate.len(), d_up.len()] {
+            same_length(gate.len(), len)?;
+        }
+        let from = [gate.as_ptr(), up.as_ptr(), dy.as_ptr()];
+        let to = [d_gate.as_mut_ptr(), d_up.as_mut_ptr()];
+        // SAFETY: the slices hold `gate.len()` elements and what is written overlaps nothing; this
+        // machine runs `self.isa()` (checked when `self` was made).
+        unsafe { (T::gradient_kernels(self.gradients()).swiglu)(from, to, gate.len()) };
+        Ok(())
+    }
 }

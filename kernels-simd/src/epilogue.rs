@@ -101,7 +101,7 @@ impl Kernels {
                 let part = w.rows_range(rows.clone()).unwrap_or(Matrix::EMPTY);
                 self.matmul_into(&part, x, values)?;
                 match epilogue {
-                    Epilogue::Activation(f) => self.activate_f32_in_place(f, values),
+                    Epilogue::Activation(f) => self.activate_in_place(f, values),
                     Epilogue::Custom(f, activate) => activate(f, values),
                     Epilogue::Swiglu(_) if !built::SWIGLU => values.fill(f32::NAN),
                     Epilogue::Swiglu(gate) => {
@@ -110,7 +110,7 @@ impl Kernels {
                         let gates = zeroed(gates, count * rows.len());
                         self.matmul_into(&part, x, gates)?;
                         // Two slices of one length: no error is possible.
-                        let _ = self.swiglu_f32_in_place(gates, values);
+                        let _ = self.swiglu_in_place(gates, values);
                     }
                 }
                 let mut rest = &*values;

@@ -9,8 +9,8 @@
 //! Imports run one way, from each of these to those after it:
 //!
 //! 1. **The face**, the files beside this one: what is public, with every length checked
-//!    (`kernels`, `matrix`, `matmul`, `pack`, `activation`, `activation_q8_0`, `backward`,
-//!    `epilogue`).
+//!    (`kernels`, `element`, `matrix`, `matmul`, `pack`, `activation`, `activation_q8_0`,
+//!    `backward`, `epilogue`).
 //! 2. **`arch`**: the instruction sets, a folder each, with the same file names in each; `isa` and
 //!    `detected` choose one.
 //! 3. **`generic`**: what instruction sets share, written once over vectors: the formulas of the
@@ -45,6 +45,7 @@ mod backward;
 mod backward_tests;
 mod block;
 pub mod built;
+mod element;
 mod epilogue;
 mod generic;
 mod kernels;
@@ -60,13 +61,15 @@ mod pack;
 mod test_support;
 
 pub use arch::isa::{Isa, UnknownIsa};
+pub use backward::BackwardError;
 pub use block::{
     BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, Blocks, DType, F16, F32,
     INPUT_BLOCK, InputBlock, QK, QK_K,
 };
+pub use element::Element;
 pub use epilogue::Epilogue;
 pub use generic::alpha_sums::{AlphaSums, TileSums};
-pub use generic::parameters::{Activation, LearnedActivation, XieluCoefficients};
+pub use generic::parameters::{Activation, ActivationKind, Coefficients};
 pub use kernels::{Kernels, LengthError};
 #[cfg(feature = "mmap")]
 pub use mapped_file::MappedFile;

@@ -1,99 +1,93 @@
-//! Activations on CUDA devices.
+//! Activations on a stream of a CUDA device.
 
-use crate::cuda::cudarc::driver::{CudaStream, DevicePtr, DevicePtrMut};
-use crate::cuda::{Activation, Coefficients, Cuda, Element, Error};
+use super::{Device, Element, Xielu, Xiprelu};
+use crate::cuda::cudarc::driver::{DevicePtr, DevicePtrMut};
+use crate::cuda::{Error, Gradients, Learned, OnStream};
+use crate::kernels::Activation;
 
-use super::reference::sigmoid;
-use super::{RawXielu, Relu2, Swiglu, Xielu, Xiprelu};
+/// Queued on the stream: nothing is waited for. The gradients of stored alphas stay on the device,
+/// allocated for the call; `OnStream::backward` adds them to others instead.
+impl Device for OnStream<'_> {
+    type Slice<'a, T: Element> = &'a dyn DevicePtr<T>;
+    type SliceMut<'a, T: Element> = &'a mut dyn DevicePtrMut<T>;
+    type AlphaGradients = Gradients;
+    type Error = Error;
 
-impl From<Xielu> for Activation {
-    fn from(f: Xielu) -> Activation {
-        Activation::xielu(Coefficients::new(f.alpha_p, f.alpha_n, f.beta).with_eps(f.eps))
-    }
-}
-
-impl From<Xiprelu> for Activation {
-    fn from(f: Xiprelu) -> Activation {
-        Activation::xiprelu(Coefficients::new(f.alpha_p, f.alpha_n, f.beta))
-    }
-}
-
-impl From<Relu2> for Activation {
-    fn from(_: Relu2) -> Activation {
-        Activation::RELU2
-    }
-}
-
-macro_rules! forward_cuda {
-    ($($function:ty),+) => {
-        $(impl $function {
-            /// `dst[i] = f(src[i])` on a device: the same bits as on the CPU.
-            ///
-            /// # Errors
-            /// If lengths differ, a slice is of another context, or the launch fails.
-            pub fn forward_cuda<T: Element>(
-                self,
-                cuda: &Cuda,
-                stream: &CudaStream,
-                src: &impl DevicePtr<T>,
-                dst: &mut impl DevicePtrMut<T>,
-            ) -> Result<(), Error> {
-                cuda.forward(stream, &Activation::from(self), src, dst)
-            }
-
-            /// `x[i] = f(x[i])` on a device.
-            ///
-            /// # Errors
-            /// As `forward_cuda`.
-            pub fn forward_in_place_cuda<T: Element>(
-                self,
-                cuda: &Cuda,
-                stream: &CudaStream,
-                x: &mut impl DevicePtrMut<T>,
-            ) -> Result<(), Error> {
-                cuda.forward_in_place(stream, &Activation::from(self), x)
-            }
-        })+
-    };
-}
-
-forward_cuda!(Xielu, Xiprelu, Relu2);
-
-impl Swiglu {
-    /// `dst[i] = silu(gate[i]) * up[i]` on a device: the same bits as on the CPU.
-    ///
-    /// # Errors
-    /// If lengths differ, a slice is of another context, or the launch fails.
-    pub fn forward_cuda<T: Element>(
-        self,
-        cuda: &Cuda,
-        stream: &CudaStream,
-        gate: &impl DevicePtr<T>,
-        up: &impl DevicePtr<T>,
-        dst: &mut impl DevicePtrMut<T>,
+    fn forward<T: Element>(
+        &self,
+        f: &Activation,
+        x: &dyn DevicePtr<T>,
+        y: &mut dyn DevicePtrMut<T>,
     ) -> Result<(), Error> {
-        cuda.swiglu(stream, gate, up, dst)
+        OnStream::forward(self, f, x, y)
+    }
+
+    fn forward_in_place<T: Element>(
+        &self,
+        f: &Activation,
+        x: &mut dyn DevicePtrMut<T>,
+    ) -> Result<(), Error> {
+        OnStream::forward_in_place(self, f, x)
+    }
+
+    fn backward<T: Element>(
+        &self,
+        f: &Activation,
+        x: &dyn DevicePtr<T>,
+        dy: &dyn DevicePtr<T>,
+        dx: &mut dyn DevicePtrMut<T>,
+    ) -> Result<(), Error> {
+        OnStream::backward(self, f, x, dy, dx, None)
+    }
+
+    fn backward_alphas<T: Element>(
+        &self,
+        f: &Activation,
+        slopes: [f64; 2],
+        x: &dyn DevicePtr<T>,
+        dy: &dyn DevicePtr<T>,
+        dx: &mut dyn DevicePtrMut<T>,
+    ) -> Result<Gradients, Error> {
+        let mut gradients = Gradients::new(self.stream(), x.len())?;
+        let f = Learned { activation: *f, slopes };
+        OnStream::backward(self, &f, x, dy, dx, Some(&mut gradients))?;
+        Ok(gradients)
+    }
+
+    fn swiglu<T: Element>(
+        &self,
+        x: [&dyn DevicePtr<T>; 2],
+        y: &mut dyn DevicePtrMut<T>,
+    ) -> Result<(), Error> {
+        OnStream::swiglu(self, x, y)
+    }
+
+    fn swiglu_in_place<T: Element>(
+        &self,
+        gate: &dyn DevicePtr<T>,
+        up: &mut dyn DevicePtrMut<T>,
+    ) -> Result<(), Error> {
+        OnStream::swiglu_in_place(self, gate, up)
+    }
+
+    fn swiglu_backward<T: Element>(
+        &self,
+        x: [&dyn DevicePtr<T>; 2],
+        dy: &dyn DevicePtr<T>,
+        dx: [&mut dyn DevicePtrMut<T>; 2],
+    ) -> Result<(), Error> {
+        OnStream::swiglu_backward(self, x, dy, dx)
     }
 }
 
-impl RawXielu {
-    /// xIELU with what [`Cuda::backward`] needs for the gradients of the stored alphas.
-    pub fn cuda(&self) -> Activation {
-        self.with_sigmoids(self.freeze().into(), Activation::xielu)
+impl From<Xielu> for Learned {
+    fn from(f: Xielu) -> Learned {
+        Learned { activation: f.into(), slopes: f.alpha_slopes() }
     }
+}
 
-    /// The same with the clamp of [`RawXielu::freeze_with_eps`].
-    pub fn cuda_with_eps(&self) -> Activation {
-        self.with_sigmoids(self.freeze_with_eps().into(), Activation::xielu)
-    }
-
-    /// The same for xIPReLU.
-    pub fn cuda_xiprelu(&self) -> Activation {
-        self.with_sigmoids(self.freeze_xiprelu().into(), Activation::xiprelu)
-    }
-
-    fn with_sigmoids(&self, f: Activation, make: fn(Coefficients) -> Activation) -> Activation {
-        let [p, n] = [self.alpha_p, self.alpha_n].map(|raw| sigmoid(raw.into()));
-        make(f.coefficients().with_sigmoids(p, n))
+impl From<Xiprelu> for Learned {
+    fn from(f: Xiprelu) -> Learned {
+        Learned { activation: f.into(), slopes: f.alpha_slopes() }
     }
 }

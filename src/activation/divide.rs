@@ -1,6 +1,7 @@
 //! Slices of equal length divided among threads.
 
-use crate::compute::Executor;
+use crate::Error;
+use crate::compute::{Executor, SERIAL};
 use crate::kernels::{AlphaSums, LengthError};
 
 /// Where slices are divided: at multiples of it.
@@ -15,16 +16,17 @@ pub(super) struct Part<'a, T, const FROM: usize, const TO: usize> {
 
 impl<T, const FROM: usize, const TO: usize> Part<'_, T, FROM, TO> {
     fn len(&self) -> usize {
-        self.from.first().map_or(0, |slice| slice.len())
+        let read = self.from.first().map(|slice| slice.len());
+        read.or(self.to.first().map(|slice| slice.len())).unwrap_or(0)
     }
 
     /// `Err` unless all slices have one length.
-    fn checked(self) -> Result<Self, LengthError> {
+    fn checked(self) -> Result<Self, Error> {
         let expected = self.len();
         let lengths = self.from.iter().map(|s| s.len()).chain(self.to.iter().map(|s| s.len()));
         for found in lengths {
             if found != expected {
-                return Err(LengthError { expected, found });
+                return Err(LengthError { expected, found }.into());
             }
         }
         Ok(self)
@@ -56,7 +58,7 @@ impl<T, const FROM: usize, const TO: usize> Part<'_, T, FROM, TO> {
 
 /// What computes a part.
 pub(super) type Work<'w, T, const FROM: usize, const TO: usize> =
-    &'w (dyn Fn(Part<'_, T, FROM, TO>) -> Result<(), LengthError> + Sync);
+    &'w (dyn Fn(Part<'_, T, FROM, TO>) -> Result<(), Error> + Sync);
 
 /// Calls `work` for each of the parts that the executor's threads are worth.
 ///
@@ -66,7 +68,7 @@ pub(super) fn divide<T: Send + Sync, const FROM: usize, const TO: usize>(
     executor: &dyn Executor,
     whole: Part<'_, T, FROM, TO>,
     work: Work<'_, T, FROM, TO>,
-) -> Result<(), LengthError> {
+) -> Result<(), Error> {
     split(executor, whole.checked()?, executor.threads(), work)
 }
 
@@ -75,9 +77,9 @@ fn split<T: Send + Sync, const FROM: usize, const TO: usize>(
     whole: Part<'_, T, FROM, TO>,
     parts: usize,
     work: Work<'_, T, FROM, TO>,
-) -> Result<(), LengthError> {
+) -> Result<(), Error> {
     let tiles = whole.len().div_ceil(TILE);
-    if parts < 2 || tiles < 2 {
+    if SERIAL || parts < 2 || tiles < 2 {
         return work(whole);
     }
     let left_parts = parts / 2;

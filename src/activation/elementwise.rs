@@ -1,161 +1,11 @@
 //! Activations on slices of any storage type.
 
-use half::{bf16, f16};
-
-use crate::kernels::{Activation, AlphaSums, Kernels, LearnedActivation, LengthError};
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for half::bf16 {}
-    impl Sealed for half::f16 {}
-}
-
-/// A storage type of activations: `f32`, `bf16` or `f16`. The 16-bit types are storage only:
-/// everything is computed in f32 and rounded once (to nearest, ties to even).
-pub trait Element: Copy + Send + Sync + sealed::Sealed {
-    /// See [`Elementwise::forward`].
-    #[doc(hidden)]
-    fn activate(
-        kernels: &Kernels,
-        f: &Activation,
-        src: &[Self],
-        dst: &mut [Self],
-    ) -> Result<(), LengthError>;
-    /// See [`Elementwise::forward_in_place`].
-    #[doc(hidden)]
-    fn activate_in_place(kernels: &Kernels, f: &Activation, x: &mut [Self]);
-    /// See [`Swiglu::forward`](super::Swiglu::forward).
-    #[doc(hidden)]
-    fn swiglu(
-        kernels: &Kernels,
-        gate: &[Self],
-        up: &[Self],
-        dst: &mut [Self],
-    ) -> Result<(), LengthError>;
-    /// See [`Swiglu::forward_in_place`](super::Swiglu::forward_in_place).
-    #[doc(hidden)]
-    fn swiglu_in_place(
-        kernels: &Kernels,
-        gate: &[Self],
-        up: &mut [Self],
-    ) -> Result<(), LengthError>;
-    /// See [`RawXielu::backward`](super::RawXielu::backward).
-    #[doc(hidden)]
-    fn backward(
-        kernels: &Kernels,
-        f: &LearnedActivation,
-        x_dy: [&[Self]; 2],
-        dx: &mut [Self],
-        sums: &mut [AlphaSums],
-    ) -> Result<(), LengthError>;
-    /// See [`Relu2::backward`](super::Relu2::backward).
-    #[doc(hidden)]
-    fn relu2_backward(
-        kernels: &Kernels,
-        x_dy: [&[Self]; 2],
-        dx: &mut [Self],
-    ) -> Result<(), LengthError>;
-    /// See [`Swiglu::backward`](super::Swiglu::backward).
-    #[doc(hidden)]
-    fn swiglu_backward(
-        kernels: &Kernels,
-        from: [&[Self]; 3],
-        to: [&mut [Self]; 2],
-    ) -> Result<(), LengthError>;
-}
-
-macro_rules! element {
-    ($t:ty, $activate:ident, $in_place:ident, $swiglu:ident, $swiglu_in_place:ident,
-     $backward:ident, $relu2_backward:ident, $swiglu_backward:ident) => {
-        impl Element for $t {
-            fn activate(
-                kernels: &Kernels,
-                f: &Activation,
-                src: &[Self],
-                dst: &mut [Self],
-            ) -> Result<(), LengthError> {
-                kernels.$activate(f, src, dst)
-            }
-            fn activate_in_place(kernels: &Kernels, f: &Activation, x: &mut [Self]) {
-                kernels.$in_place(f, x);
-            }
-            fn swiglu(
-                kernels: &Kernels,
-                gate: &[Self],
-                up: &[Self],
-                dst: &mut [Self],
-            ) -> Result<(), LengthError> {
-                kernels.$swiglu(gate, up, dst)
-            }
-            fn swiglu_in_place(
-                kernels: &Kernels,
-                gate: &[Self],
-                up: &mut [Self],
-            ) -> Result<(), LengthError> {
-                kernels.$swiglu_in_place(gate, up)
-            }
-            fn backward(
-                kernels: &Kernels,
-                f: &LearnedActivation,
-                [x, dy]: [&[Self]; 2],
-                dx: &mut [Self],
-                sums: &mut [AlphaSums],
-            ) -> Result<(), LengthError> {
-                kernels.$backward(f, x, dy, dx, sums)
-            }
-            fn relu2_backward(
-                kernels: &Kernels,
-                [x, dy]: [&[Self]; 2],
-                dx: &mut [Self],
-            ) -> Result<(), LengthError> {
-                kernels.$relu2_backward(x, dy, dx)
-            }
-            fn swiglu_backward(
-                kernels: &Kernels,
-                from: [&[Self]; 3],
-                to: [&mut [Self]; 2],
-            ) -> Result<(), LengthError> {
-                kernels.$swiglu_backward(from, to)
-            }
-        }
-    };
-}
-
-element!(
-    f32,
-    activate_f32,
-    activate_f32_in_place,
-    swiglu_f32,
-    swiglu_f32_in_place,
-    backward_f32,
-    relu2_backward_f32,
-    swiglu_backward_f32
-);
-element!(
-    bf16,
-    activate_bf16,
-    activate_bf16_in_place,
-    swiglu_bf16,
-    swiglu_bf16_in_place,
-    backward_bf16,
-    relu2_backward_bf16,
-    swiglu_backward_bf16
-);
-element!(
-    f16,
-    activate_f16,
-    activate_f16_in_place,
-    swiglu_f16,
-    swiglu_f16_in_place,
-    backward_f16,
-    relu2_backward_f16,
-    swiglu_backward_f16
-);
+use super::{Device, Element};
+use crate::kernels::Activation;
 
 /// A function of one value with its parameters: everything that converts into [`Activation`].
 ///
-/// Every instruction set gives the same bits. NaN in gives NaN out, always the quiet NaN
+/// Every instruction set, and CUDA, gives the same bits. NaN in gives NaN out, always the quiet NaN
 /// `0x7fc00000` (`0x7fc0` in bf16, `0x7e00` in f16).
 pub trait Elementwise: Copy + Into<Activation> {
     /// `f(x)`; the same bits as the slice forms.
@@ -164,23 +14,79 @@ pub trait Elementwise: Copy + Into<Activation> {
         Activation::apply(f, x)
     }
 
-    /// `dst[i] = f(src[i])`.
+    /// `y[i] = f(x[i])`.
     ///
     /// # Errors
-    /// If the lengths differ; nothing is written.
-    fn forward<T: Element>(
+    /// If the lengths differ; nothing is written. On CUDA also if it has no kernel for the
+    /// function, a slice is of another context or the launch fails.
+    fn forward<D: Device, T: Element>(
         self,
-        kernels: &Kernels,
-        src: &[T],
-        dst: &mut [T],
-    ) -> Result<(), LengthError> {
-        T::activate(kernels, &self.into(), src, dst)
+        device: &D,
+        x: D::Slice<'_, T>,
+        y: D::SliceMut<'_, T>,
+    ) -> Result<(), D::Error> {
+        device.forward(&self.into(), x, y)
     }
 
     /// `x[i] = f(x[i])`.
-    fn forward_in_place<T: Element>(self, kernels: &Kernels, x: &mut [T]) {
-        T::activate_in_place(kernels, &self.into(), x);
+    ///
+    /// # Errors
+    /// None on the CPU; on CUDA those of [`Elementwise::forward`].
+    fn forward_in_place<D: Device, T: Element>(
+        self,
+        device: &D,
+        x: D::SliceMut<'_, T>,
+    ) -> Result<(), D::Error> {
+        device.forward_in_place(&self.into(), x)
     }
 }
 
 impl<A: Copy + Into<Activation>> Elementwise for A {}
+
+/// A function of one value that has gradient kernels: [`Xielu`](super::Xielu),
+/// [`Xiprelu`](super::Xiprelu) and [`Relu2`](super::Relu2).
+pub trait Differentiable: Elementwise {
+    /// What is computed beside the gradient of `x`: [`Device::AlphaGradients`] where there are
+    /// learned alphas, or nothing.
+    type Gradients<D: Device>;
+
+    /// `dx[i] = dy[i] * f'(x[i])`, and the gradients of the stored alphas.
+    ///
+    /// # Errors
+    /// If the lengths differ; nothing is written. On CUDA also if a slice is of another context or
+    /// a launch fails.
+    fn backward<D: Device, T: Element>(
+        self,
+        device: &D,
+        x: D::Slice<'_, T>,
+        dy: D::Slice<'_, T>,
+        dx: D::SliceMut<'_, T>,
+    ) -> Result<Self::Gradients<D>, D::Error>;
+}
+
+/// [`Differentiable`] of a type with `coefficients` and the `raw` alphas that they are made of.
+macro_rules! learned {
+    ($f:ty) => {
+        impl $f {
+            /// The derivatives of `alpha_p` and `alpha_n` by the stored ones: `sigmoid(raw)`.
+            pub fn alpha_slopes(&self) -> [f64; 2] {
+                self.raw.map(|raw| $crate::numeric::softplus::sigmoid(raw.into()))
+            }
+        }
+
+        impl $crate::activation::Differentiable for $f {
+            type Gradients<D: $crate::activation::Device> = D::AlphaGradients;
+
+            fn backward<D: $crate::activation::Device, T: $crate::activation::Element>(
+                self,
+                device: &D,
+                x: D::Slice<'_, T>,
+                dy: D::Slice<'_, T>,
+                dx: D::SliceMut<'_, T>,
+            ) -> Result<D::AlphaGradients, D::Error> {
+                device.backward_alphas(&self.into(), self.alpha_slopes(), x, dy, dx)
+            }
+        }
+    };
+}
+pub(super) use learned;

@@ -2,9 +2,9 @@
 //! accurate the kernels are.
 
 pub mod accuracy;
-mod backward;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod device;
 mod divide;
 mod elementwise;
 mod elu;
@@ -16,9 +16,10 @@ mod swiglu;
 mod xielu;
 mod xiprelu;
 
-pub use backward::AlphaGradients;
-pub use elementwise::{Element, Elementwise};
+pub use device::{AlphaGradients, Device};
+pub use elementwise::{Differentiable, Elementwise};
 pub use elu::Elu;
+pub use params::Form;
 pub use relu2::Relu2;
 pub use silu::{Silu, Xsilu};
 pub use swiglu::Swiglu;
@@ -28,3 +29,4 @@ pub use xiprelu::Xiprelu;
 #[cfg(feature = "micromath")]
 pub use crate::compute::rough;
 pub use crate::config::raw_xielu::RawXielu;
+pub use crate::kernels::{Activation, ActivationKind, Coefficients, Element};

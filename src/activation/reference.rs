@@ -2,7 +2,7 @@
 //! and the training code are held against. Relative errors are a few ulp of f64 of the largest
 //! term unless a comment says otherwise.
 
-use super::RawXielu;
+use super::{Form, RawXielu};
 pub use crate::numeric::softplus::{sigmoid, softplus};
 
 /// `e^x - 1 - x` for `x <= 0`, with full relative accuracy: error < 2^-49 of the result.
@@ -30,7 +30,7 @@ pub struct Xielu {
     pub alpha_n: f64,
     /// Slope at 0.
     pub beta: f64,
-    /// `Some` for the form of the reference implementation, with autograd's derivatives.
+    /// `Some` for the clamped form, with autograd's derivatives.
     pub eps: Option<f64>,
 }
 
@@ -46,20 +46,18 @@ pub struct Gradients {
 }
 
 impl Xielu {
-    /// The ideal function.
-    pub fn new(raw: &RawXielu) -> Self {
+    /// The function of the stored scalars in one of its forms.
+    pub fn new(raw: &RawXielu, form: Form) -> Self {
         let beta = f64::from(raw.beta);
         Xielu {
             alpha_p: softplus(raw.alpha_p.into()),
             alpha_n: beta + softplus(raw.alpha_n.into()),
             beta,
-            eps: None,
+            eps: match form {
+                Form::Ideal => None,
+                Form::Clamped => Some(raw.eps.into()),
+            },
         }
-    }
-
-    /// The reference implementation's function, `e^min(x, eps)` in place of `e^x`.
-    pub fn with_eps(raw: &RawXielu) -> Self {
-        Xielu { eps: Some(raw.eps.into()), ..Xielu::new(raw) }
     }
 
     /// `alpha_p*x^2 + beta*x` or `alpha_n*(e^x - 1 - x) + beta*x`.

@@ -6,8 +6,8 @@ use super::Status;
 use super::pointer::{In, Out, read, separate};
 use super::status::call;
 use crate::RawXielu;
-use crate::activation::{Element, Elementwise as _, Swiglu};
-use crate::kernels::{Activation, Kernels, XieluCoefficients};
+use crate::activation::{Form, Xiprelu};
+use crate::kernels::{Activation, ActivationKind, Coefficients, Element, Kernels};
 
 /// alpha_p*x^2 + beta*x for x > 0, alpha_n*(e^min(x, eps) - 1 - x) + beta*x otherwise.
 pub const XIELU_ACTIVATION_XIELU: u32 = 1;
@@ -20,6 +20,25 @@ pub const XIELU_ACTIVATION_SILU: u32 = 4;
 /// silu(gate) * up, the activation of gated models: what a config names, and xielu_swiglu_f32
 /// computes.
 pub const XIELU_ACTIVATION_SWIGLU: u32 = 5;
+
+/// The functions by their numbers in C.
+const KINDS: [(u32, ActivationKind); 5] = [
+    (XIELU_ACTIVATION_XIELU, ActivationKind::Xielu),
+    (XIELU_ACTIVATION_XIPRELU, ActivationKind::Xiprelu),
+    (XIELU_ACTIVATION_RELU2, ActivationKind::Relu2),
+    (XIELU_ACTIVATION_SILU, ActivationKind::Silu),
+    (XIELU_ACTIVATION_SWIGLU, ActivationKind::Swiglu),
+];
+
+/// The function of this number.
+pub(super) fn kind(number: u32) -> Option<ActivationKind> {
+    KINDS.into_iter().find(|(n, _)| *n == number).map(|(_, kind)| kind)
+}
+
+/// The number of this function; 0 if C has none.
+pub(super) fn number(kind: ActivationKind) -> u32 {
+    KINDS.into_iter().find(|(_, k)| *k == kind).map_or(0, |(number, _)| number)
+}
 
 /// The scalars of one layer as trained and stored: before softplus.
 #[repr(C)]
@@ -67,22 +86,23 @@ impl xielu_raw {
 
 impl xielu_activation {
     pub(super) fn checked(self) -> Result<Activation, Status> {
-        let xielu_activation { kind, alpha_p, alpha_n, beta, eps } = self;
-        let finite = |all: &[f32]| match all.iter().all(|v| v.is_finite()) {
-            true => Ok(()),
-            false => Err(Status::Parameter),
+        let xielu_activation { kind: number, alpha_p, alpha_n, beta, eps } = self;
+        let finite = |coefficients: Coefficients| {
+            let Coefficients { alpha_p, alpha_n, beta, eps } = coefficients;
+            match [alpha_p, alpha_n, beta, eps].iter().all(|v| v.is_finite()) {
+                true => Ok(coefficients),
+                false => Err(Status::Parameter),
+            }
         };
-        match kind {
-            XIELU_ACTIVATION_XIELU => {
-                finite(&[alpha_p, alpha_n, beta, eps])?;
-                Ok(Activation::Xielu(XieluCoefficients { alpha_p, alpha_n, beta, eps }))
+        match kind(number) {
+            Some(ActivationKind::Xielu) => {
+                finite(Coefficients { alpha_p, alpha_n, beta, eps }).map(Activation::Xielu)
             }
-            XIELU_ACTIVATION_XIPRELU => {
-                finite(&[alpha_p, alpha_n, beta])?;
-                Ok(Activation::Xiprelu { alpha_p, alpha_n, beta })
+            Some(ActivationKind::Xiprelu) => {
+                finite(Coefficients { alpha_p, alpha_n, beta, eps: 0.0 }).map(Activation::Xiprelu)
             }
-            XIELU_ACTIVATION_RELU2 => Ok(Activation::Relu2),
-            XIELU_ACTIVATION_SILU => Ok(Activation::Silu),
+            Some(ActivationKind::Relu2) => Ok(Activation::Relu2),
+            Some(ActivationKind::Silu) => Ok(Activation::Silu),
             _ => Err(Status::Option),
         }
     }
@@ -120,14 +140,13 @@ unsafe fn freeze(
     })
 }
 
-fn frozen_xielu(f: crate::Xielu) -> xielu_activation {
-    xielu_activation {
-        kind: XIELU_ACTIVATION_XIELU,
-        alpha_p: f.alpha_p(),
-        alpha_n: f.alpha_n(),
-        beta: f.beta(),
-        eps: f.eps(),
-    }
+fn frozen(kind: u32, coefficients: Coefficients) -> xielu_activation {
+    let Coefficients { alpha_p, alpha_n, beta, eps } = coefficients;
+    xielu_activation { kind, alpha_p, alpha_n, beta, eps }
+}
+
+fn frozen_xielu(raw: RawXielu, form: Form) -> xielu_activation {
+    frozen(XIELU_ACTIVATION_XIELU, raw.freeze(form).coefficients())
 }
 
 /// The ideal function of stored scalars: alpha_p = softplus(raw alpha_p),
@@ -138,7 +157,7 @@ pub unsafe extern "C" fn xielu_freeze(
     activation: *mut xielu_activation,
 ) -> Status {
     // SAFETY: the module's contract.
-    unsafe { freeze(raw, activation, |raw| frozen_xielu(raw.freeze())) }
+    unsafe { freeze(raw, activation, |raw| frozen_xielu(raw, Form::Ideal)) }
 }
 
 /// As xielu_freeze, with the clamp of Hugging Face's form.
@@ -148,7 +167,7 @@ pub unsafe extern "C" fn xielu_freeze_with_eps(
     activation: *mut xielu_activation,
 ) -> Status {
     // SAFETY: the module's contract.
-    unsafe { freeze(raw, activation, |raw| frozen_xielu(raw.freeze_with_eps())) }
+    unsafe { freeze(raw, activation, |raw| frozen_xielu(raw, Form::Clamped)) }
 }
 
 /// The xIPReLU of stored scalars: alpha_p = softplus(raw alpha_p), alpha_n = softplus(raw alpha_n).
@@ -157,16 +176,7 @@ pub unsafe extern "C" fn xielu_freeze_xiprelu(
     raw: *const xielu_raw,
     activation: *mut xielu_activation,
 ) -> Status {
-    let frozen = |raw: RawXielu| {
-        let f = raw.freeze_xiprelu();
-        xielu_activation {
-            kind: XIELU_ACTIVATION_XIPRELU,
-            alpha_p: f.alpha_p(),
-            alpha_n: f.alpha_n(),
-            beta: f.beta(),
-            eps: 0.0,
-        }
-    };
+    let frozen = |raw| frozen(XIELU_ACTIVATION_XIPRELU, Xiprelu::freeze(&raw).coefficients());
     // SAFETY: the module's contract.
     unsafe { freeze(raw, activation, frozen) }
 }
@@ -188,13 +198,13 @@ unsafe fn activate<T: Element>(
         let kernels = Kernels::detect();
         if x == y.cast_const() {
             // SAFETY: the module's contract; the array is borrowed once.
-            f.forward_in_place(&kernels, unsafe { dst.get() });
+            kernels.activate_in_place(&f, unsafe { dst.get() });
             return Ok(());
         }
         separate(&[dst.region()], &[src.region()])?;
         // SAFETY: the module's contract, and the two are separate.
         let (src, dst) = unsafe { (src.get(), dst.get()) };
-        f.forward(&kernels, src, dst).map_err(|e| crate::Error::from(e).into())
+        kernels.activate(&f, src, dst).map_err(|e| crate::Error::from(e).into())
     })
 }
 
@@ -247,12 +257,12 @@ unsafe fn swiglu<T: Element>(gate: *const T, up: *const T, y: *mut T, n: usize) 
         let done = if up == y.cast_const() {
             // SAFETY: the module's contract; the two are separate.
             let (g, dst) = unsafe { (g.get(), dst.get()) };
-            Swiglu.forward_in_place(&kernels, g, dst)
+            kernels.swiglu_in_place(g, dst)
         } else {
             separate(&[dst.region()], &[u.region()])?;
             // SAFETY: the module's contract; what is written is separate from what is read.
             let (g, u, dst) = unsafe { (g.get(), u.get(), dst.get()) };
-            Swiglu.forward(&kernels, g, u, dst)
+            kernels.swiglu([g, u], dst)
         };
         done.map_err(|e| crate::Error::from(e).into())
     })

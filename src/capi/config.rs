@@ -1,12 +1,10 @@
 //! The shape of a model as C sees it: what sizes depend on.
 
 use super::Status;
-use super::{
-    XIELU_ACTIVATION_RELU2, XIELU_ACTIVATION_SWIGLU, XIELU_ACTIVATION_XIELU,
-    XIELU_ACTIVATION_XIPRELU,
-};
+use super::activation::{kind, number};
 use crate::Config;
-use crate::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
+use crate::config::{Rope, RopeScaling, RopeStyle};
+use crate::kernels::ActivationKind;
 
 /// The shape of a model: read from a file, or filled in to know sizes before there is one.
 #[repr(C)]
@@ -46,12 +44,7 @@ impl From<Config> for xielu_config {
             num_kv_heads: c.num_kv_heads,
             head_dim: c.head_dim,
             context_length: c.context_length,
-            activation: match c.hidden_act {
-                HiddenAct::Xielu => XIELU_ACTIVATION_XIELU,
-                HiddenAct::Xiprelu => XIELU_ACTIVATION_XIPRELU,
-                HiddenAct::Relu2 => XIELU_ACTIVATION_RELU2,
-                HiddenAct::Swiglu => XIELU_ACTIVATION_SWIGLU,
-            },
+            activation: number(c.hidden_act),
         }
     }
 }
@@ -74,12 +67,9 @@ impl xielu_config {
             context_length: self.context_length,
             rms_norm_eps: 0.0,
             rope: Rope { theta: 1.0, style: RopeStyle::Neox, scaling: RopeScaling::None },
-            hidden_act: match self.activation {
-                XIELU_ACTIVATION_XIELU => HiddenAct::Xielu,
-                XIELU_ACTIVATION_XIPRELU => HiddenAct::Xiprelu,
-                XIELU_ACTIVATION_RELU2 => HiddenAct::Relu2,
-                XIELU_ACTIVATION_SWIGLU => HiddenAct::Swiglu,
-                _ => return Err(Status::Config),
+            hidden_act: match kind(self.activation) {
+                None | Some(ActivationKind::Silu) => return Err(Status::Config),
+                Some(act) => act,
             },
             qk_norm: false,
             tie_word_embeddings: false,

@@ -2,12 +2,12 @@
 
 use half::{bf16, f16};
 
-use super::activation::{XIELU_ACTIVATION_XIELU, XIELU_ACTIVATION_XIPRELU, xielu_raw};
+use super::activation::{kind, xielu_raw};
 use super::backend::backend;
 use super::pointer::{In, Out, read, separate};
 use super::status::{Status, call};
-use crate::RawXielu;
-use crate::activation::Element;
+use crate::activation::{Differentiable as _, Form, Xiprelu};
+use crate::kernels::{ActivationKind, Element};
 
 /// What one layer's stored alphas gather over all elements, added up in a fixed order.
 #[repr(C)]
@@ -50,17 +50,16 @@ unsafe fn backward<T: Element>(
         let options = unsafe { read(options) }?;
         let raw = options.raw.checked()?;
         let backend = backend(options.parallel)?;
-        let gradients = match options.kind {
-            XIELU_ACTIVATION_XIELU => RawXielu::backward_with_eps::<T>,
-            XIELU_ACTIVATION_XIPRELU => RawXielu::backward_xiprelu::<T>,
-            _ => return Err(Status::Option),
-        };
+        let kind = kind(options.kind).filter(|kind| kind.has_alphas()).ok_or(Status::Option)?;
         let (x, dy) = (In::new(x, n)?, In::new(dy, n)?);
         let (dx, alphas) = (Out::new(dx, n)?, Out::new(alphas, 1)?);
         separate(&[dx.region(), alphas.region()], &[x.region(), dy.region()])?;
         // SAFETY: the module's contract, and what is written is separate from what is read.
         let (x, dy, dx) = unsafe { (x.get(), dy.get(), dx.get()) };
-        let sums = gradients(&raw, &backend, [x, dy], dx).map_err(crate::Error::from)?;
+        let sums = match kind {
+            ActivationKind::Xiprelu => Xiprelu::freeze(&raw).backward(&backend, x, dy, dx)?,
+            _ => raw.freeze(Form::Clamped).backward(&backend, x, dy, dx)?,
+        };
         let sums = xielu_alpha_gradients { draw_p: sums.draw_p, draw_n: sums.draw_n };
         // SAFETY: the module's contract; separate from the arrays.
         unsafe { alphas.write(sums) };

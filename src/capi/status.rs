@@ -130,6 +130,7 @@ impl From<Error> for Status {
             | Error::TensorRank { .. }
             | Error::TensorShape { .. } => Status::Invalid,
             Error::Parameter { .. } => Status::Parameter,
+            Error::NoGradient(_) => Status::Option,
             Error::NoSuchLayer(_) => Status::Layer,
             Error::Length(_) | Error::Shape { .. } | Error::Product(_) => Status::Length,
             Error::Tile { .. } => Status::Tile,

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::kernels::{Input, Kernels, Matrix, Output, QK};
 
 /// Bare 32-bit targets do without threads, and without the code that divides work among them.
-const SERIAL: bool = cfg!(all(target_os = "none", target_pointer_width = "32"));
+pub(crate) const SERIAL: bool = cfg!(all(target_os = "none", target_pointer_width = "32"));
 
 /// Runs two pieces of work, on any threads. (On bare 32-bit targets nothing is divided, and no
 /// executor called.)
@@ -120,7 +120,7 @@ impl<'e> Backend<'e> {
         Backend { kernels, executor, functions: Functions::Exact }
     }
 
-    /// The same, with the activation xIELU and attention's softmax computed by
+    /// The same, with the xIELU of layers and attention's softmax computed by
     /// [`rough`](crate::activation::rough) (feature `micromath`).
     #[cfg(feature = "micromath")]
     pub const fn with_rough_functions(self) -> Self {

@@ -6,7 +6,7 @@ use core::f32::consts::LN_2;
 
 use micromath::F32Ext;
 
-use crate::kernels::{Activation, XieluCoefficients};
+use crate::kernels::{Activation, Coefficients};
 
 /// Largest error of [`exp`], relative to `e^x`, for x in [`EXP_DOMAIN`].
 pub const EXP_ERROR: f64 = 2.4e-3;
@@ -37,7 +37,7 @@ pub fn exp(x: f32) -> f32 {
 
 /// xIELU in the ideal form (`eps` is not looked at). Near 0, where `e^x - 1 - x` would cancel, it
 /// is `x^2` times a polynomial; below -ln 2 the exponential is [`exp`].
-pub fn xielu(f: &XieluCoefficients, x: f32) -> f32 {
+pub fn xielu(f: &Coefficients, x: f32) -> f32 {
     if x > 0.0 {
         return x * (f.alpha_p * x + f.beta);
     }

@@ -4,7 +4,7 @@
 pub(crate) mod raw_xielu;
 
 use crate::Error;
-pub use crate::names::HiddenAct;
+use crate::kernels::ActivationKind;
 
 /// Which elements of a head RoPE rotates together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub struct Config {
     /// Rotary position embedding.
     pub rope: Rope,
     /// The MLP's activation.
-    pub hidden_act: HiddenAct,
+    pub hidden_act: ActivationKind,
     /// Whether queries and keys are normalised per head, before RoPE.
     pub qk_norm: bool,
     /// Whether the output head is the embedding.
@@ -188,7 +188,7 @@ mod tests {
         context_length: 128,
         rms_norm_eps: 1e-5,
         rope: Rope { theta: 1e4, style: RopeStyle::Neox, scaling: RopeScaling::None },
-        hidden_act: HiddenAct::Xielu,
+        hidden_act: ActivationKind::Xielu,
         qk_norm: true,
         tie_word_embeddings: false,
     };

@@ -9,15 +9,16 @@ use crate::RawXielu;
 use crate::checkpoint::gguf::{GgufWriter, Value};
 use crate::checkpoint::hf::{ChatTemplate, Vocabulary};
 use crate::checkpoint::{SAMPLING_KEYS, Sampling, stop_tokens};
-use crate::config::{Config, HiddenAct, RopeScaling};
+use crate::config::{Config, RopeScaling};
+use crate::kernels::ActivationKind;
 use crate::names::Architecture;
 
 /// The GGUF architecture a Hugging Face model becomes: one of llama.cpp's where that computes the
 /// same.
 pub(super) fn architecture(config: &Config) -> Architecture {
     match (config.hidden_act, config.qk_norm) {
-        (HiddenAct::Xielu, true) => Architecture::Apertus,
-        (HiddenAct::Swiglu, false) => Architecture::Llama,
+        (ActivationKind::Xielu, true) => Architecture::Apertus,
+        (ActivationKind::Swiglu, false) => Architecture::Llama,
         _ => Architecture::XieluLlama,
     }
 }
@@ -88,19 +89,23 @@ fn write_shape(
         writer.pair(&key("rope.scaling.factor"), Value::F32(factor))?;
     }
     if architecture == Architecture::XieluLlama {
-        writer.pair(&key("hidden_act"), Value::Str(act_name(config.hidden_act)))?;
+        writer.pair(&key("hidden_act"), Value::Str(act_name(config.hidden_act)?))?;
         writer.pair(&key("rope.style"), Value::Str("neox"))?;
     }
     Ok(())
 }
 
-const fn act_name(act: HiddenAct) -> &'static str {
-    match act {
-        HiddenAct::Xielu => "xielu",
-        HiddenAct::Xiprelu => "xiprelu",
-        HiddenAct::Relu2 => "relu2",
-        HiddenAct::Swiglu => "silu",
-    }
+/// What the key `hidden_act` calls it.
+fn act_name(act: ActivationKind) -> io::Result<&'static str> {
+    Ok(match act {
+        ActivationKind::Xielu => "xielu",
+        ActivationKind::Xiprelu => "xiprelu",
+        ActivationKind::Relu2 => "relu2",
+        ActivationKind::Swiglu => "silu",
+        other => {
+            return Err(io::Error::other(std::format!("GGUF has no name for an MLP of {other}")));
+        }
+    })
 }
 
 /// Writes the vocabulary's keys, and what the model's files say about generating text.

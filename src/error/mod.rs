@@ -15,8 +15,8 @@ pub use name::{ElementType, Key, ShortName};
 pub use non_finite::NonFinite;
 pub use split::SplitError;
 
-use crate::kernels::{LengthError, ShapeError};
-use crate::names::{HiddenAct, Role, ValueType};
+use crate::kernels::{ActivationKind, BackwardError, LengthError, ShapeError};
+use crate::names::{Role, ValueType};
 
 /// An error of the core. Small and `Copy`: no allocation, no text beyond what is static.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,11 @@ pub enum Error {
     Config(&'static str),
     /// The file is not a well-formed GGUF.
     Gguf(GgufError),
-    /// The model has an activation that this build leaves out; see [`crate::kernels::built`].
-    NotBuilt(HiddenAct),
+    /// The model has an activation that this build leaves out (see [`crate::kernels::built`]) or
+    /// that no MLP is loaded with.
+    NotBuilt(ActivationKind),
+    /// The activation has no gradient kernel.
+    NoGradient(ActivationKind),
     /// The checkpoint is of an architecture this library does not run.
     UnsupportedArchitecture(ShortName),
     /// The checkpoint's metadata lacks this key.
@@ -145,6 +148,7 @@ impl fmt::Display for Error {
             Error::Config(what) => write!(f, "unusable model shape: {what}"),
             Error::Gguf(e) => e.fmt(f),
             Error::NotBuilt(act) => write!(f, "the activation {act:?} is not in this build"),
+            Error::NoGradient(act) => BackwardError::NoGradient(*act).fmt(f),
             Error::UnsupportedArchitecture(name) => {
                 write!(f, "architecture {name:?} is not supported")
             }
@@ -215,6 +219,15 @@ impl From<ShapeError> for Error {
 }
 
 impl core::error::Error for Error {}
+
+impl From<BackwardError> for Error {
+    fn from(e: BackwardError) -> Self {
+        match e {
+            BackwardError::Length(e) => Error::Length(e),
+            BackwardError::NoGradient(act) => Error::NoGradient(act),
+        }
+    }
+}
 
 impl From<LengthError> for Error {
     fn from(e: LengthError) -> Self {

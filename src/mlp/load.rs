@@ -1,9 +1,9 @@
 //! An MLP layer from a checkpoint.
 
-use super::{Form, Mlp};
+use super::{Between, Mlp};
+use crate::activation::{Form, Xiprelu};
 use crate::checkpoint::{Checkpoint, LayerRole, Role, matrix};
-use crate::config::HiddenAct;
-use crate::kernels::{Activation, Matrix, built};
+use crate::kernels::{Activation, ActivationKind, Matrix, built};
 use crate::{Config, Error};
 
 impl<'w> Mlp<'w> {
@@ -31,7 +31,7 @@ impl<'w> Mlp<'w> {
         match role {
             LayerRole::FfnUp => self.up = matrix,
             LayerRole::FfnDown => self.down = matrix,
-            LayerRole::FfnGate => self.form = Form::Gated(matrix),
+            LayerRole::FfnGate => self.between = Between::Gated(matrix),
             _ => {}
         }
     }
@@ -47,7 +47,7 @@ impl<'w> Mlp<'w> {
         C: Checkpoint<'w> + ?Sized,
     {
         let missing = |role| Error::MissingTensor(Role::Layer(layer, role));
-        let Mlp { form, up, down } = *self;
+        let Mlp { between, up, down } = *self;
         if !config.hidden_act.is_built() {
             return Err(Error::NotBuilt(config.hidden_act));
         }
@@ -57,13 +57,22 @@ impl<'w> Mlp<'w> {
             }
         }
         let activation: Activation = match config.hidden_act {
-            HiddenAct::Swiglu if built::SWIGLU => {
-                let Form::Gated(gate) = form else { return Err(missing(LayerRole::FfnGate)) };
+            ActivationKind::Swiglu if built::SWIGLU => {
+                let Between::Gated(gate) = between else {
+                    return Err(missing(LayerRole::FfnGate));
+                };
                 return Mlp::gated(gate, up, down);
             }
-            HiddenAct::Swiglu | HiddenAct::Relu2 => Activation::Relu2,
-            HiddenAct::Xielu => checkpoint.raw_xielu(layer)?.checked()?.freeze().into(),
-            HiddenAct::Xiprelu => checkpoint.raw_xielu(layer)?.checked()?.freeze_xiprelu().into(),
+            ActivationKind::Xielu => {
+                checkpoint.raw_xielu(layer)?.checked()?.freeze(Form::Ideal).into()
+            }
+            ActivationKind::Xiprelu => {
+                Xiprelu::freeze(&checkpoint.raw_xielu(layer)?.checked()?).into()
+            }
+            ActivationKind::Silu => Activation::Silu,
+            ActivationKind::Swiglu | ActivationKind::Relu2 => Activation::Relu2,
+            // Those with parameters that no checkpoint stores.
+            other => return Err(Error::NotBuilt(other)),
         };
         Mlp::new(up, down, activation)
     }

@@ -20,14 +20,14 @@ use crate::Error;
 use crate::compute::Backend;
 use crate::compute::packing::{Packer, packed_bytes};
 use crate::compute::workspace::{Scratch, input_len};
-use crate::config::HiddenAct;
 use crate::kernels::{
-    Activation, Epilogue, INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, Output, QK, built,
+    Activation, ActivationKind, Epilogue, INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, Output,
+    QK, built,
 };
 
 /// What is between the projections.
 #[derive(Clone, Copy, Debug)]
-enum Form<'w> {
+enum Between<'w> {
     Plain(Activation),
     /// SwiGLU and its third matrix.
     Gated(Matrix<'w>),
@@ -59,7 +59,7 @@ impl MlpSizes {
 /// One MLP layer; a view, `Copy`, borrowing its weights at any alignment.
 #[derive(Clone, Copy, Debug)]
 pub struct Mlp<'w> {
-    form: Form<'w>,
+    between: Between<'w>,
     up: Matrix<'w>,
     down: Matrix<'w>,
 }
@@ -67,7 +67,7 @@ pub struct Mlp<'w> {
 impl<'w> Mlp<'w> {
     /// A layer of width 0, to fill arrays with.
     pub const EMPTY: Mlp<'static> =
-        Mlp { form: Form::Plain(Activation::Relu2), up: Matrix::EMPTY, down: Matrix::EMPTY };
+        Mlp { between: Between::Plain(Activation::Relu2), up: Matrix::EMPTY, down: Matrix::EMPTY };
 
     /// `down(act(up(x)))` with `up` `[ffn, hidden]` and `down` `[hidden, ffn]`. `act` is any
     /// [`Activation`]; a frozen [`Xielu`](crate::Xielu) converts into one.
@@ -79,7 +79,7 @@ impl<'w> Mlp<'w> {
         down: Matrix<'w>,
         act: impl Into<Activation>,
     ) -> Result<Self, Error> {
-        Mlp { form: Form::Plain(act.into()), up, down }.check()
+        Mlp { between: Between::Plain(act.into()), up, down }.check()
     }
 
     /// SwiGLU: `down(silu(gate(x)) * up(x))` with `gate` and `up` `[ffn, hidden]`.
@@ -89,7 +89,7 @@ impl<'w> Mlp<'w> {
     /// leaves gated layers out.
     pub fn gated(gate: Matrix<'w>, up: Matrix<'w>, down: Matrix<'w>) -> Result<Self, Error> {
         if !built::SWIGLU {
-            return Err(Error::NotBuilt(HiddenAct::Swiglu));
+            return Err(Error::NotBuilt(ActivationKind::Swiglu));
         }
         same_shape("gate_proj", [up.rows(), up.cols()], &gate)?;
         if gate.takes_blocks() != up.takes_blocks() {
@@ -99,7 +99,7 @@ impl<'w> Mlp<'w> {
                 found: [gate.rows(), gate.cols()],
             });
         }
-        Mlp { form: Form::Gated(gate), up, down }.check()
+        Mlp { between: Between::Gated(gate), up, down }.check()
     }
 
     fn check(self) -> Result<Self, Error> {
@@ -109,9 +109,9 @@ impl<'w> Mlp<'w> {
 
     /// The weights.
     pub(crate) fn matrices(&self) -> impl Iterator<Item = &Matrix<'w>> {
-        let gate = match &self.form {
-            Form::Plain(_) => None,
-            Form::Gated(gate) => Some(gate),
+        let gate = match &self.between {
+            Between::Plain(_) => None,
+            Between::Gated(gate) => Some(gate),
         };
         [&self.up, &self.down].into_iter().chain(gate)
     }
@@ -132,11 +132,11 @@ impl<'w> Mlp<'w> {
     }
 
     pub(crate) fn pack_with(&self, packer: &mut Packer<'_, 'w>) -> Result<Mlp<'w>, Error> {
-        let form = match &self.form {
-            Form::Plain(act) => Form::Plain(*act),
-            Form::Gated(gate) => Form::Gated(packer.pack(gate)?),
+        let between = match &self.between {
+            Between::Plain(act) => Between::Plain(*act),
+            Between::Gated(gate) => Between::Gated(packer.pack(gate)?),
         };
-        Ok(Mlp { form, up: packer.pack(&self.up)?, down: packer.pack(&self.down)? })
+        Ok(Mlp { between, up: packer.pack(&self.up)?, down: packer.pack(&self.down)? })
     }
 
     /// Width of the input and output.
@@ -151,9 +151,9 @@ impl<'w> Mlp<'w> {
 
     /// The activation, unless the layer is gated.
     pub const fn activation(&self) -> Option<Activation> {
-        match self.form {
-            Form::Plain(act) => Some(act),
-            Form::Gated(_) => None,
+        match self.between {
+            Between::Plain(act) => Some(act),
+            Between::Gated(_) => None,
         }
     }
 
@@ -298,10 +298,10 @@ impl<'w> Mlp<'w> {
         f: impl FnOnce(&Matrix<'_>, Epilogue<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let up = self.up.rows_range(rows.clone()).ok_or(Error::OutOfRange("up_proj rows"))?;
-        match &self.form {
-            Form::Plain(act) => f(&up, backend.functions.epilogue(act)),
-            Form::Gated(_) if !built::SWIGLU => Err(Error::NotBuilt(HiddenAct::Swiglu)),
-            Form::Gated(gate) => {
+        match &self.between {
+            Between::Plain(act) => f(&up, backend.functions.epilogue(act)),
+            Between::Gated(_) if !built::SWIGLU => Err(Error::NotBuilt(ActivationKind::Swiglu)),
+            Between::Gated(gate) => {
                 let gate = gate.rows_range(rows).ok_or(Error::OutOfRange("gate_proj rows"))?;
                 f(&up, Epilogue::Swiglu(&gate))
             }

@@ -4,7 +4,6 @@
 
 mod architecture;
 mod ggml_type;
-mod hidden_act;
 mod kv_type;
 pub(crate) mod pre_tokenizer;
 mod role;
@@ -13,7 +12,6 @@ mod value_type;
 
 pub(crate) use architecture::Architecture;
 pub use ggml_type::GgmlType;
-pub use hidden_act::HiddenAct;
 pub use kv_type::KvType;
 #[cfg(feature = "safetensors")]
 pub(crate) use pre_tokenizer::is_known_pre;

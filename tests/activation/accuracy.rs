@@ -4,10 +4,11 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use xielu::activation::accuracy::{Accuracy, Bound, Function, TABLE};
-use xielu::activation::{Elementwise, Swiglu, reference};
-use xielu::kernels::{DType, Kernels};
-use xielu_testing::kernels::every_kernel;
+use xielu::Backend;
+use xielu::activation::accuracy::{Accuracy, Bound, TABLE};
+use xielu::activation::{ActivationKind, Elementwise, Swiglu, reference};
+use xielu::kernels::DType;
+use xielu_testing::kernels::every_backend;
 use xielu_testing::noise::Noise;
 use xielu_testing::ulp;
 
@@ -33,12 +34,12 @@ impl Worst {
 }
 
 /// Runs every instruction set on `xs`, holds their bits equal, and measures.
-fn measure(case: &Case, kernels: &[Kernels], xs: &[f32]) -> Worst {
-    let outputs: Vec<Vec<f32>> = kernels
+fn measure(case: &Case, backends: &[Backend<'_>], xs: &[f32]) -> Worst {
+    let outputs: Vec<Vec<f32>> = backends
         .iter()
-        .map(|k| {
+        .map(|backend| {
             let mut ys = vec![0.0; xs.len()];
-            case.f.forward(k, xs, &mut ys).unwrap();
+            case.f.forward(backend, xs, &mut ys).unwrap();
             ys
         })
         .collect();
@@ -76,18 +77,18 @@ fn stratified(samples: u32) -> Vec<u32> {
 }
 
 fn sweep_bits(case: &Case, x: [f32; 2], bits: impl Iterator<Item = u32>) -> Worst {
-    let kernels = every_kernel();
+    let backends = every_backend();
     let mut worst = Worst::default();
     let mut xs = Vec::with_capacity(CHUNK);
     let inside = |&v: &f32| v.is_nan() || (x[0]..=x[1]).contains(&v);
     for x in bits.map(f32::from_bits).filter(inside) {
         xs.push(x);
         if xs.len() == CHUNK {
-            worst = worst.of(measure(case, &kernels, &xs));
+            worst = worst.of(measure(case, &backends, &xs));
             xs.clear();
         }
     }
-    worst.of(measure(case, &kernels, &xs))
+    worst.of(measure(case, &backends, &xs))
 }
 
 /// All inputs, on every core.
@@ -146,7 +147,7 @@ fn hold_lines(lines: impl Iterator<Item = &'static Accuracy>) {
 }
 
 fn is_xielu(line: &Accuracy) -> bool {
-    matches!(line.function, Function::Xielu | Function::XieluEps)
+    line.function == ActivationKind::Xielu
 }
 
 #[test]
@@ -156,7 +157,9 @@ fn xielu_within_bounds() {
 
 #[test]
 fn the_family_within_bounds() {
-    hold_lines(TABLE.iter().filter(|line| !is_xielu(line) && line.function != Function::Swiglu));
+    hold_lines(
+        TABLE.iter().filter(|line| !is_xielu(line) && line.function != ActivationKind::Swiglu),
+    );
 }
 
 /// The `up` of a random exponent, 2^-20 .. 2^19, that takes the product just below a power of two:
@@ -171,7 +174,7 @@ fn hardest_up(gate: f32, random: u32) -> f32 {
 /// product are normal.
 #[test]
 fn swiglu_within_bounds() {
-    let line = TABLE.iter().find(|line| line.function == Function::Swiglu).unwrap();
+    let line = TABLE.iter().find(|line| line.function == ActivationKind::Swiglu).unwrap();
     let mut noise = Noise::new(1);
     let mut gates = Vec::new();
     let mut ups = Vec::new();
@@ -189,9 +192,9 @@ fn swiglu_within_bounds() {
     }
     assert!(gates.len() > 300_000);
     let mut worst = Worst::default();
-    for kernels in every_kernel() {
+    for backend in every_backend() {
         let mut ys = vec![0.0; gates.len()];
-        Swiglu.forward(&kernels, &gates, &ups, &mut ys).unwrap();
+        Swiglu.forward(&backend, [&gates, &ups], &mut ys).unwrap();
         for ((&gate, &up), &y) in gates.iter().zip(&ups).zip(&ys) {
             let truth = reference::swiglu(gate.into(), up.into());
             worst = worst.of(Worst { ulp: ulp::error(y.into(), truth, truth), x: gate });

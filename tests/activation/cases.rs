@@ -1,8 +1,10 @@
 //! What the accuracy sweeps share: the functions of a line of the table, with their truth.
 
-use xielu::activation::accuracy::{Accuracy, Function};
-use xielu::activation::{Elu, RawXielu, Relu2, Silu, Xsilu, reference};
-use xielu::kernels::{Activation, XieluCoefficients};
+use xielu::activation::accuracy::Accuracy;
+use xielu::activation::{
+    Activation, ActivationKind, Coefficients, Elu, Form, RawXielu, Relu2, Silu, Xiprelu, Xsilu,
+    reference,
+};
 
 const BETA: f32 = 0.5;
 const ALPHA_P: [f32; 12] = [0.3, 0.54, 0.8, 1.1, 17.75, 2.0, 200.0, 166.0, 60.0, 0.7, 5.3, 130.0];
@@ -78,17 +80,24 @@ fn alpha_pairs(line: &Accuracy) -> Vec<(f32, f32)> {
 fn freeze(line: &Accuracy, alpha_p: f32, alpha_n: f32) -> (f32, f32) {
     let raw = RawXielu { alpha_p, alpha_n, ..RawXielu::PAPER_INIT };
     match line.function {
-        Function::Xiprelu => (raw.freeze_xiprelu().alpha_p(), raw.freeze_xiprelu().alpha_n()),
-        _ => (raw.freeze().alpha_p(), raw.freeze().alpha_n()),
+        ActivationKind::Xiprelu => {
+            let f = Xiprelu::freeze(&raw);
+            (f.alpha_p(), f.alpha_n())
+        }
+        _ => {
+            let f = raw.freeze(Form::Ideal);
+            (f.alpha_p(), f.alpha_n())
+        }
     }
 }
 
 /// The functions a line of the table is about. SwiGLU has two inputs and is not among them.
 pub fn cases(line: &Accuracy) -> Vec<Case> {
-    let xielu = |eps: Option<f32>| {
+    let eps = line.parameters.iter().find(|(name, ..)| *name == "eps").map(|(_, eps, _)| *eps);
+    let xielu = || {
         alpha_pairs(line).into_iter().map(move |(alpha_p, alpha_n)| {
             let eps_or_0 = eps.unwrap_or(0.0);
-            let f = XieluCoefficients { alpha_p, alpha_n, beta: BETA, eps: eps_or_0 };
+            let f = Coefficients { alpha_p, alpha_n, beta: BETA, eps: eps_or_0 };
             let truth = reference::Xielu {
                 alpha_p: alpha_p.into(),
                 alpha_n: alpha_n.into(),
@@ -100,9 +109,8 @@ pub fn cases(line: &Accuracy) -> Vec<Case> {
     };
     let alpha = || range(line, "alpha", &ALPHA).into_iter();
     match line.function {
-        Function::Xielu => xielu(None).collect(),
-        Function::XieluEps => xielu(Some(RawXielu::PAPER_INIT.eps)).collect(),
-        Function::Xiprelu => alpha_pairs(line)
+        ActivationKind::Xielu => xielu().collect(),
+        ActivationKind::Xiprelu => alpha_pairs(line)
             .into_iter()
             .map(|(alpha_p, alpha_n)| {
                 let truth = reference::Xiprelu {
@@ -110,16 +118,16 @@ pub fn cases(line: &Accuracy) -> Vec<Case> {
                     alpha_n: alpha_n.into(),
                     beta: BETA.into(),
                 };
-                let f = Activation::Xiprelu { alpha_p, alpha_n, beta: BETA };
-                Case::new(f, move |x| [truth.forward(x), truth.beta * x])
+                let f = Coefficients { alpha_p, alpha_n, beta: BETA, eps: 0.0 };
+                Case::new(Activation::Xiprelu(f), move |x| [truth.forward(x), truth.beta * x])
             })
             .collect(),
-        Function::Relu2 => vec![Case::new(Relu2, |x| [reference::relu2(x), 0.0])],
-        Function::Silu => vec![Case::new(Silu, |x| [reference::silu(x), 0.0])],
-        Function::Elu => alpha()
+        ActivationKind::Relu2 => vec![Case::new(Relu2, |x| [reference::relu2(x), 0.0])],
+        ActivationKind::Silu => vec![Case::new(Silu, |x| [reference::silu(x), 0.0])],
+        ActivationKind::Elu => alpha()
             .map(|a| Case::new(Elu { alpha: a }, move |x| [reference::elu(a.into(), x), 0.0]))
             .collect(),
-        Function::Xsilu => alpha()
+        ActivationKind::Xsilu => alpha()
             .map(|a| {
                 let wide = f64::from(a);
                 Case::new(Xsilu { alpha: a }, move |x| [reference::xsilu(wide, x), wide * x])

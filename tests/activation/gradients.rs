@@ -1,6 +1,7 @@
 //! The reference's derivatives against central differences of its functions.
 
 use xielu::RawXielu;
+use xielu::activation::Form;
 use xielu::activation::reference::{self, Gradients, Xielu, Xiprelu};
 
 /// Points on both sides of every bend, none within a step of one.
@@ -65,14 +66,14 @@ fn layers_with_stored_scalars() {
         check_layer(
             "xIELU",
             raw,
-            |raw, x| Xielu::new(raw).forward(x),
-            |raw, x| Xielu::new(raw).gradients(raw, x),
+            |raw, x| Xielu::new(raw, Form::Ideal).forward(x),
+            |raw, x| Xielu::new(raw, Form::Ideal).gradients(raw, x),
         );
         check_layer(
             "xIELU, eps form",
             raw,
-            |raw, x| Xielu::with_eps(raw).forward(x),
-            |raw, x| Xielu::with_eps(raw).gradients(raw, x),
+            |raw, x| Xielu::new(raw, Form::Clamped).forward(x),
+            |raw, x| Xielu::new(raw, Form::Clamped).gradients(raw, x),
         );
         check_layer(
             "xIPReLU",
@@ -87,12 +88,12 @@ fn layers_with_stored_scalars() {
 #[test]
 fn eps_form_between_eps_and_0() {
     let raw = RawXielu { eps: -0.5, ..RawXielu::PAPER_INIT };
-    let f = Xielu::with_eps(&raw);
+    let f = Xielu::new(&raw, Form::Clamped);
     for x in [-0.45, -0.3, -0.01] {
         agree("eps form", x, f.derivative(x), difference(|x| f.forward(x), x), 1.0);
     }
     let below = -0.55;
-    assert_eq!(f.derivative(below), Xielu::new(&raw).derivative(below));
+    assert_eq!(f.derivative(below), Xielu::new(&raw, Form::Ideal).derivative(below));
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn limits() {
     assert_eq!([reference::silu_derivative(-INF), reference::silu_derivative(INF)], [0.0, 1.0]);
     assert_eq!([reference::xsilu(0.5, -INF), reference::xsilu(0.5, INF)], [INF, INF]);
     assert_eq!([reference::elu(1.5, -INF), reference::elu_derivative(1.5, -INF)], [-1.5, 0.0]);
-    let f = Xielu::new(&RawXielu::PAPER_INIT);
+    let f = Xielu::new(&RawXielu::PAPER_INIT, Form::Ideal);
     assert_eq!([f.forward(-INF), f.forward(INF), f.forward(0.0)], [INF, INF, 0.0]);
     assert!((f.derivative(-INF) + 0.3).abs() < 1e-7);
     assert!(f.forward(f64::NAN).is_nan() && reference::relu2(f64::NAN).is_nan());

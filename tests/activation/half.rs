@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use xielu::activation::accuracy::{Accuracy, Bound, TABLE};
 use xielu::activation::{Element, Elementwise};
 use xielu::kernels::DType;
-use xielu_testing::kernels::every_kernel;
+use xielu_testing::kernels::every_backend;
 
 use crate::cases::cases;
 
@@ -62,9 +62,9 @@ fn misrounded<T: Half>(line: &Accuracy) -> u32 {
     let mut most = 0;
     for case in cases(line) {
         let exact: Vec<T> = src.iter().map(|x| T::narrow(to_odd(case.truth(x.wide()).0))).collect();
-        for kernels in every_kernel() {
+        for backend in every_backend() {
             let mut dst = vec![T::default(); src.len()];
-            case.f.forward(&kernels, &src, &mut dst).unwrap();
+            case.f.forward(&backend, &src, &mut dst).unwrap();
             let mut count = 0;
             for ((x, y), exact) in src.iter().zip(&dst).zip(&exact) {
                 let nan = x.wide().is_nan();

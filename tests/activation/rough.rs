@@ -5,7 +5,7 @@ use half::{bf16, f16};
 use xielu::activation::reference;
 use xielu::activation::rough::{self, EXP_DOMAIN, EXP_ERROR, XIELU_ERROR};
 use xielu::checkpoint::{Checkpoint as _, gguf::Gguf};
-use xielu::kernels::{Activation, XieluCoefficients};
+use xielu::kernels::{Activation, Coefficients};
 use xielu::llama::KvType;
 use xielu::{Backend, Mlp};
 use xielu_testing::decoding::{Setting, with_decoder};
@@ -70,7 +70,7 @@ fn exp_is_within_its_bound() {
 fn xielu_is_within_its_bound() {
     let mut worst = (0.0, 0.0);
     for (alpha_p, alpha_n) in ALPHAS {
-        let f = XieluCoefficients { alpha_p, alpha_n, beta: 0.5, eps: 0.0 };
+        let f = Coefficients { alpha_p, alpha_n, beta: 0.5, eps: 0.0 };
         let truth = reference::Xielu {
             alpha_p: alpha_p.into(),
             alpha_n: alpha_n.into(),
@@ -93,7 +93,7 @@ fn xielu_is_within_its_bound() {
         assert_eq!(rough::xielu(&f, 0.0).to_bits(), 0);
         assert_eq!(rough::xielu(&f, f32::INFINITY), f32::INFINITY);
     }
-    let f = XieluCoefficients { alpha_p: 0.8, alpha_n: 0.8, beta: 0.5, eps: 0.0 };
+    let f = Coefficients { alpha_p: 0.8, alpha_n: 0.8, beta: 0.5, eps: 0.0 };
     assert_eq!(rough::xielu(&f, f32::NEG_INFINITY), f32::INFINITY);
     hold("xIELU", XIELU_ERROR, worst);
 }

@@ -1,10 +1,12 @@
 //! The slice forms: every instruction set gives the same bits, wherever an element lies.
 
 use half::{bf16, f16};
-use xielu::activation::{Elementwise, Relu2, Silu, Swiglu, Xielu, Xsilu};
-use xielu::kernels::{Activation, Kernels, LengthError};
-use xielu::{RawXielu, activation};
-use xielu_testing::kernels::every_kernel;
+use xielu::activation::{
+    Activation, Elementwise, Elu, Form, Relu2, Silu, Swiglu, Xielu, Xiprelu, Xsilu,
+};
+use xielu::kernels::{Kernels, LengthError};
+use xielu::{Backend, Error, RawXielu, Serial};
+use xielu_testing::kernels::every_backend;
 use xielu_testing::noise::Noise;
 
 use crate::stored::{Stored, bits};
@@ -12,13 +14,13 @@ use crate::stored::{Stored, bits};
 fn functions() -> Vec<Activation> {
     let raw = RawXielu { alpha_p: 17.75, alpha_n: 5.78, ..RawXielu::PAPER_INIT };
     vec![
-        RawXielu::PAPER_INIT.freeze().into(),
-        raw.freeze().into(),
-        raw.freeze_with_eps().into(),
-        raw.freeze_xiprelu().into(),
+        RawXielu::PAPER_INIT.freeze(Form::Ideal).into(),
+        raw.freeze(Form::Ideal).into(),
+        raw.freeze(Form::Clamped).into(),
+        Xiprelu::freeze(&raw).into(),
         Relu2.into(),
         Silu.into(),
-        activation::Elu { alpha: 1.5 }.into(),
+        Elu { alpha: 1.5 }.into(),
         Xsilu { alpha: 0.3 }.into(),
         Xsilu { alpha: 0.0 }.into(),
     ]
@@ -52,15 +54,15 @@ fn same_bits_everywhere<T: Stored>() {
     for f in functions() {
         let one_by_one: Vec<u32> =
             src.iter().map(|x| T::narrow(f.apply(x.wide())).bits()).collect();
-        for kernels in every_kernel() {
+        for backend in every_backend() {
             let mut dst = vec![T::default(); src.len()];
-            f.forward(&kernels, &src, &mut dst).unwrap();
+            f.forward(&backend, &src, &mut dst).unwrap();
             let mut in_place = src.clone();
-            f.forward_in_place(&kernels, &mut in_place);
+            f.forward_in_place(&backend, &mut in_place).unwrap();
             for (i, (&found, &expected)) in bits(&dst).iter().zip(&one_by_one).enumerate() {
-                assert_eq!(found, expected, "{f:?} at {:?} with {kernels:?}", src[i]);
+                assert_eq!(found, expected, "{f:?} at {:?} with {backend:?}", src[i]);
             }
-            assert_eq!(bits(&in_place), one_by_one, "{f:?} in place with {kernels:?}");
+            assert_eq!(bits(&in_place), one_by_one, "{f:?} in place with {backend:?}");
         }
     }
 }
@@ -74,20 +76,20 @@ fn same_bits_on_every_instruction_set() {
 
 /// Every length up to 70 at every offset of a vector: the neighbours stay untouched.
 fn lengths_and_offsets<T: Stored>() {
-    let f: Activation = RawXielu::PAPER_INIT.freeze().into();
+    let f: Activation = RawXielu::PAPER_INIT.freeze(Form::Ideal).into();
     let src: Vec<T> = (0..96).map(|i| T::narrow((i - 48) as f32 / 9.0)).collect();
     let expected: Vec<T> = src.iter().map(|x| T::narrow(f.apply(x.wide()))).collect();
     let guard = T::narrow(77.0);
-    for kernels in every_kernel() {
+    for backend in every_backend() {
         for offset in 0..9 {
             for n in 0..=70 {
                 let range = offset..offset + n;
                 let mut dst = [guard; 96];
-                f.forward(&kernels, &src[range.clone()], &mut dst[range.clone()]).unwrap();
+                f.forward(&backend, &src[range.clone()], &mut dst[range.clone()]).unwrap();
                 assert_eq!(dst[range.clone()], expected[range.clone()]);
                 assert!(dst[..offset].iter().chain(&dst[range.end..]).all(|&v| v == guard));
                 let mut x = src.clone();
-                f.forward_in_place(&kernels, &mut x[range.clone()]);
+                f.forward_in_place(&backend, &mut x[range.clone()]).unwrap();
                 assert_eq!(x[range.clone()], expected[range.clone()]);
                 assert_eq!(x[..offset], src[..offset]);
                 assert_eq!(x[range.end..], src[range.end..]);
@@ -109,7 +111,7 @@ fn swiglu_everywhere<T: Stored>() {
     up.rotate_left(3);
     let scalar = {
         let mut dst = vec![T::default(); gate.len()];
-        Swiglu.forward(&Kernels::scalar(), &gate, &up, &mut dst).unwrap();
+        Swiglu.forward(&Backend::new(Kernels::scalar(), &Serial), [&gate, &up], &mut dst).unwrap();
         bits(&dst)
     };
     let silu: Activation = Silu.into();
@@ -119,15 +121,15 @@ fn swiglu_everywhere<T: Stored>() {
             assert_eq!(y, T::narrow(product).bits(), "{g:?} {u:?}");
         }
     }
-    for kernels in every_kernel() {
+    for backend in every_backend() {
         for n in (0..70).chain([gate.len()]) {
             let (gate, up) = (&gate[gate.len() - n..], &up[up.len() - n..]);
             let expected = &scalar[scalar.len() - n..];
             let mut dst = vec![T::default(); n];
-            Swiglu.forward(&kernels, gate, up, &mut dst).unwrap();
+            Swiglu.forward(&backend, [gate, up], &mut dst).unwrap();
             assert_eq!(bits(&dst), expected);
             let mut up = up.to_vec();
-            Swiglu.forward_in_place(&kernels, gate, &mut up).unwrap();
+            Swiglu.forward_in_place(&backend, gate, &mut up).unwrap();
             assert_eq!(bits(&up), expected);
         }
     }
@@ -142,14 +144,14 @@ fn swiglu_has_the_same_bits_everywhere() {
 
 #[test]
 fn lengths_that_differ_are_an_error() {
-    let kernels = Kernels::detect();
-    let f: Xielu = RawXielu::PAPER_INIT.freeze();
+    let backend = Backend::default();
+    let f: Xielu = RawXielu::PAPER_INIT.freeze(Form::Ideal);
     let mut dst = [7.0f32; 3];
-    let wrong = LengthError { expected: 4, found: 3 };
-    assert_eq!(f.forward(&kernels, &[1.0; 4], &mut dst), Err(wrong));
-    assert_eq!(Swiglu.forward(&kernels, &[1.0; 4], &[1.0; 4], &mut dst), Err(wrong));
-    assert_eq!(Swiglu.forward(&kernels, &[1.0; 4], &[1.0; 3], &mut dst), Err(wrong));
-    assert_eq!(Swiglu.forward_in_place(&kernels, &[1.0; 4], &mut dst), Err(wrong));
+    let wrong = Error::Length(LengthError { expected: 4, found: 3 });
+    assert_eq!(f.forward(&backend, &[1.0; 4], &mut dst), Err(wrong));
+    assert_eq!(Swiglu.forward(&backend, [&[1.0; 4], &[1.0; 4]], &mut dst), Err(wrong));
+    assert_eq!(Swiglu.forward(&backend, [&[1.0; 4], &[1.0; 3]], &mut dst), Err(wrong));
+    assert_eq!(Swiglu.forward_in_place(&backend, &[1.0; 4], &mut dst), Err(wrong));
     assert_eq!(dst, [7.0; 3]);
 }
 
@@ -159,15 +161,15 @@ fn zero_infinities_and_nan() {
     // f(-inf), f(-0), f(0), f(+inf)
     let alpha = |alpha_p, alpha_n| RawXielu { alpha_p, alpha_n, ..RawXielu::PAPER_INIT };
     let cases: Vec<(Activation, [f32; 4])> = vec![
-        (RawXielu::PAPER_INIT.freeze().into(), [INF, 0.0, 0.0, INF]),
-        (alpha(166.0, 40.75).freeze().into(), [INF, 0.0, 0.0, INF]),
+        (RawXielu::PAPER_INIT.freeze(Form::Ideal).into(), [INF, 0.0, 0.0, INF]),
+        (alpha(166.0, 40.75).freeze(Form::Ideal).into(), [INF, 0.0, 0.0, INF]),
         // Both softplus values underflow: beta*x is what remains for x > 0.
-        (alpha(-200.0, -200.0).freeze().into(), [INF, 0.0, 0.0, INF]),
-        (alpha(166.0, 40.75).freeze_xiprelu().into(), [INF, 0.0, 0.0, INF]),
-        (alpha(-200.0, -200.0).freeze_xiprelu().into(), [-INF, 0.0, 0.0, INF]),
+        (alpha(-200.0, -200.0).freeze(Form::Ideal).into(), [INF, 0.0, 0.0, INF]),
+        (Xiprelu::freeze(&alpha(166.0, 40.75)).into(), [INF, 0.0, 0.0, INF]),
+        (Xiprelu::freeze(&alpha(-200.0, -200.0)).into(), [-INF, 0.0, 0.0, INF]),
         (Relu2.into(), [0.0, 0.0, 0.0, INF]),
         (Silu.into(), [0.0, 0.0, 0.0, INF]),
-        (activation::Elu { alpha: 1.5 }.into(), [-1.5, 0.0, 0.0, INF]),
+        (Elu { alpha: 1.5 }.into(), [-1.5, 0.0, 0.0, INF]),
         (Xsilu { alpha: 0.5 }.into(), [INF, 0.0, 0.0, INF]),
         (Xsilu { alpha: -0.5 }.into(), [-INF, 0.0, 0.0, INF]),
         (Xsilu { alpha: 0.0 }.into(), [0.0, 0.0, 0.0, INF]),

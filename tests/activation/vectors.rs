@@ -1,9 +1,9 @@
 //! Conformance: 12 parameter sets by 366 inputs, truth computed with 60 digits.
 
+use xielu::Backend;
 use xielu::activation::reference::Xielu as Reference;
-use xielu::activation::{Elementwise, Xielu};
-use xielu::kernels::Kernels;
-use xielu_testing::kernels::every_kernel;
+use xielu::activation::{Elementwise, Form, Xielu};
+use xielu_testing::kernels::every_backend;
 use xielu_testing::ulp;
 use xielu_testing::vectors::{Row, sets};
 
@@ -21,11 +21,12 @@ fn close(what: &str, x: f32, found: f64, expected: f64, scale: f64) -> f64 {
 fn reference_agrees_with_60_digits() {
     let mut worst = 0f64;
     for set in sets() {
-        let ideal = Reference::new(&set.raw);
+        let ideal = Reference::new(&set.raw, Form::Ideal);
         let [p, n] = set.alphas;
         close("alpha_p", 0.0, ideal.alpha_p, p, p);
         close("alpha_n", 0.0, ideal.alpha_n, n, n);
-        for (f, rows) in [(ideal, &set.ideal), (Reference::with_eps(&set.raw), &set.eps)] {
+        for (f, rows) in [(ideal, &set.ideal), (Reference::new(&set.raw, Form::Clamped), &set.eps)]
+        {
             for &Row { x, y, dx, draw } in rows {
                 let wide = f64::from(x);
                 let slope = 0.5f64;
@@ -43,10 +44,10 @@ fn reference_agrees_with_60_digits() {
     assert!(worst > 0.0);
 }
 
-fn worst_kernel_error(kernels: &Kernels, f: Xielu, rows: &[Row]) -> f64 {
+fn worst_kernel_error(backend: &Backend<'_>, f: Xielu, rows: &[Row]) -> f64 {
     let src: Vec<f32> = rows.iter().map(|r| r.x).collect();
     let mut dst = vec![0.0; src.len()];
-    f.forward(kernels, &src, &mut dst).unwrap();
+    f.forward(backend, &src, &mut dst).unwrap();
     let error = |(row, &found): (&Row, &f32)| {
         ulp::error(found.into(), row.y, row.y.abs().max(0.5 * f64::from(row.x).abs()))
     };
@@ -58,10 +59,10 @@ fn worst_kernel_error(kernels: &Kernels, f: Xielu, rows: &[Row]) -> f64 {
 #[test]
 fn kernels_agree_with_60_digits() {
     for set in sets() {
-        for kernels in every_kernel() {
-            let isa = kernels.isa();
-            let ideal = worst_kernel_error(&kernels, set.raw.freeze(), &set.ideal);
-            let eps = worst_kernel_error(&kernels, set.raw.freeze_with_eps(), &set.eps);
+        for backend in every_backend() {
+            let isa = backend.kernels.isa();
+            let ideal = worst_kernel_error(&backend, set.raw.freeze(Form::Ideal), &set.ideal);
+            let eps = worst_kernel_error(&backend, set.raw.freeze(Form::Clamped), &set.eps);
             println!("{:22} {isa:6} ideal {ideal:.2}, eps {eps:.2} ulp", set.name);
             let bound = if set.alphas[1] <= 1.1 { 2.0 } else { 4.6 };
             assert!(ideal.max(eps) <= bound, "{} on {isa}", set.name);

@@ -4,10 +4,9 @@
 use std::ptr::{null, null_mut};
 
 use half::{bf16, f16};
-use xielu::RawXielu;
-use xielu::activation::{Element, Elementwise, Relu2, Silu, Swiglu};
+use xielu::activation::{Activation, Element, Elementwise, Form, Relu2, Silu, Swiglu, Xiprelu};
 use xielu::capi::*;
-use xielu::kernels::{Activation, Kernels};
+use xielu::{Backend, RawXielu};
 
 use crate::support::{off, zeroed};
 
@@ -43,12 +42,12 @@ fn parameters_are_frozen_as_in_rust() {
     assert_eq!(unsafe { xielu_raw_init(&mut init) }, Status::Ok);
     assert_eq!(init.alpha_n, RawXielu::PAPER_INIT.alpha_n);
 
-    let ideal = raw().freeze();
+    let ideal = raw().freeze(Form::Ideal);
     let f = frozen(xielu_freeze);
     assert_eq!([f.alpha_p, f.alpha_n, f.beta, f.eps], [ideal.alpha_p(), ideal.alpha_n(), 0.5, 0.0]);
     let with_eps = frozen(xielu_freeze_with_eps);
     assert_eq!(with_eps, xielu_activation { eps: -1e-6, ..f });
-    let xiprelu = raw().freeze_xiprelu();
+    let xiprelu = Xiprelu::freeze(&raw());
     let f = frozen(xielu_freeze_xiprelu);
     assert_eq!(f.kind, XIELU_ACTIVATION_XIPRELU);
     assert_eq!([f.alpha_p, f.alpha_n, f.beta], [xiprelu.alpha_p(), xiprelu.alpha_n(), 0.5]);
@@ -92,9 +91,8 @@ fn same_as_rust<T: Element, C>(
     f: &xielu_activation,
     rust: Activation,
 ) {
-    let kernels = Kernels::detect();
     let mut expected = x.to_vec();
-    rust.forward(&kernels, x, &mut expected).unwrap();
+    rust.forward(&Backend::default(), x, &mut expected).unwrap();
     let expected: Vec<u32> = expected.iter().map(&bits).collect();
     let mut y = x.to_vec();
     // SAFETY: `C` is the C type of `T`; the arrays are live.
@@ -113,9 +111,9 @@ fn activations_give_rusts_bits() {
     let x_bf16: Vec<bf16> = x.iter().copied().map(bf16::from_f32).collect();
     let x_f16: Vec<f16> = x.iter().copied().map(f16::from_f32).collect();
     for (f, rust) in [
-        (frozen(xielu_freeze), raw().freeze().into()),
-        (frozen(xielu_freeze_with_eps), raw().freeze_with_eps().into()),
-        (frozen(xielu_freeze_xiprelu), raw().freeze_xiprelu().into()),
+        (frozen(xielu_freeze), raw().freeze(Form::Ideal).into()),
+        (frozen(xielu_freeze_with_eps), raw().freeze(Form::Clamped).into()),
+        (frozen(xielu_freeze_xiprelu), Xiprelu::freeze(&raw()).into()),
         (kind(XIELU_ACTIVATION_RELU2), Relu2.into()),
         (kind(XIELU_ACTIVATION_SILU), Silu.into()),
     ] {
@@ -169,7 +167,7 @@ fn bad_arrays_are_refused() {
 fn gated_as_rust<T: Element, C>(swiglu: Gated<C>, gate: &[T], bits: impl Fn(&T) -> u32) {
     let up: Vec<T> = gate.iter().rev().copied().collect();
     let mut expected = up.clone();
-    Swiglu.forward(&Kernels::detect(), gate, &up, &mut expected).unwrap();
+    Swiglu.forward(&Backend::default(), [gate, &up], &mut expected).unwrap();
     let expected: Vec<u32> = expected.iter().map(&bits).collect();
     let (g, n) = (gate.as_ptr().cast::<C>(), gate.len());
     let mut y = gate.to_vec();

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use xielu::activation::Elementwise as _;
+use xielu::activation::{Elementwise as _, Form};
 use xielu::checkpoint::Checkpoint as _;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
@@ -72,7 +72,7 @@ fn the_header_compiles_as_cpp() {
     for compiler in require::programs("cc", &["g++", "clang++"]) {
         for standard in ["-std=c++17", "-std=c++20"] {
             let program = example(compiler, "header.cpp", &[standard], &[&static_library()]);
-            let f = RawXielu::PAPER_INIT.freeze();
+            let f = RawXielu::PAPER_INIT.freeze(Form::Ideal);
             let expected = format!(
                 "xielu {}: f(1) = {:.4}, f(-1) = {:.4}\n",
                 env!("CARGO_PKG_VERSION"),
@@ -151,7 +151,7 @@ fn a_bad_file_is_explained() {
 
 /// What activation.c prints.
 fn activation() -> String {
-    let f = RawXielu::PAPER_INIT.freeze();
+    let f = RawXielu::PAPER_INIT.freeze(Form::Ideal);
     let mut text = String::from("alpha_p 0.8, alpha_n 0.8, beta 0.5\n");
     for i in 0..9 {
         let x = 0.5 * (i - 4) as f32;

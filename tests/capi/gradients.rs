@@ -3,7 +3,7 @@
 use std::ptr::{null, null_mut};
 
 use half::{bf16, f16};
-use xielu::activation::{AlphaGradients, Element};
+use xielu::activation::{Differentiable, Element, Form, Xiprelu};
 use xielu::capi::*;
 use xielu::{Backend, RawXielu};
 
@@ -37,23 +37,17 @@ fn same_as_rust<T: Element + PartialEq + std::fmt::Debug, C>(
     let x: Vec<T> = values().into_iter().map(&narrow).collect();
     let dy: Vec<T> = values().into_iter().rev().map(|v| narrow(0.1 * v)).collect();
     let RawParts { raw, ideal } = RawParts::new();
-    type Rust<T> = fn(
-        &RawXielu,
-        &Backend<'_>,
-        [&[T]; 2],
-        &mut [T],
-    ) -> Result<AlphaGradients, xielu::kernels::LengthError>;
-    let cases: [(xielu_backward_options, Rust<T>); 3] = [
-        (XIELU, RawXielu::backward_with_eps),
-        (xielu_backward_options { raw: ideal, ..XIELU }, RawXielu::backward),
-        (
-            xielu_backward_options { kind: XIELU_ACTIVATION_XIPRELU, ..XIELU },
-            RawXielu::backward_xiprelu,
-        ),
+    let cases = [
+        (XIELU, Some(Form::Clamped)),
+        (xielu_backward_options { raw: ideal, ..XIELU }, Some(Form::Ideal)),
+        (xielu_backward_options { kind: XIELU_ACTIVATION_XIPRELU, ..XIELU }, None),
     ];
-    for (options, rust) in cases {
-        let mut expected = x.clone();
-        let sums = rust(&raw, &Backend::default(), [&x, &dy], &mut expected).unwrap();
+    for (options, form) in cases {
+        let (backend, mut expected) = (Backend::default(), x.clone());
+        let sums = match form {
+            Some(form) => raw.freeze(form).backward(&backend, &x, &dy, &mut expected).unwrap(),
+            None => Xiprelu::freeze(&raw).backward(&backend, &x, &dy, &mut expected).unwrap(),
+        };
         for parallel in 0..=u32::from(cfg!(feature = "rayon")) {
             let options = xielu_backward_options { parallel, ..options };
             let mut dx = x.clone();

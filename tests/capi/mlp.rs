@@ -5,7 +5,7 @@ use std::ptr::{null, null_mut};
 use xielu::capi::*;
 use xielu::checkpoint::Checkpoint as _;
 use xielu::checkpoint::gguf::{GgmlType, Gguf};
-use xielu::kernels::{Activation, DType, Matrix, XieluCoefficients};
+use xielu::kernels::{Activation, Coefficients, DType, Matrix};
 use xielu::mlp::MlpSizes;
 use xielu::{Backend, Mlp};
 
@@ -100,7 +100,7 @@ fn own_weights_give_rusts_bits() {
         let matrices = [(FFN, HIDDEN), (FFN, HIDDEN), (HIDDEN, FFN)];
         let [(g, gate), (u, up), (d, down)] = matrices.map(|(r, c)| weights(dtype, r, c));
         let view = |m: &xielu_matrix, data| Matrix::new(dtype, m.rows, m.cols, data).unwrap();
-        let coefficients = XieluCoefficients { alpha_p: 0.8, alpha_n: 0.7, beta: 0.5, eps: 0.0 };
+        let coefficients = Coefficients { alpha_p: 0.8, alpha_n: 0.7, beta: 0.5, eps: 0.0 };
         let plain = Activation::Xielu(coefficients);
         let plain = Mlp::new(view(&up, &u), view(&down, &d), plain).unwrap();
         let gated = Mlp::gated(view(&gate, &g), view(&up, &u), view(&down, &d)).unwrap();

@@ -1,8 +1,9 @@
 //! The KV cache in Q8_0: how close it stays to the f64 decoder, what changes nothing, and what it
 //! refuses.
 
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::gguf::Gguf;
-use xielu::config::{HiddenAct, RopeStyle};
+use xielu::config::RopeStyle;
 use xielu::kernels::{DType, Kernels};
 use xielu::llama::{Decoder, DecoderMemory, DecoderOptions, KvCache, KvType, Layer, Model, argmax};
 use xielu::{Backend, Config, Error, Serial};
@@ -14,7 +15,7 @@ use xielu_testing::toy::{TOKENS, Toy, config, logits, reference_logits};
 const CONTEXT: usize = 32;
 
 fn toy(head_dim: usize, dtype: DType) -> Toy {
-    let shape = config(HiddenAct::Xielu, RopeStyle::Neox, true, false);
+    let shape = config(ActivationKind::Xielu, RopeStyle::Neox, true, false);
     Toy::new(Config { head_dim, ..shape }, dtype)
 }
 
@@ -62,7 +63,7 @@ fn logits_stay_close_to_the_f64_decoder_on_every_isa() {
 #[test]
 fn threads_change_no_bit() {
     // Enough heads for attention to be divided.
-    let mut shape = config(HiddenAct::Xielu, RopeStyle::Neox, true, false);
+    let mut shape = config(ActivationKind::Xielu, RopeStyle::Neox, true, false);
     (shape.head_dim, shape.num_heads, shape.num_kv_heads) = (128, 64, 16);
     let toy = Toy::new(shape, DType::Q8_0);
     let serial = with_decoder(&toy, Backend::default(), 12, |d| logits(d, 12));

@@ -1,7 +1,8 @@
 //! The MLP layer alone: every form, type and tile against f64.
 
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::{LayerRole, Role};
-use xielu::config::{HiddenAct, RopeStyle};
+use xielu::config::RopeStyle;
 use xielu::kernels::{Activation, DType, Matrix};
 use xielu::mlp::MlpSizes;
 use xielu::{Backend, Error, Mlp};
@@ -12,10 +13,10 @@ const HIDDEN: usize = 64;
 const FFN: usize = 96;
 /// Widths of whole blocks of the K-quants.
 const WIDE: (usize, usize) = (256, 768);
-const ACTS: [HiddenAct; 4] =
-    [HiddenAct::Xielu, HiddenAct::Xiprelu, HiddenAct::Relu2, HiddenAct::Swiglu];
+const ACTS: [ActivationKind; 4] =
+    [ActivationKind::Xielu, ActivationKind::Xiprelu, ActivationKind::Relu2, ActivationKind::Swiglu];
 
-fn toy(act: HiddenAct, dtype: DType) -> Toy {
+fn toy(act: ActivationKind, dtype: DType) -> Toy {
     let mut config = config(act, RopeStyle::Neox, true, false);
     if dtype.block_len() > 32 {
         (config.hidden_size, config.intermediate_size) = WIDE;
@@ -80,25 +81,25 @@ fn every_form_type_and_tile_matches_f64() {
 
 #[test]
 fn tiles_that_cut_a_block_or_do_nothing_are_errors() {
-    let toy = toy(HiddenAct::Xielu, DType::Q4_0);
+    let toy = toy(ActivationKind::Xielu, DType::Q4_0);
     let mlp = Mlp::load(&&toy, &toy.config, 0).unwrap();
     let x = [1.0; HIDDEN];
     for tile in [0, 1, 31, 33, 95] {
         assert_eq!(run(&mlp, tile, &x), Err(Error::Tile { tile, multiple: 32 }));
     }
-    let wide = self::toy(HiddenAct::Xielu, DType::Q4_K);
+    let wide = self::toy(ActivationKind::Xielu, DType::Q4_K);
     let mlp = Mlp::load(&&wide, &wide.config, 0).unwrap();
     for tile in [32, 255, 384] {
         assert_eq!(run(&mlp, tile, &[1.0; WIDE.0]), Err(Error::Tile { tile, multiple: 256 }));
     }
-    let float = self::toy(HiddenAct::Xielu, DType::F32);
+    let float = self::toy(ActivationKind::Xielu, DType::F32);
     let mlp = Mlp::load(&&float, &float.config, 0).unwrap();
     assert!(run(&mlp, 7, &x).is_ok());
 }
 
 #[test]
 fn lengths_that_do_not_fit_are_errors() {
-    let toy = toy(HiddenAct::Swiglu, DType::Q8_0);
+    let toy = toy(ActivationKind::Swiglu, DType::Q8_0);
     let mlp = Mlp::load(&&toy, &toy.config, 1).unwrap();
     let backend = Backend::default();
     let needed = mlp.scratch_len(FFN, 2);
@@ -137,7 +138,7 @@ fn matrices_that_do_not_fit_together_are_errors() {
 #[test]
 fn nan_and_infinity_come_out_as_such() {
     for dtype in [DType::F32, DType::Q8_0] {
-        let toy = toy(HiddenAct::Xielu, dtype);
+        let toy = toy(ActivationKind::Xielu, dtype);
         let mlp = Mlp::load(&&toy, &toy.config, 0).unwrap();
         for bad in [f32::NAN, f32::INFINITY] {
             let mut x = [0.25; 2 * HIDDEN];

@@ -1,15 +1,16 @@
 //! Damaged weights and values that outgrow their type: an error that names where, never a token.
 
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::{LayerRole, Role};
-use xielu::config::{HiddenAct, RopeStyle};
+use xielu::config::RopeStyle;
 use xielu::kernels::{DType, F16};
 use xielu::llama::{DecoderOptions, KvType};
 use xielu::{Config, Error, NonFinite};
 use xielu_testing::decoding::{Setting, with_decoder};
 use xielu_testing::toy::{TOKENS, Toy, config};
 
-const ACTS: [HiddenAct; 4] =
-    [HiddenAct::Xielu, HiddenAct::Xiprelu, HiddenAct::Relu2, HiddenAct::Swiglu];
+const ACTS: [ActivationKind; 4] =
+    [ActivationKind::Xielu, ActivationKind::Xiprelu, ActivationKind::Relu2, ActivationKind::Swiglu];
 
 /// Decodes a text, with the logits of every token.
 fn decode(toy: &Toy, kv_type: KvType, options: DecoderOptions) -> Result<(), Error> {
@@ -87,7 +88,8 @@ fn values_too_large_to_be_normalised_are_not_taken_for_zeros() {
         (Role::Layer(0, LayerRole::FfnDown), NonFinite::Mlp(0)),
         (Role::Layer(1, LayerRole::FfnDown), NonFinite::Mlp(1)),
     ] {
-        let mut toy = Toy::new(config(HiddenAct::Xielu, RopeStyle::Neox, true, false), DType::F32);
+        let mut toy =
+            Toy::new(config(ActivationKind::Xielu, RopeStyle::Neox, true, false), DType::F32);
         let at = embedding_row(role, DType::F32, &toy.config);
         toy.overwrite(role, at, &1e30f32.to_le_bytes());
         let found = decode(&toy, KvType::F32, DecoderOptions::default());
@@ -99,7 +101,8 @@ fn values_too_large_to_be_normalised_are_not_taken_for_zeros() {
 /// hold them.
 #[test]
 fn a_cache_that_overflows_names_the_layer_and_what_helps() {
-    let shape = Config { head_dim: 32, ..config(HiddenAct::Swiglu, RopeStyle::Neox, false, false) };
+    let shape =
+        Config { head_dim: 32, ..config(ActivationKind::Swiglu, RopeStyle::Neox, false, false) };
     for role in [LayerRole::AttnK, LayerRole::AttnV] {
         let mut toy = Toy::new(shape, DType::F32);
         let large: Vec<u8> =
@@ -121,7 +124,7 @@ fn a_cache_that_overflows_names_the_layer_and_what_helps() {
 /// A damaged row of the output head is that token's logit.
 #[test]
 fn a_logit_names_its_token() {
-    let mut toy = Toy::new(config(HiddenAct::Xielu, RopeStyle::Neox, true, true), DType::F32);
+    let mut toy = Toy::new(config(ActivationKind::Xielu, RopeStyle::Neox, true, true), DType::F32);
     // Token 20 is not in the text: its embedding is only a row of the tied head.
     toy.overwrite(Role::TokenEmbd, 20 * 64 * 4, &f32::NAN.to_le_bytes());
     for options in [DecoderOptions::SMALLEST, DecoderOptions::default()] {

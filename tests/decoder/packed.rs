@@ -1,7 +1,8 @@
 //! Packed weights: the decoder gives the same logits with them, whole and tiled; and what they do
 //! with bad input.
 
-use xielu::config::{HiddenAct, RopeStyle};
+use xielu::activation::ActivationKind;
+use xielu::config::RopeStyle;
 use xielu::kernels::{DType, Isa, Kernels};
 use xielu::llama::{DecoderOptions, Layer, Model};
 use xielu::{Backend, Config, Error, Mlp, Serial};
@@ -12,7 +13,7 @@ use xielu_testing::toy::{Toy, config};
 
 const TOKENS: [u32; 7] = [3, 14, 15, 9, 26, 5, 35];
 
-fn wide(hidden_act: HiddenAct) -> Config {
+fn wide(hidden_act: ActivationKind) -> Config {
     Config {
         vocab_size: 64,
         output_vocab_size: 64,
@@ -35,7 +36,7 @@ fn logits(model: &Model<'_, '_>, kernels: Kernels, batch: usize, mlp_tile: usize
 #[test]
 fn packed_models_have_the_same_logits() {
     for dtype in DType::ALL.into_iter().filter(|dtype| dtype.is_quantized()) {
-        for act in [HiddenAct::Xielu, HiddenAct::Swiglu] {
+        for act in [ActivationKind::Xielu, ActivationKind::Swiglu] {
             let toy = Toy::new(wide(act), dtype);
             let mut layers = vec![Layer::EMPTY; 2];
             let model = Model::load(&&toy, &mut layers).unwrap();
@@ -65,7 +66,7 @@ fn packed_models_have_the_same_logits() {
 
 #[test]
 fn too_little_memory_and_tiles_that_cut_are_errors() {
-    let toy = Toy::new(wide(HiddenAct::Xielu), DType::Q4_0);
+    let toy = Toy::new(wide(ActivationKind::Xielu), DType::Q4_0);
     let mut layers = vec![Layer::EMPTY; 2];
     let model = Model::load(&&toy, &mut layers).unwrap();
     for kernels in every_kernel() {

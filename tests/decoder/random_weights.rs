@@ -1,7 +1,8 @@
 //! The decoder on models with random weights, against an f64 decoder written from the formulas;
 //! and what it does with bad input.
 
-use xielu::config::{HiddenAct, RopeStyle};
+use xielu::activation::ActivationKind;
+use xielu::config::RopeStyle;
 use xielu::kernels::{DType, Kernels, LengthError};
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
 use xielu::{Backend, Error, Serial};
@@ -23,7 +24,12 @@ fn with_decoder<R>(
 
 #[test]
 fn every_kind_of_model_matches_the_f64_decoder() {
-    let acts = [HiddenAct::Xielu, HiddenAct::Xiprelu, HiddenAct::Relu2, HiddenAct::Swiglu];
+    let acts = [
+        ActivationKind::Xielu,
+        ActivationKind::Xiprelu,
+        ActivationKind::Relu2,
+        ActivationKind::Swiglu,
+    ];
     for act in acts {
         for (style, qk_norm, tied) in [
             (RopeStyle::Neox, true, false),
@@ -52,7 +58,7 @@ fn every_kind_of_model_matches_the_f64_decoder() {
 
 #[test]
 fn sixteen_bit_caches_and_every_isa_stay_close() {
-    let toy = Toy::new(config(HiddenAct::Xielu, RopeStyle::Neox, true, false), DType::F32);
+    let toy = Toy::new(config(ActivationKind::Xielu, RopeStyle::Neox, true, false), DType::F32);
     let truth: Vec<f64> = reference_logits(&toy, &TOKENS).into_iter().flatten().collect();
     for kernels in every_kernel() {
         for (kv_type, tolerance) in [(KvType::F32, 2e-6), (KvType::F16, 1e-3), (KvType::BF16, 8e-3)]
@@ -70,7 +76,7 @@ fn sixteen_bit_caches_and_every_isa_stay_close() {
 #[test]
 fn threads_change_no_bit() {
     // Wide enough for every product to be divided.
-    let mut shape = config(HiddenAct::Swiglu, RopeStyle::Neox, true, false);
+    let mut shape = config(ActivationKind::Swiglu, RopeStyle::Neox, true, false);
     (shape.hidden_size, shape.intermediate_size) = (512, 1024);
     for dtype in [DType::F32, DType::Q4_0] {
         let toy = Toy::new(shape, dtype);
@@ -90,7 +96,7 @@ fn threads_change_no_bit() {
 
 #[test]
 fn rewinding_forgets() {
-    let toy = Toy::new(config(HiddenAct::Relu2, RopeStyle::Neox, false, false), DType::F32);
+    let toy = Toy::new(config(ActivationKind::Relu2, RopeStyle::Neox, false, false), DType::F32);
     with_decoder(&toy, Backend::default(), KvType::F16, DecoderOptions::default(), |d| {
         let first = logits(d, 4);
         assert_eq!(d.position(), 12);
@@ -113,7 +119,7 @@ fn rewinding_forgets() {
 /// As Apertus 1.5: tokens that are read but never written have no row in the output head.
 #[test]
 fn an_output_head_of_fewer_rows_than_the_embedding() {
-    let whole = config(HiddenAct::Xielu, RopeStyle::Neox, true, false);
+    let whole = config(ActivationKind::Xielu, RopeStyle::Neox, true, false);
     let pruned = xielu::Config { output_vocab_size: 24, ..whole };
     let run = |config| {
         // The output head is made last, so that both have the same first rows.
@@ -137,7 +143,7 @@ fn an_output_head_of_fewer_rows_than_the_embedding() {
 
 #[test]
 fn bad_requests_are_errors_and_the_decoder_goes_on() {
-    let toy = Toy::new(config(HiddenAct::Xielu, RopeStyle::Neox, true, false), DType::Q8_0);
+    let toy = Toy::new(config(ActivationKind::Xielu, RopeStyle::Neox, true, false), DType::Q8_0);
     let options = DecoderOptions { batch: 8, mlp_tile: 32 };
     with_decoder(&toy, Backend::default(), KvType::F16, options, |d| {
         let mut out = vec![0.0; 40];
@@ -160,7 +166,7 @@ fn bad_requests_are_errors_and_the_decoder_goes_on() {
 
 #[test]
 fn memory_that_does_not_fit_is_an_error() {
-    let toy = Toy::new(config(HiddenAct::Xielu, RopeStyle::Neox, true, false), DType::F32);
+    let toy = Toy::new(config(ActivationKind::Xielu, RopeStyle::Neox, true, false), DType::F32);
     let mut layers = vec![Layer::EMPTY; 2];
     let (mut cache, mut scratch) = (vec![0; 1 << 16], vec![0.0; 1 << 16]);
     assert!(matches!(

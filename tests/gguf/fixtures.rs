@@ -1,9 +1,10 @@
 //! The files llama.cpp wrote, read back: shapes, values and bytes against what other programs
 //! say of the same model.
 
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::gguf::{Gguf, ValueType};
 use xielu::checkpoint::{Checkpoint, LayerRole, Role};
-use xielu::config::{HiddenAct, RopeScaling, RopeStyle};
+use xielu::config::{RopeScaling, RopeStyle};
 use xielu::kernels::{Blocks, DType};
 
 const Q8_0: &[u8] = include_bytes!("../data/tiny-Q8_0.gguf");
@@ -26,7 +27,7 @@ fn the_configuration_is_that_of_config_json() {
         assert_eq!(config.rope.theta, 5e5);
         assert_eq!(config.rope.style, RopeStyle::Neox);
         assert_eq!(config.rope.scaling, RopeScaling::None);
-        assert_eq!(config.hidden_act, HiddenAct::Xielu);
+        assert_eq!(config.hidden_act, ActivationKind::Xielu);
         assert!(config.qk_norm && !config.tie_word_embeddings);
         assert!(!gguf.prefixed_alpha_keys());
     }

@@ -1,26 +1,27 @@
 //! Metadata read as a model: every architecture, every type that says what it should.
 
 use xielu::Error;
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::Role;
 use xielu::checkpoint::gguf::Value;
-use xielu::config::{HiddenAct, RopeScaling, RopeStyle};
+use xielu::config::{RopeScaling, RopeStyle};
 
 use crate::written_model::{Model, V, text};
 
 #[test]
 fn each_architecture_has_its_shape() {
     let apertus = Model::new("apertus").config().unwrap();
-    assert_eq!((apertus.hidden_act, apertus.qk_norm), (HiddenAct::Xielu, true));
+    assert_eq!((apertus.hidden_act, apertus.qk_norm), (ActivationKind::Xielu, true));
     assert_eq!((apertus.rope.style, apertus.rope.theta), (RopeStyle::Neox, 1e4));
     assert_eq!((apertus.num_heads, apertus.num_kv_heads, apertus.head_dim), (2, 1, 4));
     let llama = Model::new("llama").config().unwrap();
-    assert_eq!((llama.hidden_act, llama.qk_norm), (HiddenAct::Swiglu, false));
+    assert_eq!((llama.hidden_act, llama.qk_norm), (ActivationKind::Swiglu, false));
     assert_eq!(llama.rope.style, RopeStyle::Interleaved);
     for (name, act) in [
-        ("xielu", HiddenAct::Xielu),
-        ("xiprelu", HiddenAct::Xiprelu),
-        ("relu2", HiddenAct::Relu2),
-        ("silu", HiddenAct::Swiglu),
+        ("xielu", ActivationKind::Xielu),
+        ("xiprelu", ActivationKind::Xiprelu),
+        ("relu2", ActivationKind::Relu2),
+        ("silu", ActivationKind::Swiglu),
     ] {
         let mut own = Model::new("xielu-llama");
         own.set("xielu-llama.hidden_act", text(name));

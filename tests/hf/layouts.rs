@@ -2,9 +2,10 @@
 
 use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::hf::{HfDir, SpecialTokens};
 use xielu::checkpoint::{Checkpoint, LayerRole, Role};
-use xielu::config::{HiddenAct, RopeScaling, RopeStyle};
+use xielu::config::{RopeScaling, RopeStyle};
 use xielu::kernels::{Blocks, DType};
 use xielu_testing::hf::{Tensors, directory, fixture, fixture_config, fixture_tensors, sharded};
 
@@ -40,7 +41,7 @@ fn the_fixture() {
         original_context: 64,
     };
     assert_eq!(config.rope.scaling, llama3);
-    assert_eq!(config.hidden_act, HiddenAct::Xielu);
+    assert_eq!(config.hidden_act, ActivationKind::Xielu);
     assert!(config.qk_norm && !config.tie_word_embeddings);
     let ids = SpecialTokens { bos: Some(1), eos: Some(2), pad: Some(0) };
     assert_eq!(dir.special_tokens(), ids);
@@ -161,7 +162,9 @@ fn comparison_models() {
     let mut without = with_alphas.clone();
     without.retain(|name, _| !name.contains("act_fn"));
 
-    for (act, expected) in [("relu2", HiddenAct::Relu2), ("relu_squared", HiddenAct::Relu2)] {
+    for (act, expected) in
+        [("relu2", ActivationKind::Relu2), ("relu_squared", ActivationKind::Relu2)]
+    {
         let dir = directory(&ungated(act), &without);
         let model = HfDir::open(dir.path()).unwrap();
         assert_eq!((&model).config().unwrap().hidden_act, expected);
@@ -169,7 +172,7 @@ fn comparison_models() {
     }
     let dir = directory(&ungated("xiprelu"), &with_alphas);
     let model = HfDir::open(dir.path()).unwrap();
-    assert_eq!((&model).config().unwrap().hidden_act, HiddenAct::Xiprelu);
+    assert_eq!((&model).config().unwrap().hidden_act, ActivationKind::Xiprelu);
     assert_eq!((&model).raw_xielu(0).unwrap().alpha_p, 0.101_074_22);
 
     // Gated SiLU, without norms of queries and keys.
@@ -185,7 +188,7 @@ fn comparison_models() {
     }
     let dir = directory(&config, &gated);
     let config = (&HfDir::open(dir.path()).unwrap()).config().unwrap();
-    assert_eq!((config.hidden_act, config.qk_norm), (HiddenAct::Swiglu, false));
+    assert_eq!((config.hidden_act, config.qk_norm), (ActivationKind::Swiglu, false));
 }
 
 #[test]

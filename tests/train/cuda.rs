@@ -1,7 +1,7 @@
 //! Training on a CUDA device beside the CPU. Only in builds with CUDA (docs/TRAINING.md).
 
 use candle_core::{DType, Device, Tensor};
-use xielu::train::config::Activation;
+use xielu::activation::ActivationKind;
 use xielu::train::presets::Preset;
 use xielu::train::{Batch, Batches, Model, TrainConfig, TrainError, Trainer};
 use xielu_testing::require;
@@ -12,7 +12,7 @@ fn device() -> Option<Device> {
     Device::new_cuda(0).inspect_err(|error| require::skip("cuda", &error.to_string())).ok()
 }
 
-fn config(activation: Activation) -> TrainConfig {
+fn config(activation: ActivationKind) -> TrainConfig {
     let mut config = Preset::find("tiny").unwrap().config().unwrap();
     config.model = config.model.with_activation(activation);
     config.batch.sequences = 2;
@@ -40,8 +40,8 @@ fn values(t: &Tensor) -> Vec<f64> {
     here.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-const ACTIVATIONS: [Activation; 4] =
-    [Activation::Xielu, Activation::Xiprelu, Activation::Relu2, Activation::Swiglu];
+const ACTIVATIONS: [ActivationKind; 4] =
+    [ActivationKind::Xielu, ActivationKind::Xiprelu, ActivationKind::Relu2, ActivationKind::Swiglu];
 
 #[test]
 fn losses_and_gradients_are_the_cpus() {

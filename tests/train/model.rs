@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use xielu::Config;
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::hf::HfDir;
-use xielu::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
+use xielu::config::{Rope, RopeScaling, RopeStyle};
 use xielu::train::{Batch, Model, TrainError};
 use xielu_testing::goldens::Goldens;
 use xielu_testing::relative_error;
@@ -59,7 +60,7 @@ fn logits_and_loss_are_those_of_transformers() {
 }
 
 /// A model small enough to differentiate by differences.
-fn small(hidden_act: HiddenAct, qk_norm: bool, tied: bool) -> Config {
+fn small(hidden_act: ActivationKind, qk_norm: bool, tied: bool) -> Config {
     Config {
         vocab_size: 11,
         output_vocab_size: 11,
@@ -101,7 +102,12 @@ fn loss(model: &Model) -> f64 {
 
 #[test]
 fn gradients_agree_with_finite_differences() {
-    let acts = [HiddenAct::Xielu, HiddenAct::Xiprelu, HiddenAct::Relu2, HiddenAct::Swiglu];
+    let acts = [
+        ActivationKind::Xielu,
+        ActivationKind::Xiprelu,
+        ActivationKind::Relu2,
+        ActivationKind::Swiglu,
+    ];
     for (i, act) in acts.into_iter().enumerate() {
         for (qk_norm, tied) in [(true, i % 2 == 0), (false, i % 2 == 1)] {
             check_gradients(&small(act, qk_norm, tied));
@@ -146,7 +152,7 @@ fn check_gradients(config: &Config) {
 
 #[test]
 fn bad_batches_and_tensors_are_refused() {
-    let config = small(HiddenAct::Xielu, true, true);
+    let config = small(ActivationKind::Xielu, true, true);
     let model = Model::new(&config, 0.02, 0, &Device::Cpu).unwrap();
     let mut foreign = batch();
     foreign.targets[3] = 11;
@@ -165,7 +171,7 @@ fn bad_batches_and_tensors_are_refused() {
 
 #[test]
 fn initial_weights_depend_on_the_seed_alone() {
-    let config = small(HiddenAct::Xielu, true, false);
+    let config = small(ActivationKind::Xielu, true, false);
     let values = |seed| {
         let model = Model::new(&config, 0.02, seed, &Device::Cpu).unwrap();
         let all = model.parameters().iter();
@@ -182,7 +188,12 @@ fn initial_weights_depend_on_the_seed_alone() {
 
 #[test]
 fn fused_gradients_are_those_of_the_composed_model() {
-    let acts = [HiddenAct::Xielu, HiddenAct::Xiprelu, HiddenAct::Relu2, HiddenAct::Swiglu];
+    let acts = [
+        ActivationKind::Xielu,
+        ActivationKind::Xiprelu,
+        ActivationKind::Relu2,
+        ActivationKind::Swiglu,
+    ];
     for (i, act) in acts.into_iter().enumerate() {
         let config = small(act, i % 2 == 0, i >= 2);
         let start = Model::new(&config, 0.5, 7, &Device::Cpu).unwrap();

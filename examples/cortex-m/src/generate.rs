@@ -2,8 +2,9 @@
 //! known when the program is compiled.
 
 use heapless::{String, Vec};
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::{Checkpoint as _, gguf::Gguf};
-use xielu::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
+use xielu::config::{Rope, RopeScaling, RopeStyle};
 use xielu::llama::{
     Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
 };
@@ -32,7 +33,7 @@ const CONFIG: Config = Config {
     context_length: 256,
     rms_norm_eps: 1e-5,
     rope: Rope { theta: 1e4, style: RopeStyle::Neox, scaling: RopeScaling::None },
-    hidden_act: HiddenAct::Xielu,
+    hidden_act: ActivationKind::Xielu,
     qk_norm: true,
     tie_word_embeddings: false,
 };

@@ -53,8 +53,7 @@ pub fn facts(session: &Session, file: usize) -> Value {
 /// The alphas of a layer that learned them, and its curve.
 fn learned(f: Activation, x: &[f32]) -> Option<Value> {
     let (alpha_p, alpha_n) = match f {
-        Activation::Xielu(c) => (c.alpha_p, c.alpha_n),
-        Activation::Xiprelu { alpha_p, alpha_n, .. } => (alpha_p, alpha_n),
+        Activation::Xielu(c) | Activation::Xiprelu(c) => (c.alpha_p, c.alpha_n),
         _ => return None,
     };
     let y: Vec<f32> = x.iter().map(|&x| f.apply(x)).collect();

@@ -9,7 +9,8 @@ use xielu_kernels_cuda::cudarc::driver::{
 };
 use xielu_kernels_cuda::cudarc::nvrtc::Ptx;
 use xielu_kernels_cuda::{
-    Backward, Coefficients, Cuda, DType, Function, Scalars, SwigluBackward, backward_workspace_len,
+    ActivationKind, Backward, Coefficients, Cuda, DType, Scalars, SwigluBackward,
+    backward_workspace_len,
 };
 
 use super::Result;
@@ -21,22 +22,23 @@ const XIELU_FORWARD_1: &str = include_str!("../versions/xielu_forward_1.ptx");
 const FORWARD_GOAL: f64 = 0.92;
 const BACKWARD_GOAL: f64 = 0.88;
 
-const COEFFICIENTS: Coefficients = Coefficients::new(1.29, 0.93, 0.5);
+const COEFFICIENTS: Coefficients =
+    Coefficients { alpha_p: 1.29, alpha_n: 0.93, beta: 0.5, eps: 0.0 };
 const THREADS: u32 = 256;
 /// Elements a block takes at a time.
 const STEP: u64 = 2048;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    Forward(Function),
+    Forward(ActivationKind),
     Swiglu,
     /// xIELU as it was first.
     Forward1,
-    ForwardQ8_0(Function),
+    ForwardQ8_0(ActivationKind),
     SwigluQ8_0,
-    Backward(Function),
+    Backward(ActivationKind),
     /// The same, added to what is there.
-    BackwardAccumulating(Function),
+    BackwardAccumulating(ActivationKind),
     SwigluBackward,
 }
 
@@ -49,7 +51,7 @@ pub struct Subject {
 }
 
 pub fn subjects(dtype: DType) -> Vec<Subject> {
-    use Function::{Relu2, Xielu, Xiprelu};
+    use ActivationKind::{Relu2, Xielu, Xiprelu};
     let goals = dtype != DType::F16;
     let mut all = Vec::new();
     let mut add = |kind, goal: Option<f64>| {
@@ -70,11 +72,11 @@ pub fn subjects(dtype: DType) -> Vec<Subject> {
     all
 }
 
-fn name_of(function: Function) -> &'static str {
-    match function {
-        Function::Xielu => "xielu",
-        Function::Xiprelu => "xiprelu",
-        Function::Relu2 => "relu2",
+fn name_of(kind: ActivationKind) -> &'static str {
+    match kind {
+        ActivationKind::Xielu => "xielu",
+        ActivationKind::Xiprelu => "xiprelu",
+        _ => "relu2",
     }
 }
 
@@ -120,6 +122,7 @@ struct ForwardArgs {
     n: u64,
     device: CUdeviceptr,
     value: Coefficients,
+    slopes: [f64; 2],
 }
 
 /// Buffers and kernels for one storage type.
@@ -172,7 +175,7 @@ impl<'a> Bench<'a> {
 
     /// Fails if an earlier version of a kernel gives other bits.
     pub fn versions_agree(&self) -> Result<()> {
-        let [now, before] = [Kind::Forward(Function::Xielu), Kind::Forward1].map(|kind| {
+        let [now, before] = [Kind::Forward(ActivationKind::Xielu), Kind::Forward1].map(|kind| {
             self.launch(&Subject { kind, dtype: self.dtype, goal: None }, self.n)?;
             Ok::<_, Box<dyn std::error::Error>>(self.stream.clone_dtoh(&self.buffers[4])?)
         });
@@ -203,13 +206,9 @@ impl<'a> Bench<'a> {
     pub fn launch(&self, subject: &Subject, n: u64) -> Result<()> {
         let (dtype, raw) = (self.dtype, self.cuda.raw(&self.stream));
         let [a, b, c, d, e] = self.addresses;
-        let value = Scalars::Value(COEFFICIENTS);
-        let backward = |function, accumulate_dx| {
-            let alphas = if function == Function::Relu2 {
-                0
-            } else {
-                self.alphas.device_ptr(&self.stream).0
-            };
+        let value = Scalars::effective(COEFFICIENTS);
+        let backward = |kind: ActivationKind, accumulate_dx| {
+            let alphas = if kind.has_alphas() { self.alphas.device_ptr(&self.stream).0 } else { 0 };
             let operands = Backward {
                 x: a,
                 dy: b,
@@ -223,7 +222,7 @@ impl<'a> Bench<'a> {
             };
             // SAFETY: the buffers are of this device, hold `n` elements and live as long as the
             // stream is in use.
-            unsafe { raw.backward(function, value, dtype, &operands) }
+            unsafe { raw.backward(kind, value, dtype, &operands) }
         };
         // SAFETY: as above; a buffer of `n` values of two bytes or more holds their blocks.
         unsafe {
@@ -257,7 +256,7 @@ impl<'a> Bench<'a> {
 
     fn run(&self, function: &CudaFunction, blocks: u32, n: u64) -> Result<()> {
         let [x, .., y] = self.addresses;
-        let args = ForwardArgs { x, y, n, device: 0, value: COEFFICIENTS };
+        let args = ForwardArgs { x, y, n, device: 0, value: COEFFICIENTS, slopes: [1.0; 2] };
         let mut params = [(&raw const args).cast_mut().cast::<c_void>()];
         // SAFETY: the struct is the one the kernel takes, and the buffers hold `n` elements.
         unsafe {

@@ -4,19 +4,19 @@ use crate::support::gradients::Call;
 use crate::support::*;
 use half::bf16;
 use xielu::RawXielu;
-use xielu::activation::reference;
+use xielu::activation::{Form, Xiprelu, reference};
 use xielu_kernels_cuda::host::HostTwin;
 use xielu_kernels_cuda::{
-    Backward, Coefficients, DType, Error, Function, Kernel, RawScalars, Scalars, SwigluBackward,
+    ActivationKind, Backward, DType, Error, Kernel, RawScalars, Scalars, SwigluBackward,
     backward_workspace_len,
 };
 
-const VALUE: Scalars = Scalars::Value(Coefficients::new(0.8, 0.8, 0.5));
+const VALUE: Scalars = Scalars::effective(coefficients(0.8, 0.8));
 
 fn forward_error(dtype: DType, addresses: [u64; 2], n: u64) -> Error {
     let raw = HostTwin::new(1).unwrap();
     // SAFETY: the call is refused: nothing is read or written.
-    unsafe { raw.forward(Function::Xielu, VALUE, dtype, addresses, n) }.unwrap_err()
+    unsafe { raw.forward(ActivationKind::Xielu, VALUE, dtype, addresses, n) }.unwrap_err()
 }
 
 #[test]
@@ -39,13 +39,13 @@ fn addresses_that_cannot_be_right() {
         assert_eq!(swiglu([at, at + 64, at + 8], 4), Err(Error::Overlap("y")));
         assert_eq!(swiglu([0, 0, 0], 0), Ok(()));
         let q8_0 =
-            |addresses, n| raw.forward_q8_0(Function::Relu2, VALUE, DType::F32, addresses, n);
+            |addresses, n| raw.forward_q8_0(ActivationKind::Relu2, VALUE, DType::F32, addresses, n);
         assert_eq!(q8_0([at, at], 32), Err(Error::Overlap("blocks")));
         assert_eq!(q8_0([at, at + 127], 32), Err(Error::Overlap("blocks")));
         assert_eq!(q8_0([at, 0], 32), Err(Error::Null("blocks")));
         let there = |address| {
             let scalars = Scalars::Device(address);
-            raw.forward(Function::Xielu, scalars, DType::F32, [at, at], 1)
+            raw.forward(ActivationKind::Xielu, scalars, DType::F32, [at, at], 1)
         };
         assert_eq!(there(0), Err(Error::Null("coefficients")));
         assert_eq!(there(at + 4), Err(Error::Alignment("coefficients")));
@@ -62,8 +62,11 @@ fn gradients_that_cannot_be() {
         // SAFETY: the call is refused: nothing is read or written.
         unsafe { raw.backward(function, VALUE, DType::F32, b) }.unwrap_err()
     };
-    assert_eq!(refused(Function::Relu2, &alphas), Error::NoAlphas);
-    let xielu = |b: Backward| refused(Function::Xielu, &b);
+    assert_eq!(refused(ActivationKind::Relu2, &alphas), Error::NoAlphas);
+    for kind in [ActivationKind::Silu, ActivationKind::Swiglu] {
+        assert_eq!(refused(kind, &good), Error::NoKernel(kind));
+    }
+    let xielu = |b: Backward| refused(ActivationKind::Xielu, &b);
     assert_eq!(xielu(Backward { x: 0, ..good }), Error::Null("x"));
     assert_eq!(xielu(Backward { dy: 0, ..good }), Error::Null("dy"));
     assert_eq!(xielu(Backward { dx: at + 4, ..good }), Error::Overlap("dx"));
@@ -80,10 +83,13 @@ fn gradients_that_cannot_be() {
     let scalars = RawScalars { alpha_p: at, alpha_n: at, dtype: DType::F32, beta: 0.5, eps: 0.0 };
     // SAFETY: likewise.
     unsafe {
-        assert_eq!(raw.freeze(Function::Relu2, &scalars, at), Err(Error::NoAlphas));
-        assert_eq!(raw.freeze(Function::Xielu, &scalars, 0), Err(Error::Null("coefficients")));
+        assert_eq!(raw.freeze(ActivationKind::Relu2, &scalars, at), Err(Error::NoAlphas));
+        assert_eq!(
+            raw.freeze(ActivationKind::Xielu, &scalars, 0),
+            Err(Error::Null("coefficients"))
+        );
         let one = RawScalars { alpha_n: 0, ..scalars };
-        assert_eq!(raw.freeze(Function::Xielu, &one, at), Err(Error::Null("alpha_n")));
+        assert_eq!(raw.freeze(ActivationKind::Xielu, &one, at), Err(Error::Null("alpha_n")));
     }
 }
 
@@ -109,7 +115,7 @@ fn unwanted_gradients_are_left_out() {
     let [x, dy] = [1, 2].map(|seed| pre_activations(20_000, seed));
     let f = functions()[7];
     for machine in machines() {
-        let all = Call::on(&machine).run(&f, &x, &dy);
+        let all = Call::on(&machine).run(f, &x, &dy);
         let [x_there, dy_there] = [&x, &dy].map(|v| machine.copy(v, 0));
         let n = x.len() as u64;
         for wanted in 0..8u32 {
@@ -127,10 +133,9 @@ fn unwanted_gradients_are_left_out() {
                 n,
                 ..Backward::default()
             };
-            let scalars = Scalars::Value(*f.coefficients());
+            let scalars = Scalars::from(&f);
             // SAFETY: the buffers hold what they must and outlive `read`, which waits.
-            unsafe { machine.raw(9).backward(f.function(), scalars, DType::F32, &operands) }
-                .unwrap();
+            unsafe { machine.raw(9).backward(f.kind(), scalars, DType::F32, &operands) }.unwrap();
             let expected = if wanted & 1 == 0 { vec![3.0; x.len()] } else { all.dx.clone() };
             same_bits("dx", &x, &dx.read(), &expected);
             let found: Vec<f32> = alphas.read();
@@ -158,10 +163,10 @@ fn freezing() {
                 eps,
             };
             let host = RawXielu { alpha_p: p.to_f32(), alpha_n: n.to_f32(), beta, eps };
-            let (xielu, xiprelu) = (host.freeze_with_eps(), host.freeze_xiprelu());
+            let (xielu, xiprelu) = (host.freeze(Form::Clamped), Xiprelu::freeze(&host));
             for (function, alpha_p, alpha_n) in [
-                (Function::Xielu, xielu.alpha_p(), xielu.alpha_n()),
-                (Function::Xiprelu, xiprelu.alpha_p(), xiprelu.alpha_n()),
+                (ActivationKind::Xielu, xielu.alpha_p(), xielu.alpha_n()),
+                (ActivationKind::Xiprelu, xiprelu.alpha_p(), xiprelu.alpha_n()),
             ] {
                 // SAFETY: the buffers hold what they must and outlive `read`, which waits.
                 unsafe { machine.raw(1).freeze(function, &raw, out.address()) }.unwrap();

@@ -4,8 +4,8 @@ use crate::support::calls::{Layout, forward};
 use crate::support::gradients::{Call, Gradients, truth};
 use crate::support::*;
 use half::{bf16, f16};
-use xielu::activation::reference;
-use xielu_kernels_cuda::{Activation, Coefficients, Function};
+use xielu::activation::Form;
+use xielu_kernels_cuda::{Activation, Learned};
 use xielu_testing::ulp;
 use xielu_testing::vectors::sets;
 
@@ -25,15 +25,11 @@ fn vectors_of_60_digits() {
     let mut worst = [0.0f64; 4];
     for set in sets() {
         let raw = set.raw;
-        let sigmoids = [raw.alpha_p, raw.alpha_n].map(|r| reference::sigmoid(r.into()));
-        for (rows, frozen) in [(&set.ideal, raw.freeze()), (&set.eps, raw.freeze_with_eps())] {
-            let c = Coefficients::new(frozen.alpha_p(), frozen.alpha_n(), frozen.beta())
-                .with_eps(frozen.eps())
-                .with_sigmoids(sigmoids[0], sigmoids[1]);
-            let f = Activation::xielu(c);
+        for (rows, form) in [(&set.ideal, Form::Ideal), (&set.eps, Form::Clamped)] {
+            let f = Learned::from(raw.freeze(form));
             for (row, machine) in rows.iter().flat_map(|r| machines.iter().map(move |m| (r, m))) {
-                let at = forward(machine, 1, &f, &[row.x], Layout::default())[0];
-                let Gradients { dx, alphas } = Call::on(machine).run(&f, &[row.x], &[1.0]);
+                let at = forward(machine, 1, &f.activation, &[row.x], Layout::default())[0];
+                let Gradients { dx, alphas } = Call::on(machine).run(f, &[row.x], &[1.0]);
                 let [p, n] = row.draw;
                 let errors = [
                     ulp::error(at.into(), row.y, row.y.abs().max(0.5 * f64::from(row.x).abs())),
@@ -55,7 +51,7 @@ fn slopes<T: Value>(x: &[T], mut check: impl FnMut(&Activation, T, T)) {
     let ones = vec![T::from_f32(1.0); x.len()];
     for machine in machines() {
         for f in functions() {
-            let Gradients { dx, .. } = Call::on(&machine).run(&f, x, &ones);
+            let Gradients { dx, .. } = Call::on(&machine).run(f, x, &ones);
             x.iter().zip(dx).for_each(|(&x, dx)| check(&f, x, dx));
         }
     }
@@ -66,8 +62,8 @@ fn slopes_f32() {
     let mut worst = [0.0f64; 3];
     slopes(&sweep(4099), |f, x, dx| {
         let expected = truth(f, x.into()).dx;
-        let term = expected.abs().max(f.coefficients().beta.into());
-        let worst = &mut worst[f.function() as usize];
+        let term = expected.abs().max(coefficients_of(f).beta.into());
+        let worst = &mut worst[f.kind() as usize];
         *worst = worst.max(ulp::error(dx.into(), expected, term));
     });
     println!("largest errors of f'(x) in ulp of the larger term: {worst:.3?}");
@@ -83,7 +79,7 @@ fn slopes_of_every_encoding<T: Value>(most: usize) {
         if expected.to_f32().is_nan() {
             assert!(dx.to_f32().is_nan());
         } else if dx.to_f32() != expected.to_f32() {
-            let scale = expected.to_f32().abs().max(f.coefficients().beta);
+            let scale = expected.to_f32().abs().max(coefficients_of(f).beta);
             let error = (dx.to_f32() - expected.to_f32()).abs();
             assert!(error <= scale / 128.0, "{f:?} at {x:?}: {dx:?}, expected {expected:?}");
             misrounded += 1;
@@ -110,10 +106,10 @@ fn alphas_of_single_elements() {
     let mut worst = 0.0f64;
     let x = sweep(8_388_593);
     for machine in machines() {
-        for f in functions().iter().filter(|f| f.function() != Function::Relu2) {
+        for f in functions().iter().filter(|f| f.kind().has_alphas()) {
             for &x in &x {
                 let expected = truth(f, x.into());
-                let Gradients { alphas, .. } = Call::on(&machine).run(f, &[x], &[1.0]);
+                let Gradients { alphas, .. } = Call::on(&machine).run(*f, &[x], &[1.0]);
                 worst = worst.max(ulp::error(alphas[0].into(), expected.alpha_p, expected.alpha_p));
                 worst = worst.max(ulp::error(alphas[1].into(), expected.alpha_n, expected.alpha_n));
             }
@@ -197,8 +193,8 @@ fn accumulation<T: Value>() {
     let add_to = 0.375;
     for machine in machines() {
         for f in functions() {
-            let plain = Call::on(&machine).run(&f, &x, &dy);
-            let added = Call { add_to: Some(add_to), ..Call::on(&machine) }.run(&f, &x, &dy);
+            let plain = Call::on(&machine).run(f, &x, &dy);
+            let added = Call { add_to: Some(add_to), ..Call::on(&machine) }.run(f, &x, &dy);
             for i in 0..x.len() {
                 let slope = truth(&f, x[i].to_f32().into()).dx;
                 let dy = f64::from(dy[i].to_f32());
@@ -209,7 +205,7 @@ fn accumulation<T: Value>() {
                 assert!((sum - exact).abs() <= bound, "{f:?}: {sum}, expected {exact}");
             }
             for (sum, plain) in added.alphas.into_iter().zip(plain.alphas) {
-                if f.function() == Function::Relu2 {
+                if !f.kind().has_alphas() {
                     assert_eq!(sum, add_to, "written to without need");
                 } else {
                     assert!((sum - (add_to + plain)).abs() <= sum.abs().max(1.0) * 1e-6);
@@ -242,13 +238,13 @@ fn sizes_places_and_grids<T: Value>() {
     for machine in machines() {
         for n in [1, 7, 255, 2047, 2049, 8191, 8192, 8193, 3 * 8192 + 13] {
             let (x, dy) = (&x[..n], &dy[..n]);
-            let first = Call::on(&machine).run(&f, x, dy);
+            let first = Call::on(&machine).run(f, x, dy);
             let ones = vec![T::from_f32(1.0); n];
             let swiglu = Call::on(&machine).swiglu(x, &ones, dy);
             for at in [[1, 0, 0], [0, 3, 0], [0, 0, 5], [1, 1, 1]] {
                 for blocks in [1, 3, 1000] {
                     let call = Call { at, blocks, ..Call::on(&machine) };
-                    let other = call.run(&f, x, dy);
+                    let other = call.run(f, x, dy);
                     same_bits("dx", x, &other.dx, &first.dx);
                     assert_eq!(other.alphas.map(f32::to_bits), first.alphas.map(f32::to_bits));
                     let others = call.swiglu(x, &ones, dy);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::support::*;
 use half::bf16;
-use xielu::activation::{Relu2, Swiglu, reference};
+use xielu::activation::{Differentiable, Elementwise, Form, Relu2, Swiglu, Xiprelu, reference};
 use xielu::kernels::{BlockQ8_0, Kernels};
 use xielu::{RawXielu, Xielu};
 use xielu_kernels_cuda::cudarc::driver::{CudaContext, CudaStream};
-use xielu_kernels_cuda::{Activation, Cuda, Error, Function, Gradients};
+use xielu_kernels_cuda::{Activation, ActivationKind, Cuda, Error, Gradients, Learned};
 use xielu_testing::require;
 
 /// A device and a stream of its own.
@@ -27,19 +27,20 @@ fn forward_on_slices() {
     let Some((cuda, stream)) = device() else { return };
     let cpu = Kernels::detect();
     let x = pre_activations(10_001, 1);
-    let f: Xielu = raw().freeze();
+    let f: Xielu = raw().freeze(Form::Ideal);
     let expected = f32::activate(&cpu, &f.into(), &x);
     let there = stream.clone_htod(&x).unwrap();
     let mut y = stream.alloc_zeros::<f32>(x.len()).unwrap();
-    f.forward_cuda(&cuda, &stream, &there, &mut y).unwrap();
+    let on = cuda.on(&stream).unwrap();
+    f.forward(&on, &there, &mut y).unwrap();
     same_bits("xIELU", &x, &stream.clone_dtoh(&y).unwrap(), &expected);
-    f.forward_in_place_cuda(&cuda, &stream, &mut y).unwrap();
+    f.forward_in_place(&on, &mut y).unwrap();
     let twice = f32::activate(&cpu, &f.into(), &expected);
     same_bits("xIELU twice", &x, &stream.clone_dtoh(&y).unwrap(), &twice);
 
     // A view in the middle, misaligned.
     let mut y = stream.alloc_zeros::<f32>(x.len()).unwrap();
-    Relu2.forward_cuda(&cuda, &stream, &there.slice(1..5000), &mut y.slice_mut(2..5001)).unwrap();
+    Relu2.forward(&on, &there.slice(1..5000), &mut y.slice_mut(2..5001)).unwrap();
     let found = stream.clone_dtoh(&y).unwrap();
     let expected = f32::activate(&cpu, &Relu2.into(), &x[1..5000]);
     same_bits("a view", &x[1..5000], &found[2..5001], &expected);
@@ -48,7 +49,7 @@ fn forward_on_slices() {
     let half: Vec<bf16> = x.iter().map(|&v| bf16::from_f32(v)).collect();
     let there = stream.clone_htod(&half).unwrap();
     let mut y = stream.alloc_zeros::<bf16>(x.len()).unwrap();
-    Swiglu.forward_cuda(&cuda, &stream, &there, &there, &mut y).unwrap();
+    Swiglu.forward(&on, [&there, &there], &mut y).unwrap();
     let expected = bf16::swiglu(&cpu, &half, &half);
     same_bits("SwiGLU", &half, &stream.clone_dtoh(&y).unwrap(), &expected);
 }
@@ -58,7 +59,7 @@ fn blocks_on_slices() {
     let Some((cuda, stream)) = device() else { return };
     let cpu = Kernels::detect();
     let x = pre_activations(3200, 1);
-    let f = raw().freeze();
+    let f = raw().freeze(Form::Ideal);
     let quantized = |values: &[f32]| {
         let mut blocks = vec![BlockQ8_0::ZERO; 100];
         cpu.quantize_q8_0(values, &mut blocks).unwrap();
@@ -66,14 +67,14 @@ fn blocks_on_slices() {
     };
     let there = stream.clone_htod(&x).unwrap();
     let mut blocks = stream.alloc_zeros::<u8>(3400).unwrap();
-    cuda.forward_q8_0(&stream, &Activation::from(f), &there, &mut blocks).unwrap();
+    let on = cuda.on(&stream).unwrap();
+    on.forward_q8_0(&Activation::from(f), &there, &mut blocks).unwrap();
     let expected = quantized(&f32::activate(&cpu, &f.into(), &x));
     assert!(stream.clone_dtoh(&blocks).unwrap() == expected);
-    cuda.swiglu_q8_0(&stream, &there, &there, &mut blocks).unwrap();
+    on.swiglu_q8_0([&there, &there], &mut blocks).unwrap();
     let expected = quantized(&f32::swiglu(&cpu, &x, &x));
     assert!(stream.clone_dtoh(&blocks).unwrap() == expected);
-    let wrong =
-        cuda.forward_q8_0(&stream, &Activation::from(f), &there, &mut blocks.slice_mut(1..));
+    let wrong = on.forward_q8_0(&Activation::from(f), &there, &mut blocks.slice_mut(1..));
     assert_eq!(wrong, Err(Error::Length { what: "blocks", expected: 3400, found: 3399 }));
 }
 
@@ -85,12 +86,13 @@ fn gradients_on_slices() {
     let [x_there, dy_there] = [&x, &dy].map(|v| stream.clone_htod(v).unwrap());
     let mut dx = stream.alloc_zeros::<f32>(n).unwrap();
     let mut gradients = Gradients::new(&stream, n).unwrap();
-    let f = raw().cuda();
+    let on = cuda.on(&stream).unwrap();
+    let f = Learned::from(raw().freeze(Form::Ideal));
     // Twice, into the same sums.
     for _ in 0..2 {
-        cuda.backward(&stream, &f, &x_there, &dy_there, &mut dx, Some(&mut gradients)).unwrap();
+        on.backward(&f, &x_there, &dy_there, &mut dx, Some(&mut gradients)).unwrap();
     }
-    let truth = reference::Xielu::new(&raw());
+    let truth = reference::Xielu::new(&raw(), Form::Ideal);
     let mut sums = [0.0; 2];
     for ((&x, &dy), dx) in x.iter().zip(&dy).zip(stream.clone_dtoh(&dx).unwrap()) {
         let g = truth.gradients(&raw(), x.into());
@@ -105,19 +107,18 @@ fn gradients_on_slices() {
     }
 
     let mut too_small = Gradients::new(&stream, 100).unwrap();
-    let wrong = cuda.backward(&stream, &f, &x_there, &dy_there, &mut dx, Some(&mut too_small));
+    let wrong = on.backward(&f, &x_there, &dy_there, &mut dx, Some(&mut too_small));
     assert_eq!(wrong, Err(Error::Length { what: "the workspace", expected: 6, found: 2 }));
-    let relu2 = Activation::RELU2;
-    let wrong = cuda.backward(&stream, &relu2, &x_there, &dy_there, &mut dx, Some(&mut gradients));
+    let relu2 = Activation::Relu2;
+    let wrong = on.backward(&relu2, &x_there, &dy_there, &mut dx, Some(&mut gradients));
     assert_eq!(wrong, Err(Error::NoAlphas));
-    cuda.backward(&stream, &relu2, &x_there, &dy_there, &mut dx, None).unwrap();
+    Relu2.backward(&on, &x_there, &dy_there, &mut dx).unwrap();
     let found = stream.clone_dtoh(&dx).unwrap();
     let expected: Vec<f32> = x.iter().zip(&dy).map(|(x, dy)| dy * (2.0 * x.max(0.0))).collect();
     assert_eq!(found, expected);
 
     let mut d_up = stream.alloc_zeros::<f32>(n).unwrap();
-    let inputs = [&x_there, &x_there, &dy_there];
-    cuda.swiglu_backward(&stream, inputs, [&mut dx, &mut d_up]).unwrap();
+    Swiglu.backward(&on, [&x_there, &x_there], &dy_there, [&mut dx, &mut d_up]).unwrap();
     let [d_gate, d_up] = [&dx, &d_up].map(|v| stream.clone_dtoh(v).unwrap());
     for i in 0..n {
         let [x, dy] = [x[i], dy[i]].map(f64::from);
@@ -135,18 +136,19 @@ fn frozen_on_the_device() {
     let n = 20_000;
     let [x, dy] = [1, 2].map(|seed| stream.clone_htod(&pre_activations(n, seed)).unwrap());
     let [p, q] = [raw().alpha_p, raw().alpha_n].map(|raw| stream.clone_htod(&[raw]).unwrap());
-    let calls = [(Function::Xielu, raw().cuda()), (Function::Xiprelu, raw().cuda_xiprelu())];
-    for (function, here) in calls {
-        let there = cuda.freeze(&stream, function, [&p, &q], raw().beta, 0.0).unwrap();
+    let on = cuda.on(&stream).unwrap();
+    let here: [Learned; 2] = [raw().freeze(Form::Ideal).into(), Xiprelu::freeze(&raw()).into()];
+    for here in here {
+        let kind = here.activation.kind();
+        let there = on.freeze::<f32>(kind, [&p, &q], raw().beta, 0.0).unwrap();
         let mut y = [(); 2].map(|()| stream.alloc_zeros::<f32>(n).unwrap());
-        cuda.forward(&stream, &here, &x, &mut y[0]).unwrap();
-        cuda.forward(&stream, &there, &x, &mut y[1]).unwrap();
+        on.forward(&here, &x, &mut y[0]).unwrap();
+        there.forward(&on, &x, &mut y[1]).unwrap();
         let [expected, found] = y.each_ref().map(|y| stream.clone_dtoh(y).unwrap());
         same_bits("y", &expected, &found, &expected);
-        let mut sums = [(); 2].map(|()| Gradients::new(&stream, n).unwrap());
-        let [expected_sums, found_sums] = &mut sums;
-        cuda.backward(&stream, &here, &x, &dy, &mut y[0], Some(expected_sums)).unwrap();
-        cuda.backward(&stream, &there, &x, &dy, &mut y[1], Some(found_sums)).unwrap();
+        let mut sums = Gradients::new(&stream, n).unwrap();
+        on.backward(&here, &x, &dy, &mut y[0], Some(&mut sums)).unwrap();
+        let sums = [sums, there.backward(&on, &x, &dy, &mut y[1]).unwrap()];
         let [expected, found] = y.each_ref().map(|dx| stream.clone_dtoh(dx).unwrap());
         same_bits("dx", &expected, &found, &expected);
         let [expected, found] = sums.map(|sums| stream.clone_dtoh(&sums.alphas).unwrap());
@@ -154,9 +156,9 @@ fn frozen_on_the_device() {
     }
 
     let two = stream.alloc_zeros::<f32>(2).unwrap();
-    let wrong = cuda.freeze(&stream, Function::Xielu, [&p, &two], 0.5, 0.0).unwrap_err();
+    let wrong = on.freeze::<f32>(ActivationKind::Xielu, [&p, &two], 0.5, 0.0).unwrap_err();
     assert_eq!(wrong, Error::Length { what: "alpha_n", expected: 1, found: 2 });
-    let wrong = cuda.freeze(&stream, Function::Relu2, [&p, &q], 0.5, 0.0).unwrap_err();
+    let wrong = on.freeze::<f32>(ActivationKind::Relu2, [&p, &q], 0.5, 0.0).unwrap_err();
     assert_eq!(wrong, Error::NoAlphas);
     let other = match Cuda::new(1) {
         Ok(other) => other,
@@ -165,23 +167,25 @@ fn frozen_on_the_device() {
         }
     };
     let others = other.context().default_stream();
-    let wrong = cuda.freeze(&others, Function::Xielu, [&p, &q], 0.5, 0.0).unwrap_err();
+    let wrong = cuda.on(&others).unwrap_err();
     assert_eq!(wrong, Error::OtherContext("the stream"));
     let [p, q] = [&p, &q].map(|raw| others.clone_htod(&stream.clone_dtoh(raw).unwrap()).unwrap());
-    let foreign = other.freeze(&others, Function::Xielu, [&p, &q], 0.5, 0.0).unwrap();
+    let there = other.on(&others).unwrap();
+    let foreign = there.freeze::<f32>(ActivationKind::Xielu, [&p, &q], 0.5, 0.0).unwrap();
     let mut y = stream.alloc_zeros::<f32>(n).unwrap();
-    let wrong = cuda.forward(&stream, &foreign, &x, &mut y);
+    let wrong = foreign.forward(&on, &x, &mut y);
     assert_eq!(wrong, Err(Error::OtherContext("the scalars")));
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
     let Some((cuda, stream)) = device() else { return };
-    let f = raw().freeze();
+    let f = raw().freeze(Form::Ideal);
     let x = stream.alloc_zeros::<f32>(10).unwrap();
     let mut y = stream.alloc_zeros::<f32>(9).unwrap();
-    let error = f.forward_cuda(&cuda, &stream, &x, &mut y);
-    assert_eq!(error, Err(Error::Length { what: "dst", expected: 10, found: 9 }));
+    let on = cuda.on(&stream).unwrap();
+    let error = f.forward(&on, &x, &mut y);
+    assert_eq!(error, Err(Error::Length { what: "y", expected: 10, found: 9 }));
     let other = match CudaContext::new(1) {
         Ok(other) => other,
         Err(error) => {
@@ -189,11 +193,10 @@ fn what_does_not_fit_is_refused() {
         }
     };
     let others = other.default_stream();
-    let error = f.forward_in_place_cuda(&cuda, &others, &mut y);
-    assert_eq!(error, Err(Error::OtherContext("the stream")));
+    assert_eq!(cuda.on(&others).unwrap_err(), Error::OtherContext("the stream"));
     let mut foreign = others.alloc_zeros::<f32>(10).unwrap();
-    let error = f.forward_cuda(&cuda, &stream, &x, &mut foreign);
-    assert_eq!(error, Err(Error::OtherContext("dst")));
+    let error = f.forward(&on, &x, &mut foreign);
+    assert_eq!(error, Err(Error::OtherContext("y")));
 }
 
 /// What the driver's compiler made of every kernel: no registers spilled to memory.
@@ -264,7 +267,7 @@ mod capi {
             assert_eq!(xielu_cuda_freeze(cuda, &call, p, q, 0.5, 0.0, at(coefficients_at)), OK);
             assert_eq!(xielu_cuda_forward(cuda, &call, at(x_at), at(out_at), n as u64), OK);
             let y = stream.clone_dtoh(&out).unwrap();
-            let expected = f32::activate(&Kernels::detect(), &raw().freeze().into(), &x);
+            let expected = f32::activate(&Kernels::detect(), &raw().freeze(Form::Ideal).into(), &x);
             same_bits("C", &x, &y[..n], &expected);
             assert_eq!(xielu_cuda_backward(cuda, &call, &gradients), OK);
             let none = xielu_cuda_call { device_coefficients: ptr::null(), ..call };
@@ -280,7 +283,11 @@ mod capi {
             xielu_cuda_close(cuda);
         }
         let found = stream.clone_dtoh(&out).unwrap();
-        let call = crate::support::gradients::Call::on(&Machine::Host).run(&raw().cuda(), &x, &dy);
+        let call = crate::support::gradients::Call::on(&Machine::Host).run(
+            Learned::from(raw().freeze(Form::Ideal)),
+            &x,
+            &dy,
+        );
         same_bits("dx", &x, &found[..n], &call.dx);
         assert_eq!(found[n..], call.alphas);
     }

@@ -4,7 +4,7 @@ use crate::support::calls::{Layout, forward, swiglu};
 use crate::support::*;
 use half::{bf16, f16};
 use xielu::kernels::Kernels;
-use xielu_kernels_cuda::{Activation, Coefficients, DType, Scalars};
+use xielu_kernels_cuda::{Activation, DType, Scalars};
 
 /// Elements a block takes at a time.
 const STEP: usize = 2048;
@@ -13,7 +13,7 @@ fn equal_to_cpu<T: Value>(machine: &Machine, x: &[T]) {
     let cpu = Kernels::detect();
     for f in functions() {
         let found = forward(machine, 64, &f, x, Layout::default());
-        same_bits(machine.name(), x, &found, &T::activate(&cpu, &on_cpu(&f), x));
+        same_bits(machine.name(), x, &found, &T::activate(&cpu, &f, x));
     }
 }
 
@@ -42,7 +42,7 @@ fn f32_every_encoding() {
             let cpu = Kernels::detect();
             for f in [functions()[1], functions()[11], functions()[12]] {
                 let found = forward(&machine, 64, &f, &x, Layout::default());
-                same_bits(machine.name(), &x, &found, &f32::activate(&cpu, &on_cpu(&f), &x));
+                same_bits(machine.name(), &x, &found, &f32::activate(&cpu, &f, &x));
             }
         }
     }
@@ -68,14 +68,14 @@ fn swiglu_all_types() {
 }
 
 fn sizes_places_and_grids<T: Value>() {
-    let f = Activation::xielu(Coefficients::new(17.75, 6.3, 0.5));
+    let f = Activation::Xielu(coefficients(17.75, 6.3));
     let cpu = Kernels::detect();
     let all: Vec<T> = pre_activations(3 * STEP + 7, 5).into_iter().map(T::from_f32).collect();
     let sizes = [1, 2, 3, 7, 8, 9, 31, 255, 257, STEP - 1, STEP, STEP + 1, 2 * STEP, 3 * STEP + 7];
     for machine in machines() {
         for n in sizes {
             let x = &all[all.len() - n..];
-            let expected = T::activate(&cpu, &on_cpu(&f), x);
+            let expected = T::activate(&cpu, &f, x);
             for (src, dst) in [(0, 0), (1, 0), (0, 1), (1, 1), (3, 3), (2, 7), (16, 5)] {
                 for blocks in [1, 2, 1000] {
                     let found = forward(&machine, blocks, &f, x, Layout { src, dst });
@@ -105,12 +105,11 @@ fn in_place() {
         for f in functions() {
             let expected = forward(&machine, 1, &f, &x, Layout::default());
             let memory = machine.copy(&x, 4);
-            let scalars = Scalars::Value(*f.coefficients());
+            let scalars = Scalars::from(&f);
             let addresses = [memory.address(); 2];
             let n = x.len() as u64;
             // SAFETY: the buffer holds `n` elements and outlives `read`, which waits.
-            unsafe { machine.raw(3).forward(f.function(), scalars, DType::F32, addresses, n) }
-                .unwrap();
+            unsafe { machine.raw(3).forward(f.kind(), scalars, DType::F32, addresses, n) }.unwrap();
             same_bits("in place", &x, &memory.read(), &expected);
         }
         let memory = machine.copy(&x, 0);
@@ -129,16 +128,15 @@ fn scalars_on_the_device() {
     let n = x.len() as u64;
     for machine in machines() {
         for f in functions() {
-            let c = *f.coefficients();
+            let c = coefficients_of(&f);
             let floats = [c.alpha_p, c.alpha_n, c.beta, c.eps].map(f32::to_ne_bytes).concat();
-            let doubles = [c.sigmoid_p, c.sigmoid_n].map(f64::to_ne_bytes).concat();
+            let doubles = [1.0, 1.0].map(f64::to_ne_bytes).concat();
             let scalars = machine.copy(&[floats, doubles].concat(), 0);
             let memory = machine.copy(&x, 0);
             let there = Scalars::Device(scalars.address());
             let addresses = [memory.address(); 2];
             // SAFETY: the buffers hold what they must and outlive `read`, which waits.
-            unsafe { machine.raw(3).forward(f.function(), there, DType::F32, addresses, n) }
-                .unwrap();
+            unsafe { machine.raw(3).forward(f.kind(), there, DType::F32, addresses, n) }.unwrap();
             let expected = forward(&machine, 1, &f, &x, Layout::default());
             same_bits("scalars on the device", &x, &memory.read(), &expected);
         }

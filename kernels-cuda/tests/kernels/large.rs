@@ -8,7 +8,7 @@ use memmap2::{MmapMut, MmapOptions};
 use xielu::kernels::Kernels;
 use xielu_kernels_cuda::host::HostTwin;
 use xielu_kernels_cuda::{
-    Activation, Backward, Coefficients, DType, Function, Raw, Scalars, SwigluBackward,
+    Activation, ActivationKind, Backward, Coefficients, DType, Raw, Scalars, SwigluBackward,
     backward_workspace_len,
 };
 
@@ -20,7 +20,7 @@ const TILE: u64 = 4 * STEP;
 const TAIL: u64 = (N.div_ceil(TILE) - 3) * TILE;
 
 fn function() -> Coefficients {
-    Coefficients::new(0.8, 0.8, 0.5)
+    coefficients(0.8, 0.8)
 }
 
 /// Zeros but for its last elements.
@@ -50,12 +50,12 @@ fn last_blocks(unit: u64) -> Raw<HostTwin> {
 fn forward_in_place() {
     let (mut memory, x) = buffer(3);
     let address = memory.as_mut_ptr() as u64;
-    let scalars = Scalars::Value(function());
+    let scalars = Scalars::effective(function());
     let raw = last_blocks(STEP);
     // SAFETY: the mapping holds `N` elements, and nothing else uses it.
-    unsafe { raw.forward(Function::Xielu, scalars, DType::BF16, [address; 2], N) }.unwrap();
-    let f = Activation::xielu(function());
-    let expected = bf16::activate(&Kernels::detect(), &on_cpu(&f), &x);
+    unsafe { raw.forward(ActivationKind::Xielu, scalars, DType::BF16, [address; 2], N) }.unwrap();
+    let f = Activation::Xielu(function());
+    let expected = bf16::activate(&Kernels::detect(), &f, &x);
     same_bits("the end", &x, &end_of(&memory), &expected);
 }
 
@@ -78,17 +78,19 @@ fn blocks() {
         .map_anon()
         .expect("4.6 GB of address space");
     let addresses = [memory.as_ptr() as u64, blocks.as_mut_ptr() as u64];
-    let scalars = Scalars::Value(function());
+    let scalars = Scalars::effective(function());
     let raw = last_blocks(STEP);
     // SAFETY: the mappings hold `N` elements and their blocks, and nothing else uses them.
-    unsafe { raw.forward_q8_0(Function::Xielu, scalars, DType::BF16, addresses, N) }.unwrap();
+    unsafe { raw.forward_q8_0(ActivationKind::Xielu, scalars, DType::BF16, addresses, N) }.unwrap();
     let machine = Machine::Host;
     let [there, out] = [machine.copy(&x, 0), machine.copy(&vec![0u8; x.len() / 32 * 34], 0)];
     let addresses = [there.address(), out.address()];
     let n = x.len() as u64;
     // SAFETY: the buffers hold `n` elements and their blocks, and outlive `read`.
-    unsafe { machine.raw(5).forward_q8_0(Function::Xielu, scalars, DType::BF16, addresses, n) }
-        .unwrap();
+    unsafe {
+        machine.raw(5).forward_q8_0(ActivationKind::Xielu, scalars, DType::BF16, addresses, n)
+    }
+    .unwrap();
     assert!(blocks[(TAIL / 32 * 34) as usize..] == out.read::<u8>()[..]);
 }
 
@@ -109,13 +111,13 @@ fn gradients() {
         n: N,
         ..Backward::default()
     };
-    let scalars = Scalars::Value(function());
+    let scalars = Scalars::effective(function());
     let raw = last_blocks(TILE);
     // SAFETY: the mappings hold `N` elements, the workspace what it must; nothing else uses them.
-    unsafe { raw.backward(Function::Xielu, scalars, DType::BF16, &operands) }.unwrap();
+    unsafe { raw.backward(ActivationKind::Xielu, scalars, DType::BF16, &operands) }.unwrap();
     let machine = Machine::Host;
     let Gradients { dx: expected, .. } =
-        Call::on(&machine).run(&Activation::xielu(function()), &xs, &dys);
+        Call::on(&machine).run(Activation::Xielu(function()), &xs, &dys);
     same_bits("dx", &xs, &end_of(&dx), &expected);
     let tiles = N.div_ceil(TILE) as usize;
     let (before, last) = partials.split_at(2 * (tiles - 3));
@@ -128,7 +130,7 @@ fn gradients() {
     operands.workspace = few.as_mut_ptr() as u64;
     let raw = HostTwin::new(1).unwrap();
     // SAFETY: the vectors hold what they must, and nothing else uses them.
-    unsafe { raw.backward(Function::Xielu, scalars, DType::BF16, &operands) }.unwrap();
+    unsafe { raw.backward(ActivationKind::Xielu, scalars, DType::BF16, &operands) }.unwrap();
     assert_eq!(last, few);
     assert!(few.iter().all(|&sum| sum != 0.0));
 }

@@ -5,7 +5,7 @@ use crate::support::gradients::{Call, Gradients};
 use crate::support::ptx::Buffers;
 use crate::support::*;
 use half::{bf16, f16};
-use xielu_kernels_cuda::{Activation, Function};
+use xielu_kernels_cuda::{Activation, ActivationKind};
 
 /// Moderate values and, rarer, everything else: whole steps, then a rest.
 fn inputs<T: Value>(seed: u64) -> Vec<T> {
@@ -72,7 +72,7 @@ fn backwards<T: Value>() {
     for f in some_functions() {
         for [x, dy] in [tame, all.each_ref().map(|v| &v[..])] {
             for (at, add_to) in [([0; 3], None), ([0; 3], Some(0.5)), ([1, 0, 3], Some(0.5))] {
-                let call = |machine| Call { machine, blocks: 2, at, add_to }.run(&f, x, dy);
+                let call = |machine| Call { machine, blocks: 2, at, add_to }.run(f, x, dy);
                 let (Gradients { dx, alphas }, expected) = (call(&ptx), call(&host));
                 same_bits("dx", x, &dx, &expected.dx);
                 assert_eq!(alphas.map(f32::to_bits), expected.alphas.map(f32::to_bits), "{f:?}");
@@ -111,7 +111,7 @@ fn instructions<T: Value>(f: Option<&Activation>, backward: bool) -> f64 {
         .map(|seed| pre_activations(N, seed).into_iter().map(T::from_f32).collect::<Vec<T>>());
     let machine = interpreter();
     match f {
-        Some(f) if backward => drop(Call { blocks: 1, ..Call::on(&machine) }.run(f, &x, &dy)),
+        Some(f) if backward => drop(Call { blocks: 1, ..Call::on(&machine) }.run(*f, &x, &dy)),
         Some(f) => drop(forward(&machine, 1, f, &x, Layout::default())),
         None if backward => {
             drop(Call { blocks: 1, ..Call::on(&machine) }.swiglu(&x, &dy, &dy));
@@ -127,12 +127,12 @@ fn instructions<T: Value>(f: Option<&Activation>, backward: bool) -> f64 {
 #[test]
 fn instructions_an_element() {
     let all = functions();
-    let f = |function| all.iter().find(|f| f.function() == function);
+    let f = |kind| all.iter().find(|f| f.kind() == kind);
     // The most there may be in bf16, forward and backward.
     let kernels = [
-        ("xielu", f(Function::Xielu), [46.0, 57.0]),
-        ("xiprelu", f(Function::Xiprelu), [18.5, 30.5]),
-        ("relu2", f(Function::Relu2), [16.5, 24.0]),
+        ("xielu", f(ActivationKind::Xielu), [46.0, 57.0]),
+        ("xiprelu", f(ActivationKind::Xiprelu), [18.5, 30.5]),
+        ("relu2", f(ActivationKind::Relu2), [16.5, 24.0]),
         ("swiglu", None, [47.0, 76.0]),
     ];
     println!("instructions an element: {:>6} {:>6} {:>6}", "f32", "bf16", "f16");
@@ -156,13 +156,15 @@ fn instructions_an_element() {
 /// The interpreter itself: it notices what it is there to notice.
 mod mistakes {
     use super::*;
-    use xielu_kernels_cuda::{Coefficients, DType, Scalars};
+    use xielu_kernels_cuda::{DType, Scalars};
 
     fn run(elements: u64, x_and_y: [u64; 2], machine: &Machine) {
-        let scalars = Scalars::Value(Coefficients::new(0.8, 0.8, 0.5));
+        let scalars = Scalars::effective(coefficients(0.8, 0.8));
         // SAFETY: the interpreter refuses what is not in a buffer.
-        unsafe { machine.raw(1).forward(Function::Xielu, scalars, DType::F32, x_and_y, elements) }
-            .unwrap();
+        unsafe {
+            machine.raw(1).forward(ActivationKind::Xielu, scalars, DType::F32, x_and_y, elements)
+        }
+        .unwrap();
     }
 
     #[test]

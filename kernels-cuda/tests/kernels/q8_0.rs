@@ -4,7 +4,7 @@ use crate::support::calls::{Layout, fused};
 use crate::support::*;
 use half::{bf16, f16};
 use xielu::kernels::{BlockQ8_0, Kernels};
-use xielu_kernels_cuda::{Activation, Coefficients, Error, Scalars};
+use xielu_kernels_cuda::{Activation, ActivationKind, Error, Scalars};
 
 fn quantized(values: &[f32]) -> Vec<u8> {
     let mut blocks = vec![BlockQ8_0::ZERO; values.len() / 32];
@@ -19,7 +19,7 @@ fn widened<T: Value>(x: &[T]) -> Vec<f32> {
 fn expected<T: Value>(f: Option<&Activation>, x: &[T]) -> Vec<u8> {
     let (cpu, x) = (Kernels::detect(), widened(x));
     quantized(&match f {
-        Some(f) => f32::activate(&cpu, &on_cpu(f), &x),
+        Some(f) => f32::activate(&cpu, f, &x),
         None => f32::swiglu(&cpu, &x, &x),
     })
 }
@@ -60,7 +60,7 @@ fn f32_of_every_magnitude() {
 
 fn sizes<T: Value>() {
     let x: Vec<T> = pre_activations(3 * 2048 + 96, 7).into_iter().map(T::from_f32).collect();
-    let f = Activation::xielu(Coefficients::new(17.75, 6.3, 0.5));
+    let f = Activation::Xielu(coefficients(17.75, 6.3));
     for machine in machines() {
         for n in [32, 64, 2016, 2048, 2080, 3 * 2048 + 96] {
             let x = &x[..n];
@@ -88,12 +88,12 @@ fn partial_blocks_are_refused() {
     for machine in machines() {
         let x = machine.copy(&[0.0f32; 40], 0);
         let y = machine.copy(&[0u8; 68], 0);
-        let scalars = Scalars::Value(Coefficients::new(0.8, 0.8, 0.5));
+        let scalars = Scalars::NONE;
         let call = |n| {
-            let function = Activation::RELU2.function();
+            let kind = ActivationKind::Relu2;
             let addresses = [x.address(), y.address()];
             // SAFETY: there is room for more elements than any of these.
-            unsafe { machine.raw(1).forward_q8_0(function, scalars, f32::DTYPE, addresses, n) }
+            unsafe { machine.raw(1).forward_q8_0(kind, scalars, f32::STORED, addresses, n) }
         };
         assert_eq!(call(33), Err(Error::PartialBlock(33)));
         assert_eq!(call(31), Err(Error::PartialBlock(31)));
@@ -101,5 +101,3 @@ fn partial_blocks_are_refused() {
         assert_eq!(call(32), Ok(()));
     }
 }
-
-use xielu_kernels_cuda::Element;

@@ -4,11 +4,15 @@ use crate::support::gradients::{Call, truth};
 use crate::support::*;
 use xielu_kernels_cuda::host::HostTwin;
 use xielu_kernels_cuda::{
-    Activation, Backward, Coefficients, DType, Function, Scalars, backward_workspace_len,
+    Activation, ActivationKind, Backward, Coefficients, DType, Learned, Scalars,
+    backward_workspace_len,
 };
 
-fn function() -> Activation {
-    Activation::xielu(Coefficients::new(0.97, 1.42, 0.5).with_sigmoids(0.62, 0.35))
+const COEFFICIENTS: Coefficients = coefficients(0.97, 1.42);
+const SLOPES: [f64; 2] = [0.62, 0.35];
+
+fn function() -> Learned {
+    Learned { activation: Activation::Xielu(COEFFICIENTS), slopes: SLOPES }
 }
 
 /// The same bits whatever the number of blocks, for all who have sums.
@@ -16,12 +20,12 @@ fn function() -> Activation {
 fn the_same_bits_from_every_grid() {
     let n = 1_000_003;
     let [x, dy] = [1, 2].map(|seed| pre_activations(n, seed));
-    let xiprelu = Activation::xiprelu(*function().coefficients());
+    let xiprelu = Learned { activation: Activation::Xiprelu(COEFFICIENTS), slopes: SLOPES };
     for machine in machines() {
         for f in [function(), xiprelu] {
-            let first = Call { blocks: 1, ..Call::on(&machine) }.run(&f, &x, &dy);
+            let first = Call { blocks: 1, ..Call::on(&machine) }.run(f, &x, &dy);
             for blocks in [2, 3, 7, 64, 122, 123, 100_000] {
-                let other = Call { blocks, ..Call::on(&machine) }.run(&f, &x, &dy);
+                let other = Call { blocks, ..Call::on(&machine) }.run(f, &x, &dy);
                 assert_eq!(other.alphas.map(f32::to_bits), first.alphas.map(f32::to_bits));
                 same_bits("dx", &x, &other.dx, &first.dx);
             }
@@ -34,7 +38,7 @@ fn the_same_bits_from_every_grid() {
 fn the_same_bits_on_every_machine() {
     let [x, dy] = [3, 4].map(|seed| pre_activations(500_009, seed));
     let all = machines();
-    let run = |machine| Call::on(machine).run(&function(), &x, &dy);
+    let run = |machine| Call::on(machine).run(function(), &x, &dy);
     let first = run(&all[0]);
     for machine in &all {
         let other = run(machine);
@@ -72,14 +76,13 @@ impl Exact {
 fn accurate_for_1e8_elements() {
     let n = std::env::var("XIELU_SUM_ELEMENTS").map_or(100_000_000, |n| n.parse().unwrap());
     let f = function();
-    let c = *f.coefficients();
     let x = pre_activations(n, 11);
     // All of one sign but a few, as in a layer that is being pushed: the sum grows to n.
     let mut dy = pre_activations(n, 12);
     dy.iter_mut().for_each(|v| *v = 0.7 + 0.1 * *v);
     let [mut p, mut q] = [Exact::default(), Exact::default()];
     for (&x, &dy) in x.iter().zip(&dy) {
-        let t = truth(&f, x.into());
+        let t = truth(&f.activation, x.into());
         p.add(f64::from(dy) * t.alpha_p);
         q.add(f64::from(dy) * t.alpha_n);
     }
@@ -98,9 +101,10 @@ fn accurate_for_1e8_elements() {
     };
     let raw = HostTwin::new(100).unwrap();
     // SAFETY: the vectors hold what they must and outlive the call, which runs at once.
-    unsafe { raw.backward(Function::Xielu, Scalars::Value(c), DType::F32, &operands) }.unwrap();
+    unsafe { raw.backward(ActivationKind::Xielu, Scalars::from(&f), DType::F32, &operands) }
+        .unwrap();
     for (name, found, exact, sigmoid) in
-        [("draw_p", alphas[0], p, c.sigmoid_p), ("draw_n", alphas[1], q, c.sigmoid_n)]
+        [("draw_p", alphas[0], p, SLOPES[0]), ("draw_n", alphas[1], q, SLOPES[1])]
     {
         let expected = exact.value() * sigmoid;
         let error = (f64::from(found) - expected).abs() / (exact.magnitude * sigmoid);
@@ -125,7 +129,7 @@ fn cancelling_sums() {
     let dy: Vec<f32> = (0..n).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
     for machine in machines() {
         // Neighbours cancel in the first addition of a thread's elements or in f64: exactly.
-        assert_eq!(Call::on(&machine).run(&function(), &x, &dy).alphas, [0.0, 0.0]);
+        assert_eq!(Call::on(&machine).run(function(), &x, &dy).alphas, [0.0, 0.0]);
     }
 }
 
@@ -142,9 +146,10 @@ fn no_elements() {
                 accumulate_alphas: accumulate,
                 ..Backward::default()
             };
-            let scalars = Scalars::Value(*function().coefficients());
+            let scalars = Scalars::from(&function());
             // SAFETY: the buffer holds two values and outlives `read`, which waits.
-            unsafe { raw.backward(Function::Xielu, scalars, DType::BF16, &operands) }.unwrap();
+            unsafe { raw.backward(ActivationKind::Xielu, scalars, DType::BF16, &operands) }
+                .unwrap();
             assert_eq!(alphas.read::<f32>(), [expected; 2]);
         }
     }

@@ -3,7 +3,7 @@
 //! `min` and `max` take a constant first, so that a NaN operand comes out.
 
 use crate::generic::exp::{MAGIC, Negated, Reduced, exp_of_minus, negated, reduce};
-use crate::generic::parameters::XieluCoefficients;
+use crate::generic::parameters::Coefficients;
 use crate::generic::simd::{Binary, Simd, Unary, all_finite};
 
 /// Below it e^x is nothing beside 1, and 2^k is still a normal number.
@@ -16,7 +16,10 @@ pub(crate) const SIGMOID_LIMIT: f32 = 87.0;
 pub(crate) const SILU_LOWEST: f32 = -120.0;
 
 /// xIELU in the form that every input and every parameter may have.
-impl Unary for XieluCoefficients {
+#[derive(Clone, Copy)]
+pub(crate) struct Xielu(pub Coefficients);
+
+impl Unary for Xielu {
     #[inline(always)]
     fn apply<L: Simd>(self, l: L, x: L::F32) -> L::F32 {
         let positive = l.lt(l.splat(0.0), x);
@@ -32,24 +35,26 @@ impl Unary for XieluCoefficients {
     }
 }
 
-impl XieluCoefficients {
-    /// Whether [`Ideal`] may compute it.
+impl Coefficients {
+    /// Whether [`Ideal`] may compute xIELU of them.
     pub(crate) fn is_ideal(&self) -> bool {
         let ordinary = 0.0..1e15;
         self.eps == 0.0
             && [self.alpha_p, self.alpha_n, self.beta].iter().all(|v| ordinary.contains(v))
     }
+}
 
+impl Xielu {
     /// -inf would be subtracted from inf; its substitute is 2^-24 of what it is added to.
     #[inline(always)]
     fn beta_x<L: Simd>(self, l: L, x: L::F32) -> L::F32 {
-        l.mul(l.splat(self.beta), l.max(l.splat(-f32::MAX), x))
+        l.mul(l.splat(self.0.beta), l.max(l.splat(-f32::MAX), x))
     }
 
     /// `x*(alpha_p*x) + beta*x` with the rounding error of `alpha_p*x` added back.
     #[inline(always)]
     fn positive<L: Simd>(self, l: L, x: L::F32) -> L::F32 {
-        let alpha = l.splat(self.alpha_p);
+        let alpha = l.splat(self.0.alpha_p);
         let beta_x = self.beta_x(l, x);
         // Keeps 0 * inf out when alpha_p has underflowed.
         let x = l.min(l.splat(f32::MAX), x);
@@ -63,9 +68,9 @@ impl XieluCoefficients {
     /// `x` above `eps` adds to `f(eps)` what a straight line would: the exponential is constant.
     #[inline(always)]
     fn negative_with_eps<L: Simd>(self, l: L, x: L::F32) -> L::F32 {
-        let clamped = l.min(l.splat(self.eps), x);
+        let clamped = l.min(l.splat(self.0.eps), x);
         let above = l.max(l.sub(x, clamped), l.splat(0.0));
-        let slope = l.splat(self.beta - self.alpha_n);
+        let slope = l.splat(self.0.beta - self.0.alpha_n);
         l.fma(above, slope, self.negative(l, clamped))
     }
 
@@ -73,7 +78,7 @@ impl XieluCoefficients {
     #[inline(always)]
     fn negative<L: Simd>(self, l: L, x: L::F32) -> L::F32 {
         let [high, low] = expm1_minus_x(l, x);
-        let alpha = l.splat(self.alpha_n);
+        let alpha = l.splat(self.0.alpha_n);
         l.fma(alpha, high, l.fma(alpha, low, self.beta_x(l, x)))
     }
 }
@@ -106,12 +111,12 @@ pub(crate) fn expm1_minus_x<L: Simd>(l: L, x: L::F32) -> [L::F32; 2] {
 /// xIELU with `eps` 0 and parameters that are ordinary numbers: nothing overflows up to
 /// [`EXACT_LIMIT`].
 #[derive(Clone, Copy)]
-pub(crate) struct Ideal(pub XieluCoefficients);
+pub(crate) struct Ideal(pub Coefficients);
 
 impl Unary for Ideal {
     #[inline(always)]
     fn apply<L: Simd>(self, l: L, x: L::F32) -> L::F32 {
-        self.0.apply(l, x)
+        Xielu(self.0).apply(l, x)
     }
 
     #[inline(always)]
@@ -134,7 +139,7 @@ impl Ideal {
     /// `1 + x = 0`, `r = 0` and a last factor of `x`.
     #[inline(always)]
     fn merged<L: Simd>(self, l: L, x: L::F32) -> L::F32 {
-        let XieluCoefficients { alpha_p, alpha_n, beta, .. } = self.0;
+        let Coefficients { alpha_p, alpha_n, beta, .. } = self.0;
         let zero = l.splat(0.0);
         // x <= 0.
         let negative = l.lt(x, l.splat(f32::from_bits(1)));
@@ -153,7 +158,7 @@ impl Ideal {
     /// The sum of both signs' values, one of which is 0.
     #[inline(always)]
     fn summed<L: Simd>(self, l: L, x: L::F32) -> L::F32 {
-        let XieluCoefficients { alpha_p, alpha_n, beta, .. } = self.0;
+        let Coefficients { alpha_p, alpha_n, beta, .. } = self.0;
         let below = l.min(l.splat(0.0), x);
         let above = l.sub(x, below);
         let [high, low] = near_expm1_minus_x(l, below);
@@ -178,18 +183,14 @@ impl Unary for NotBuilt {
 
 /// `x * (alpha*x + beta)`, `alpha` by the sign of `x`.
 #[derive(Clone, Copy)]
-pub(crate) struct Xiprelu {
-    pub alpha_p: f32,
-    pub alpha_n: f32,
-    pub beta: f32,
-}
+pub(crate) struct Xiprelu(pub Coefficients);
 
 impl Xiprelu {
     #[inline(always)]
     fn of<L: Simd>(self, l: L, x: L::F32, finite: L::F32) -> L::F32 {
         let positive = l.lt(l.splat(0.0), x);
-        let alpha = l.select(positive, l.splat(self.alpha_p), l.splat(self.alpha_n));
-        l.mul(x, l.fma(alpha, finite, l.splat(self.beta)))
+        let alpha = l.select(positive, l.splat(self.0.alpha_p), l.splat(self.0.alpha_n));
+        l.mul(x, l.fma(alpha, finite, l.splat(self.0.beta)))
     }
 }
 

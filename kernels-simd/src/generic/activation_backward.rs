@@ -5,13 +5,13 @@
 
 use half::{bf16, f16};
 
-use crate::generic::activation::{Xiprelu, above_sigmoid_limit};
+use crate::generic::activation::{Xielu, Xiprelu, above_sigmoid_limit};
 use crate::generic::activation_derivative::{
     Differentiable, IdealSlopes, Relu2Gradient, Slopes, swiglu_gradients,
 };
 use crate::generic::alpha_sums::{AlphaSums, GROUPS, STEP, TILE, add_groups, add_up};
 use crate::generic::elementwise::{UNROLL, binary};
-use crate::generic::parameters::LearnedActivation;
+use crate::generic::parameters::Activation;
 use crate::generic::simd::{Element, MAX_LANES, Simd, canonical, cold};
 
 /// Kernels of one instruction set. Slices hold `n` elements; outputs equal an input or are
@@ -24,16 +24,15 @@ pub(crate) struct Table {
 
 /// Kernels of one storage type.
 pub(crate) struct TableOf<T> {
-    /// `dx` and a sum for every tile from `x` and `dy`.
-    pub learned: unsafe fn(
-        &LearnedActivation,
+    /// `dx` from `x` and `dy`, and, where the function has alphas, a sum for every tile. False, and
+    /// nothing is written, where the function has no gradient kernel.
+    pub backward: unsafe fn(
+        &Activation,
         x_dy: [*const T; 2],
         dx: *mut T,
         n: usize,
         sums: *mut AlphaSums,
-    ),
-    /// `dx` from `x` and `dy`.
-    pub relu2: unsafe fn(x_dy: [*const T; 2], dx: *mut T, n: usize),
+    ) -> bool,
     /// `d_gate` and `d_up` from `gate`, `up` and `dy`.
     pub swiglu: unsafe fn(from: [*const T; 3], to: [*mut T; 2], n: usize),
 }
@@ -52,28 +51,21 @@ macro_rules! table {
             kernels::Table { f32: table_of(), bf16: table_of(), f16: table_of() };
 
         const fn table_of<T: Element>() -> kernels::TableOf<T> {
-            kernels::TableOf { learned, relu2, swiglu }
+            kernels::TableOf { backward, swiglu }
         }
 
         $($compile)+! {
             /// # Safety
             /// As the table says; the machine runs this instruction set.
-            unsafe fn learned<T: Element>(
-                f: &$crate::generic::parameters::LearnedActivation,
+            unsafe fn backward<T: Element>(
+                f: &$crate::generic::parameters::Activation,
                 x_dy: [*const T; 2],
                 dx: *mut T,
                 n: usize,
                 sums: *mut $crate::generic::alpha_sums::AlphaSums,
-            ) {
+            ) -> bool {
                 // SAFETY: `# Safety` of this function requires the same.
-                unsafe { kernels::learned($token, f, x_dy, dx, n, sums) };
-            }
-
-            /// # Safety
-            /// As the table says; the machine runs this instruction set.
-            unsafe fn relu2<T: Element>(x_dy: [*const T; 2], dx: *mut T, n: usize) {
-                // SAFETY: `# Safety` of this function requires the same.
-                unsafe { kernels::relu2($token, x_dy, dx, n) };
+                unsafe { kernels::backward($token, f, x_dy, dx, n, sums) }
             }
 
             /// # Safety
@@ -87,20 +79,21 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-/// `dx[i] = dy[i] * f'(x[i])`, and the alphas' sums of each tile.
+/// `dx[i] = dy[i] * f'(x[i])`, and the alphas' sums of each tile; false where there is no kernel.
 ///
 /// # Safety
 /// `x`, `dy` are readable and `dx` writable for `n` elements; `dx` equals each of the others or is
-/// disjoint from it. `sums` is writable for `n.div_ceil(TILE)` elements.
+/// disjoint from it. Where the function has alphas, `sums` is writable for `n.div_ceil(TILE)`
+/// elements.
 #[inline(always)]
-pub(crate) unsafe fn learned<L: Simd, T: Element>(
+pub(crate) unsafe fn backward<L: Simd, T: Element>(
     lanes: L,
-    f: &LearnedActivation,
+    f: &Activation,
     x_dy: [*const T; 2],
     dx: *mut T,
     n: usize,
     sums: *mut AlphaSums,
-) {
+) -> bool {
     /// One loop for one function.
     macro_rules! run {
         ($f:expr) => {
@@ -109,27 +102,14 @@ pub(crate) unsafe fn learned<L: Simd, T: Element>(
         };
     }
     match *f {
-        LearnedActivation::Xielu(c) if !crate::built::SMALL && c.is_ideal() => run!(IdealSlopes(c)),
-        LearnedActivation::Xielu(c) => run!(c),
-        LearnedActivation::Xiprelu { alpha_p, alpha_n, beta } => {
-            run!(Xiprelu { alpha_p, alpha_n, beta })
-        }
+        Activation::Xielu(c) if !crate::built::SMALL && c.is_ideal() => run!(IdealSlopes(c)),
+        Activation::Xielu(c) => run!(Xielu(c)),
+        Activation::Xiprelu(c) => run!(Xiprelu(c)),
+        // SAFETY: `# Safety` of this function requires the same.
+        Activation::Relu2 => unsafe { binary(lanes, Relu2Gradient, x_dy[0], x_dy[1], dx, n) },
+        Activation::Silu | Activation::Elu { .. } | Activation::Xsilu { .. } => return false,
     }
-}
-
-/// `dx[i] = dy[i] * 2*max(0, x[i])`.
-///
-/// # Safety
-/// As [`learned`] says of `x`, `dy` and `dx`.
-#[inline(always)]
-pub(crate) unsafe fn relu2<L: Simd, T: Element>(
-    lanes: L,
-    [x, dy]: [*const T; 2],
-    dx: *mut T,
-    n: usize,
-) {
-    // SAFETY: `# Safety` of this function requires the same.
-    unsafe { binary(lanes, Relu2Gradient, x, dy, dx, n) }
+    true
 }
 
 /// `dy*f'(alpha)` of a step's elements.
@@ -139,7 +119,7 @@ struct Products {
 }
 
 /// # Safety
-/// As [`learned`].
+/// As [`backward`].
 #[inline(always)]
 unsafe fn tiles<L: Simd, T: Element>(
     lanes: L,
@@ -175,7 +155,7 @@ unsafe fn tiles<L: Simd, T: Element>(
 /// One step; what does not exist has products of 0.
 ///
 /// # Safety
-/// As [`learned`] says of `x`, `dy` and `dx`; `n` is at most `STEP`.
+/// As [`backward`] says of `x`, `dy` and `dx`; `n` is at most `STEP`.
 #[inline(always)]
 unsafe fn step<L: Simd, T: Element>(
     lanes: L,

@@ -4,10 +4,10 @@
 //! `min` and `max` take a constant first, so that a NaN operand comes out.
 
 use crate::generic::activation::{
-    Denominator, EXACT_LIMIT, SIGMOID_LIMIT, SILU_LOWEST, Xiprelu, expm1_minus_x, far_exp,
+    Denominator, EXACT_LIMIT, SIGMOID_LIMIT, SILU_LOWEST, Xielu, Xiprelu, expm1_minus_x, far_exp,
     near_expm1_minus_x, sigmoid_denominator,
 };
-use crate::generic::parameters::XieluCoefficients;
+use crate::generic::parameters::Coefficients;
 use crate::generic::simd::{Binary, Simd, all_finite};
 
 /// The derivatives of a function with learned alphas.
@@ -41,42 +41,42 @@ pub(crate) trait Differentiable: Copy {
 
 /// `2*alpha_p*x + beta` or `alpha_n*(e^x - 1) + beta`. Where x is above `eps` the exponential is
 /// a constant, and its derivative 0.
-impl Differentiable for XieluCoefficients {
+impl Differentiable for Xielu {
     #[inline(always)]
     fn slopes<L: Simd>(self, l: L, x: L::F32) -> Slopes<L> {
         let zero = l.splat(0.0);
         let minus_1 = l.splat(-1.0);
-        let eps = l.splat(self.eps);
+        let eps = l.splat(self.0.eps);
         let clamped = l.min(eps, x);
         let [high, low] = expm1_minus_x(l, clamped);
         let positive = l.lt(zero, x);
         let expm1 = l.add(l.add(high, clamped), low);
         let expm1 = l.select(l.lt(x, l.splat(-EXACT_LIMIT)), minus_1, expm1);
         let expm1 = l.select(l.lt(eps, x), minus_1, expm1);
-        let twice = l.select(positive, l.splat(2.0 * self.alpha_p), l.splat(self.alpha_n));
+        let twice = l.select(positive, l.splat(2.0 * self.0.alpha_p), l.splat(self.0.alpha_n));
         let above_eps = l.max(l.sub(x, clamped), zero);
         Slopes {
-            dx: l.fma(twice, l.select(positive, x, expm1), l.splat(self.beta)),
+            dx: l.fma(twice, l.select(positive, x, expm1), l.splat(self.0.beta)),
             alpha_p: l.select(positive, l.mul(x, x), zero),
             alpha_n: l.select(positive, zero, l.add(high, l.sub(low, above_eps))),
         }
     }
 }
 
-/// xIELU where [`XieluCoefficients::is_ideal`].
+/// xIELU where [`Coefficients::is_ideal`].
 #[derive(Clone, Copy)]
-pub(crate) struct IdealSlopes(pub XieluCoefficients);
+pub(crate) struct IdealSlopes(pub Coefficients);
 
 impl Differentiable for IdealSlopes {
     #[inline(always)]
     fn slopes<L: Simd>(self, l: L, x: L::F32) -> Slopes<L> {
-        self.0.slopes(l, x)
+        Xielu(self.0).slopes(l, x)
     }
 
     /// Sums of both signs' values, one of which is 0.
     #[inline(always)]
     fn fast<L: Simd>(self, l: L, x: L::F32) -> Slopes<L> {
-        let XieluCoefficients { alpha_p, alpha_n, beta, .. } = self.0;
+        let Coefficients { alpha_p, alpha_n, beta, .. } = self.0;
         let below = l.min(l.splat(0.0), x);
         let above = l.sub(x, below);
         let [high, low] = near_expm1_minus_x(l, below);
@@ -106,9 +106,10 @@ impl Differentiable for Xiprelu {
         let zero = l.splat(0.0);
         let positive = l.lt(zero, x);
         let square = l.mul(x, x);
-        let twice = l.select(positive, l.splat(2.0 * self.alpha_p), l.splat(2.0 * self.alpha_n));
+        let twice =
+            l.select(positive, l.splat(2.0 * self.0.alpha_p), l.splat(2.0 * self.0.alpha_n));
         Slopes {
-            dx: l.fma(twice, x, l.splat(self.beta)),
+            dx: l.fma(twice, x, l.splat(self.0.beta)),
             alpha_p: l.select(positive, square, zero),
             alpha_n: l.select(positive, zero, square),
         }

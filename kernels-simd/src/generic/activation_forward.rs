@@ -4,22 +4,26 @@
 use half::{bf16, f16};
 
 use crate::built::{self, SMALL};
-use crate::generic::activation::{Elu, Ideal, NotBuilt, Relu2, Silu, Swiglu, Xiprelu, Xsilu};
+use crate::generic::activation::{
+    Elu, Ideal, NotBuilt, Relu2, Silu, Swiglu, Xielu, Xiprelu, Xsilu,
+};
 use crate::generic::elementwise::{binary, unary};
 use crate::generic::parameters::Activation;
 use crate::generic::simd::{Element, Simd};
 
-/// Kernels of one instruction set. `src` and `dst` hold `n` elements and are equal or disjoint.
+/// `dst = f(src)`: both hold `n` elements and are equal or disjoint.
+pub(crate) type Forward<T> = unsafe fn(&Activation, src: *const T, dst: *mut T, n: usize);
+/// `dst = silu(gate) * up`: all hold `n` elements; `dst` may equal either source.
+pub(crate) type Gated<T> = unsafe fn(gate: *const T, up: *const T, dst: *mut T, n: usize);
+
+/// Kernels of one instruction set.
 pub(crate) struct Table {
-    pub f32: unsafe fn(&Activation, src: *const f32, dst: *mut f32, n: usize),
-    pub bf16: unsafe fn(&Activation, src: *const bf16, dst: *mut bf16, n: usize),
-    pub f16: unsafe fn(&Activation, src: *const f16, dst: *mut f16, n: usize),
-    /// `dst = silu(gate) * up`; `dst` may equal either source.
-    pub swiglu_f32: unsafe fn(gate: *const f32, up: *const f32, dst: *mut f32, n: usize),
-    /// As `swiglu_f32`.
-    pub swiglu_bf16: unsafe fn(gate: *const bf16, up: *const bf16, dst: *mut bf16, n: usize),
-    /// As `swiglu_f32`.
-    pub swiglu_f16: unsafe fn(gate: *const f16, up: *const f16, dst: *mut f16, n: usize),
+    pub f32: Forward<f32>,
+    pub bf16: Forward<bf16>,
+    pub f16: Forward<f16>,
+    pub swiglu_f32: Gated<f32>,
+    pub swiglu_bf16: Gated<bf16>,
+    pub swiglu_f16: Gated<f16>,
 }
 
 /// `TABLE`, the kernels of the instruction set whose token is `$token`. `$compile` compiles them
@@ -87,10 +91,8 @@ pub(crate) unsafe fn activate<L: Simd, T: Element>(
     }
     match *f {
         Activation::Xielu(c) if !SMALL && c.is_ideal() => run!(Ideal(c)),
-        Activation::Xielu(c) if built::XIELU => run!(c),
-        Activation::Xiprelu { alpha_p, alpha_n, beta } if built::XIPRELU => {
-            run!(Xiprelu { alpha_p, alpha_n, beta })
-        }
+        Activation::Xielu(c) if built::XIELU => run!(Xielu(c)),
+        Activation::Xiprelu(c) if built::XIPRELU => run!(Xiprelu(c)),
         Activation::Relu2 if built::RELU2 => run!(Relu2),
         Activation::Elu { alpha } if built::ELU => run!(Elu { alpha }),
         Activation::Xsilu { alpha } if built::XSILU && alpha != 0.0 => run!(Xsilu { alpha }),

@@ -1,36 +1,37 @@
 //! Activations as data: which function, and its effective parameters.
 
-/// Effective (after softplus) coefficients of xIELU, as the kernels use them.
+use core::fmt;
+
+use crate::built;
+
+/// The effective (after softplus) coefficients of a function with learned alphas.
 ///
-/// `x > 0`: `alpha_p*x^2 + beta*x`; `x <= 0`: `alpha_n*(expm1(min(x, eps)) - x) + beta*x`.
+/// - xIELU: `alpha_p*x^2 + beta*x` for `x > 0`, `alpha_n*(expm1(min(x, eps)) - x) + beta*x`
+///   otherwise.
+/// - xIPReLU: `alpha_p*x^2 + beta*x` for `x > 0`, `alpha_n*x^2 + beta*x` otherwise.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct XieluCoefficients {
+#[repr(C)]
+pub struct Coefficients {
     /// `softplus(raw_p)`.
     pub alpha_p: f32,
-    /// `beta + softplus(raw_n)`.
+    /// `beta + softplus(raw_n)` for xIELU, `softplus(raw_n)` for xIPReLU.
     pub alpha_n: f32,
     /// Slope at 0.
     pub beta: f32,
-    /// 0 for the ideal function; the checkpoint's (-1e-6) to repeat the reference's clamp.
+    /// 0 for the ideal xIELU; the checkpoint's (-1e-6) to repeat the reference's clamp. xIPReLU
+    /// has no use for it.
     pub eps: f32,
 }
 
-/// An elementwise activation with its frozen parameters. One that the build leaves out
+/// A function of one value with its effective parameters. One that the build leaves out
 /// ([`crate::built`]) is NaN everywhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Activation {
     /// xIELU, arXiv 2411.13010.
-    Xielu(XieluCoefficients),
+    Xielu(Coefficients),
     /// xIPReLU: `alpha_p*x^2 + beta*x` for `x > 0`, `alpha_n*x^2 + beta*x` otherwise.
-    Xiprelu {
-        /// Quadratic coefficient for `x > 0`.
-        alpha_p: f32,
-        /// Quadratic coefficient for `x <= 0`.
-        alpha_n: f32,
-        /// Slope at 0.
-        beta: f32,
-    },
+    Xiprelu(Coefficients),
     /// `max(0, x)^2`.
     Relu2,
     /// `x * sigmoid(x)`.
@@ -47,18 +48,88 @@ pub enum Activation {
     },
 }
 
-/// An activation with learned alphas, by its effective (after softplus) parameters.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum LearnedActivation {
-    /// xIELU, arXiv 2411.13010.
-    Xielu(XieluCoefficients),
-    /// xIPReLU: `alpha_p*x^2 + beta*x` for `x > 0`, `alpha_n*x^2 + beta*x` otherwise.
-    Xiprelu {
-        /// Quadratic coefficient for `x > 0`.
-        alpha_p: f32,
-        /// Quadratic coefficient for `x <= 0`.
-        alpha_n: f32,
-        /// Slope at 0.
-        beta: f32,
-    },
+/// Which function, without parameters: what configurations, tables and programs name. The names
+/// that file formats have for them are known where those formats are read and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ActivationKind {
+    /// [`Activation::Xielu`].
+    Xielu,
+    /// [`Activation::Xiprelu`].
+    Xiprelu,
+    /// [`Activation::Relu2`].
+    Relu2,
+    /// [`Activation::Silu`].
+    Silu,
+    /// [`Activation::Elu`].
+    Elu,
+    /// [`Activation::Xsilu`].
+    Xsilu,
+    /// `silu(gate) * up`, of two values.
+    Swiglu,
+}
+
+impl Activation {
+    /// Which function.
+    pub const fn kind(&self) -> ActivationKind {
+        match self {
+            Activation::Xielu(_) => ActivationKind::Xielu,
+            Activation::Xiprelu(_) => ActivationKind::Xiprelu,
+            Activation::Relu2 => ActivationKind::Relu2,
+            Activation::Silu => ActivationKind::Silu,
+            Activation::Elu { .. } => ActivationKind::Elu,
+            Activation::Xsilu { .. } => ActivationKind::Xsilu,
+        }
+    }
+}
+
+impl ActivationKind {
+    /// All of them.
+    pub const ALL: [ActivationKind; 7] = [
+        ActivationKind::Xielu,
+        ActivationKind::Xiprelu,
+        ActivationKind::Relu2,
+        ActivationKind::Silu,
+        ActivationKind::Elu,
+        ActivationKind::Xsilu,
+        ActivationKind::Swiglu,
+    ];
+
+    /// Whether it takes two values, a gate and what it lets through: an MLP then has a third
+    /// matrix, `gate_proj`.
+    pub const fn is_gated(self) -> bool {
+        matches!(self, ActivationKind::Swiglu)
+    }
+
+    /// Whether every layer learns and stores an `alpha_p` and an `alpha_n`.
+    pub const fn has_alphas(self) -> bool {
+        matches!(self, ActivationKind::Xielu | ActivationKind::Xiprelu)
+    }
+
+    /// Whether it is compiled; see [`built`].
+    pub const fn is_built(self) -> bool {
+        match self {
+            ActivationKind::Xielu => built::XIELU,
+            ActivationKind::Xiprelu => built::XIPRELU,
+            ActivationKind::Relu2 => built::RELU2,
+            ActivationKind::Silu => built::SILU,
+            ActivationKind::Elu => built::ELU,
+            ActivationKind::Xsilu => built::XSILU,
+            ActivationKind::Swiglu => built::SWIGLU,
+        }
+    }
+}
+
+impl fmt::Display for ActivationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            ActivationKind::Xielu => "xIELU",
+            ActivationKind::Xiprelu => "xIPReLU",
+            ActivationKind::Relu2 => "ReLU^2",
+            ActivationKind::Silu => "SiLU",
+            ActivationKind::Elu => "ELU",
+            ActivationKind::Xsilu => "xSiLU",
+            ActivationKind::Swiglu => "SwiGLU",
+        })
+    }
 }

@@ -3,7 +3,8 @@
 use super::keys::Keys;
 use super::{Gguf, TensorInfo, neutral};
 use crate::checkpoint::{LayerRole, Role};
-use crate::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
+use crate::config::{Rope, RopeScaling, RopeStyle};
+use crate::kernels::ActivationKind;
 use crate::names::Architecture;
 use crate::{Config, Error, ShortName};
 
@@ -247,13 +248,13 @@ impl<'w> Keys<'_, 'w> {
         }
     }
 
-    fn hidden_act(&self) -> Result<HiddenAct, Error> {
+    fn hidden_act(&self) -> Result<ActivationKind, Error> {
         const KEY: &str = "hidden_act";
-        const ACTS: [(&str, HiddenAct); 4] = [
-            ("xielu", HiddenAct::Xielu),
-            ("silu", HiddenAct::Swiglu),
-            ("xiprelu", HiddenAct::Xiprelu),
-            ("relu2", HiddenAct::Relu2),
+        const ACTS: [(&str, ActivationKind); 4] = [
+            ("xielu", ActivationKind::Xielu),
+            ("silu", ActivationKind::Swiglu),
+            ("xiprelu", ActivationKind::Xiprelu),
+            ("relu2", ActivationKind::Relu2),
         ];
         let [xielu, silu, ..] = &ACTS;
         let given = self.string(KEY)?;

@@ -11,7 +11,8 @@ use super::family::{Defaults, Family};
 use super::file::read_json_within;
 use super::keys::{Keys, is_off, refuse_what_is_not_computed, shown, unsupported, whole};
 use super::rope::rope;
-use crate::config::{Config, HiddenAct};
+use crate::config::Config;
+use crate::kernels::ActivationKind;
 
 /// The most that is read of it.
 const LIMIT: u64 = 8 << 20;
@@ -187,12 +188,12 @@ fn refuse_windows(keys: Keys<'_>, family: Family, num_layers: usize) -> Result<(
     }
 }
 
-fn hidden_act(name: &str, family: Family) -> Result<HiddenAct, HfError> {
+fn hidden_act(name: &str, family: Family) -> Result<ActivationKind, HfError> {
     let accepted = match name {
-        "xielu" => return Ok(HiddenAct::Xielu),
-        "xiprelu" => return Ok(HiddenAct::Xiprelu),
-        "relu2" | "relu_squared" => return Ok(HiddenAct::Relu2),
-        "silu" | "swish" if !family.is_apertus() => return Ok(HiddenAct::Swiglu),
+        "xielu" => return Ok(ActivationKind::Xielu),
+        "xiprelu" => return Ok(ActivationKind::Xiprelu),
+        "relu2" | "relu_squared" => return Ok(ActivationKind::Relu2),
+        "silu" | "swish" if !family.is_apertus() => return Ok(ActivationKind::Swiglu),
         // Apertus has no gate_proj, and an ungated SiLU is not in the family.
         _ if family.is_apertus() => "xielu, xiprelu, relu2",
         _ => "xielu, xiprelu, relu2, silu",

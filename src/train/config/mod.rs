@@ -3,6 +3,7 @@
 //! Keys that are left out have the values of the paper (arXiv 2411.13010), where it gives one.
 //! Unknown keys are errors.
 
+mod activation;
 mod resolve;
 
 use std::path::PathBuf;
@@ -10,6 +11,10 @@ use std::string::String;
 use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+
+pub use activation::ACTIVATIONS;
+
+use crate::kernels::ActivationKind;
 
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,9 +61,9 @@ pub struct ModelConfig {
     /// Added to the mean square in RMSNorm.
     #[serde(default = "default_norm_eps")]
     pub rms_norm_eps: f32,
-    /// The MLP's activation.
-    #[serde(default)]
-    pub activation: Activation,
+    /// The MLP's activation, one of [`ACTIVATIONS`]; xIELU when not given.
+    #[serde(default = "activation::default", with = "activation")]
+    pub activation: ActivationKind,
     /// Whether queries and keys are normalised per head, before RoPE.
     #[serde(default)]
     pub qk_norm: bool,
@@ -71,21 +76,6 @@ pub struct ModelConfig {
     /// `[model.rope]`.
     #[serde(default)]
     pub rope: RopeConfig,
-}
-
-/// The MLP's activation, by its name in `config.json`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// xIELU.
-    #[default]
-    Xielu,
-    /// xIPReLU.
-    Xiprelu,
-    /// `max(0, x)^2`.
-    Relu2,
-    /// `silu(gate) * up`.
-    Swiglu,
 }
 
 /// Rotary position embedding; rotate-half.

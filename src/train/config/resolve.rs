@@ -3,24 +3,14 @@
 use std::format;
 use std::string::String;
 
-use super::{Activation, ModelConfig, RopeConfig, RopeScalingConfig, TrainConfig};
+use super::{ModelConfig, RopeConfig, RopeScalingConfig, TrainConfig};
 use crate::checkpoint::Role;
-use crate::config::{Config, HiddenAct, Rope, RopeScaling, RopeStyle};
+use crate::config::{Config, Rope, RopeScaling, RopeStyle};
+use crate::kernels::ActivationKind;
 use crate::train::TrainError;
 
 /// Widths of gated MLPs are rounded to a multiple of this, the size of a quantized block.
 const FFN_MULTIPLE: usize = 32;
-
-impl From<Activation> for HiddenAct {
-    fn from(activation: Activation) -> Self {
-        match activation {
-            Activation::Xielu => HiddenAct::Xielu,
-            Activation::Xiprelu => HiddenAct::Xiprelu,
-            Activation::Relu2 => HiddenAct::Relu2,
-            Activation::Swiglu => HiddenAct::Swiglu,
-        }
-    }
-}
 
 impl TrainConfig {
     /// Reads a configuration and checks all of it.
@@ -123,7 +113,7 @@ impl ModelConfig {
             context_length: self.context_length,
             rms_norm_eps: self.rms_norm_eps,
             rope: self.rope.to_rope()?,
-            hidden_act: self.activation.into(),
+            hidden_act: self.activation,
             qk_norm: self.qk_norm,
             tie_word_embeddings: self.tie_embeddings,
         };
@@ -169,10 +159,9 @@ impl ModelConfig {
 
     /// The same model with another activation, at the same number of parameters: a gated MLP has
     /// three matrices in place of two, and 2/3 of the width (to the nearest multiple of 32).
-    pub fn with_activation(&self, activation: Activation) -> ModelConfig {
-        let gated = |a: Activation| HiddenAct::from(a).is_gated();
+    pub fn with_activation(&self, activation: ActivationKind) -> ModelConfig {
         let width = self.intermediate_size;
-        let exact = match (gated(self.activation), gated(activation)) {
+        let exact = match (self.activation.is_gated(), activation.is_gated()) {
             (false, true) => width * 2 / 3,
             (true, false) => width * 3 / 2,
             _ => return ModelConfig { activation, ..self.clone() },
@@ -246,7 +235,7 @@ mod tests {
         assert_eq!((config.sequence_length(), config.tokens_per_step()), (256, 2048));
         let shape = config.model.to_config().unwrap();
         assert_eq!((shape.head_dim, shape.num_kv_heads), (32, 2));
-        assert_eq!(shape.hidden_act, HiddenAct::Xielu);
+        assert_eq!(shape.hidden_act, ActivationKind::Xielu);
         assert!(matches!(
             shape.rope.scaling,
             RopeScaling::Llama3 { factor: 8.0, original_context: 64, .. }
@@ -293,11 +282,11 @@ mod tests {
     #[test]
     fn gated_widths_keep_the_number_of_parameters() {
         let model = TrainConfig::from_toml(TOML).unwrap().model;
-        let gated = model.with_activation(Activation::Swiglu);
+        let gated = model.with_activation(ActivationKind::Swiglu);
         assert_eq!(gated.intermediate_size, 448);
-        assert_eq!(gated.with_activation(Activation::Relu2).intermediate_size, 672);
-        assert_eq!(model.with_activation(Activation::Xiprelu).intermediate_size, 672);
+        assert_eq!(gated.with_activation(ActivationKind::Relu2).intermediate_size, 672);
+        assert_eq!(model.with_activation(ActivationKind::Xiprelu).intermediate_size, 672);
         let paper = ModelConfig { intermediate_size: 9216, ..model };
-        assert_eq!(paper.with_activation(Activation::Swiglu).intermediate_size, 6144);
+        assert_eq!(paper.with_activation(ActivationKind::Swiglu).intermediate_size, 6144);
     }
 }

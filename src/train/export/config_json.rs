@@ -6,7 +6,8 @@ use candle_core::DType;
 use serde_json::{Map, Value, json};
 
 use crate::Config;
-use crate::config::{HiddenAct, RopeScaling};
+use crate::config::RopeScaling;
+use crate::kernels::ActivationKind;
 use crate::train::data::TextTokenizer;
 
 /// The model classes of transformers that a trained model can be.
@@ -26,9 +27,9 @@ impl Family {
     /// What a model of this shape is.
     pub fn of(config: &Config) -> Self {
         match (config.hidden_act, config.qk_norm) {
-            (HiddenAct::Xielu | HiddenAct::Relu2, true) => Family::Apertus,
-            (HiddenAct::Swiglu, false) => Family::Llama,
-            (HiddenAct::Swiglu, true) => Family::Qwen3,
+            (ActivationKind::Xielu | ActivationKind::Relu2, true) => Family::Apertus,
+            (ActivationKind::Swiglu, false) => Family::Llama,
+            (ActivationKind::Swiglu, true) => Family::Qwen3,
             _ => Family::XieluLlama,
         }
     }
@@ -85,12 +86,15 @@ pub(super) fn special_ids(tokenizer: &TextTokenizer) -> Map<String, Value> {
     ids.into_iter().map(|(key, id)| (key.into(), json!(id))).collect()
 }
 
-const fn hidden_act(act: HiddenAct) -> &'static str {
+/// What transformers calls it; of the last two nothing can be trained.
+const fn hidden_act(act: ActivationKind) -> &'static str {
     match act {
-        HiddenAct::Xielu => "xielu",
-        HiddenAct::Xiprelu => "xiprelu",
-        HiddenAct::Relu2 => "relu2",
-        HiddenAct::Swiglu => "silu",
+        ActivationKind::Xielu => "xielu",
+        ActivationKind::Xiprelu => "xiprelu",
+        ActivationKind::Relu2 => "relu2",
+        ActivationKind::Swiglu | ActivationKind::Silu => "silu",
+        ActivationKind::Elu => "elu",
+        _ => "xsilu",
     }
 }
 

@@ -5,7 +5,8 @@ use candle_core::Device;
 use super::*;
 use crate::checkpoint::hf::HfDir;
 use crate::checkpoint::{Checkpoint, Role};
-use crate::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
+use crate::config::{Rope, RopeScaling, RopeStyle};
+use crate::kernels::ActivationKind;
 
 const BUNDLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny");
 
@@ -14,7 +15,7 @@ fn tokenizer() -> TextTokenizer {
     TextTokenizer::open(Path::new(BUNDLED)).unwrap()
 }
 
-fn config(hidden_act: HiddenAct, qk_norm: bool, scaling: RopeScaling) -> Config {
+fn config(hidden_act: ActivationKind, qk_norm: bool, scaling: RopeScaling) -> Config {
     Config {
         vocab_size: 1024,
         output_vocab_size: 1024,
@@ -76,13 +77,13 @@ fn our_reader_gets_back_what_was_exported() {
     let linear = RopeScaling::Linear { factor: 2.5 };
     let dir = tempfile::tempdir().unwrap();
     for (act, qk_norm, scaling, family) in [
-        (HiddenAct::Xielu, true, llama3, Family::Apertus),
-        (HiddenAct::Relu2, true, RopeScaling::None, Family::Apertus),
-        (HiddenAct::Swiglu, false, linear, Family::Llama),
-        (HiddenAct::Swiglu, true, RopeScaling::None, Family::Qwen3),
-        (HiddenAct::Xielu, false, RopeScaling::None, Family::XieluLlama),
-        (HiddenAct::Xiprelu, true, RopeScaling::None, Family::XieluLlama),
-        (HiddenAct::Relu2, false, RopeScaling::None, Family::XieluLlama),
+        (ActivationKind::Xielu, true, llama3, Family::Apertus),
+        (ActivationKind::Relu2, true, RopeScaling::None, Family::Apertus),
+        (ActivationKind::Swiglu, false, linear, Family::Llama),
+        (ActivationKind::Swiglu, true, RopeScaling::None, Family::Qwen3),
+        (ActivationKind::Xielu, false, RopeScaling::None, Family::XieluLlama),
+        (ActivationKind::Xiprelu, true, RopeScaling::None, Family::XieluLlama),
+        (ActivationKind::Relu2, false, RopeScaling::None, Family::XieluLlama),
     ] {
         let weights = weights(config(act, qk_norm, scaling));
         assert_eq!(Family::of(&weights.config), family);
@@ -110,7 +111,7 @@ fn our_reader_gets_back_what_was_exported() {
 #[test]
 fn large_models_have_several_files() {
     let dir = tempfile::tempdir().unwrap();
-    let weights = weights(config(HiddenAct::Xielu, true, RopeScaling::None));
+    let weights = weights(config(ActivationKind::Xielu, true, RopeScaling::None));
     let output = dir.path().join("model");
     export_sharded(&weights, &tokenizer(), DType::BF16, &output, 100_000).unwrap();
     let names: Vec<_> = fs::read_dir(&output)
@@ -128,7 +129,7 @@ fn large_models_have_several_files() {
 #[test]
 fn nothing_is_overwritten() {
     let dir = tempfile::tempdir().unwrap();
-    let weights = weights(config(HiddenAct::Relu2, true, RopeScaling::None));
+    let weights = weights(config(ActivationKind::Relu2, true, RopeScaling::None));
     let output = dir.path().join("deep/model/");
     export(&weights, &tokenizer(), DType::F32, &output).unwrap();
     let error = export(&weights, &tokenizer(), DType::F32, &output).unwrap_err().to_string();

@@ -6,9 +6,8 @@ use super::parameters::missing;
 use super::pass::{Pass, linear};
 use crate::Config;
 use crate::checkpoint::{LayerRole, Role};
-use crate::config::HiddenAct;
 use crate::train::TrainError;
-use crate::train::ops::{MlpActivation, mlp, relu2, swiglu, xielu, xiprelu};
+use crate::train::ops::{MlpActivation, activate, mlp, swiglu};
 
 #[derive(Debug)]
 pub(super) struct Mlp {
@@ -25,10 +24,9 @@ impl Mlp {
     ) -> std::result::Result<Self, TrainError> {
         let alphas = || alphas.ok_or_else(|| missing(Role::Layer(0, LayerRole::FfnUp)));
         let activation = match config.hidden_act {
-            HiddenAct::Xielu => MlpActivation::Xielu(alphas()?),
-            HiddenAct::Xiprelu => MlpActivation::Xiprelu(alphas()?),
-            HiddenAct::Relu2 => MlpActivation::Relu2,
-            HiddenAct::Swiglu => MlpActivation::Swiglu(of(LayerRole::FfnGate)?),
+            act if act.is_gated() => MlpActivation::Gated(of(LayerRole::FfnGate)?),
+            act if act.has_alphas() => MlpActivation::Plain(act, Some(alphas()?)),
+            act => MlpActivation::Plain(act, None),
         };
         Ok(Mlp { up: of(LayerRole::FfnUp)?, down: of(LayerRole::FfnDown)?, activation })
     }
@@ -40,10 +38,8 @@ impl Mlp {
         }
         let up = linear(x, &self.up)?;
         let active = match &self.activation {
-            MlpActivation::Xielu(alphas) => xielu(&up, alphas)?,
-            MlpActivation::Xiprelu(alphas) => xiprelu(&up, alphas)?,
-            MlpActivation::Relu2 => relu2(&up)?,
-            MlpActivation::Swiglu(gate) => swiglu(&linear(x, gate)?, &up)?,
+            MlpActivation::Plain(act, alphas) => activate(*act, &up, alphas.as_ref())?,
+            MlpActivation::Gated(gate) => swiglu(&linear(x, gate)?, &up)?,
         };
         linear(&active, &self.down)
     }

@@ -4,22 +4,19 @@ use std::sync::OnceLock;
 use std::vec;
 use std::vec::Vec;
 
-use candle_core::{CpuStorage, CustomOp1, Device, Error, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 
-use super::functions::{Function, Learned};
+use super::functions::Function;
 use super::sink::{Sink, Weight, from_storage, into_storage, with_values};
+use crate::kernels::ActivationKind;
 
 /// What an MLP does between its projections, with the tensors it needs for it.
 #[derive(Clone, Debug)]
 pub enum MlpActivation {
-    /// xIELU, with the stored `alpha_p` and `alpha_n`.
-    Xielu([Tensor; 2]),
-    /// xIPReLU, with the stored `alpha_p` and `alpha_n`.
-    Xiprelu([Tensor; 2]),
-    /// `max(0, x)^2`.
-    Relu2,
-    /// `silu(gate) * up`, with the matrix of the gate.
-    Swiglu(Tensor),
+    /// A function of one value, with the stored `alpha_p` and `alpha_n` if it learns them.
+    Plain(ActivationKind, Option<[Tensor; 2]>),
+    /// SwiGLU, with the matrix of the gate.
+    Gated(Tensor),
 }
 
 /// `down(activation(up(x)))`; f32 on the CPU. Gradients of all weights go to the sink.
@@ -34,33 +31,31 @@ pub fn mlp(
     sink: &Sink,
 ) -> Result<Tensor> {
     let weight = |w: &Tensor| Weight::new(w, sink);
-    let learned = |f, [p, n]: &[Tensor; 2]| {
-        let value = |t: &Tensor| t.reshape(())?.to_scalar::<f32>();
-        Ok::<_, Error>(Activation::Learned(f, [value(p)?, value(n)?], [weight(p), weight(n)]))
+    let value = |t: &Tensor| t.reshape(())?.to_scalar::<f32>();
+    let between = match activation {
+        MlpActivation::Plain(f, None) if f.has_alphas() => refuse!("{f} without its alphas"),
+        MlpActivation::Plain(f, None) => Between::Plain(*f, [0.0; 2], None),
+        MlpActivation::Plain(f, Some([p, n])) => {
+            Between::Plain(*f, [value(p)?, value(n)?], Some([weight(p), weight(n)]))
+        }
+        MlpActivation::Gated(gate) => Between::Gated(weight(gate)),
     };
-    let activation = match activation {
-        MlpActivation::Xielu(alphas) => learned(Learned::Xielu, alphas)?,
-        MlpActivation::Xiprelu(alphas) => learned(Learned::Xiprelu, alphas)?,
-        MlpActivation::Relu2 => Activation::Relu2,
-        MlpActivation::Swiglu(gate) => Activation::Swiglu(weight(gate)),
-    };
-    let op = Mlp { up: weight(up), down: weight(down), activation, kept: OnceLock::new() };
+    let op = Mlp { up: weight(up), down: weight(down), between, kept: OnceLock::new() };
     x.contiguous()?.apply_op1(op)
 }
 
 struct Mlp {
     up: Weight,
     down: Weight,
-    activation: Activation,
+    between: Between,
     kept: OnceLock<Kept>,
 }
 
-enum Activation {
-    /// With the values of both alphas.
-    Learned(Learned, [f32; 2], [Weight; 2]),
-    Relu2,
+enum Between {
+    /// With the values of both alphas, and the alphas.
+    Plain(ActivationKind, [f32; 2], Option<[Weight; 2]>),
     /// With the matrix of the gate.
-    Swiglu(Weight),
+    Gated(Weight),
 }
 
 /// What the gradients need.
@@ -70,12 +65,11 @@ struct Kept {
     active: Tensor,
 }
 
-impl Activation {
+impl Between {
     fn forward(&self, [up, gate]: [&[f32]; 2], out: &mut [f32]) -> Result<()> {
         match self {
-            Activation::Learned(f, raw, _) => Function::learned(*f, *raw, up, out),
-            Activation::Relu2 => Function::relu2(up, out),
-            Activation::Swiglu(_) => Function::swiglu([gate, up], out),
+            Between::Plain(f, raw, _) => Function::forward(*f, *raw, up, out),
+            Between::Gated(_) => Function::swiglu([gate, up], out),
         }
     }
 
@@ -83,15 +77,14 @@ impl Activation {
     fn backward(&self, from: [&[f32]; 3], [d_up, d_gate]: [&mut [f32]; 2]) -> Result<()> {
         let [up, gate, grad] = from;
         match self {
-            Activation::Learned(f, raw, weights) => {
-                let sums = Function::learned_gradients(*f, *raw, [up, grad], d_up)?;
-                for (weight, sum) in weights.iter().zip(sums) {
+            Between::Plain(f, raw, weights) => {
+                let sums = Function::backward(*f, *raw, up, grad, d_up)?;
+                for (weight, sum) in weights.iter().flatten().zip(sums) {
                     weight.add_gradient(&Tensor::new(&[sum], &Device::Cpu)?)?;
                 }
                 Ok(())
             }
-            Activation::Relu2 => Function::relu2_gradient([up, grad], d_up),
-            Activation::Swiglu(_) => Function::swiglu_gradients([gate, up, grad], [d_gate, d_up]),
+            Between::Gated(_) => Function::swiglu_backward([gate, up], grad, [d_gate, d_up]),
         }
     }
 }
@@ -104,13 +97,13 @@ impl CustomOp1 for Mlp {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = from_storage(x, layout)?;
         let up = self.up.product(&x)?;
-        let gate = match &self.activation {
-            Activation::Swiglu(gate) => Some(gate.product(&x)?),
+        let gate = match &self.between {
+            Between::Gated(gate) => Some(gate.product(&x)?),
             _ => None,
         };
         let mut active = vec![0.0; up.elem_count()];
         with_values(&up, |up_values| {
-            with_gate(gate.as_ref(), |gate| self.activation.forward([up_values, gate], &mut active))
+            with_gate(gate.as_ref(), |gate| self.between.forward([up_values, gate], &mut active))
         })?;
         let active = Tensor::from_vec(active, up.shape(), &Device::Cpu)?;
         let out = into_storage(&self.down.product(&active)?);
@@ -131,14 +124,14 @@ impl CustomOp1 for Mlp {
             with_values(&d_active, |grad| {
                 with_gate(gate.as_ref(), |gate| {
                     let to = [&mut d_up[..], &mut d_gate[..]];
-                    self.activation.backward([up, gate, grad], to)
+                    self.between.backward([up, gate, grad], to)
                 })
             })
         })?;
         let tensor = |values: Vec<f32>| Tensor::from_vec(values, up.shape(), &Device::Cpu);
         let dx = self.up.gradients(&x, &tensor(d_up)?)?;
-        match &self.activation {
-            Activation::Swiglu(gate) => Ok(Some((dx + gate.gradients(&x, &tensor(d_gate)?)?)?)),
+        match &self.between {
+            Between::Gated(gate) => Ok(Some((dx + gate.gradients(&x, &tensor(d_gate)?)?)?)),
             _ => Ok(Some(dx)),
         }
     }

@@ -26,7 +26,7 @@ mod real;
 mod rms_norm;
 mod sink;
 
-pub use activation::{relu2, swiglu, xielu, xiprelu};
+pub use activation::{activate, relu2, swiglu, xielu, xiprelu};
 pub(super) use add::add_in_place;
 pub use attention::causal_attention;
 pub use causal_softmax::causal_softmax;

@@ -3,9 +3,9 @@
 mod same_bits;
 mod truth;
 
-use xielu::activation::AlphaGradients;
-use xielu::activation::reference::{Gradients, Xielu, Xiprelu};
-use xielu::{Backend, Executor, RawXielu};
+use xielu::activation::reference::{self, Gradients};
+use xielu::activation::{AlphaGradients, Differentiable, Form, Xiprelu};
+use xielu::{Backend, Error, Executor, RawXielu};
 use xielu_testing::noise::Noise;
 
 use crate::stored::Stored;
@@ -25,17 +25,17 @@ impl Executor for Threads {
     }
 }
 
-/// A function with learned alphas, in its three forms.
+/// A function with learned alphas.
 #[derive(Clone, Copy, Debug)]
-pub enum Form {
-    Ideal,
-    Eps,
+pub enum Learned {
+    Xielu(Form),
     Xiprelu,
 }
 
-pub use Form::{Eps, Ideal};
+pub const IDEAL: Learned = Learned::Xielu(Form::Ideal);
+pub const CLAMPED: Learned = Learned::Xielu(Form::Clamped);
 
-impl Form {
+impl Learned {
     pub fn run<T: Stored>(
         self,
         backend: &Backend<'_>,
@@ -44,34 +44,40 @@ impl Form {
         dy: &[T],
     ) -> (Vec<T>, AlphaGradients) {
         let mut dx = vec![T::narrow(77.0); x.len()];
-        let backward = match self {
-            Form::Ideal => RawXielu::backward,
-            Form::Eps => RawXielu::backward_with_eps,
-            Form::Xiprelu => RawXielu::backward_xiprelu,
-        };
-        let gradients = backward(raw, backend, [x, dy], &mut dx).unwrap();
+        let gradients = self.backward(backend, raw, [x, dy], &mut dx).unwrap();
         (dx, gradients)
+    }
+
+    pub fn backward<T: Stored>(
+        self,
+        backend: &Backend<'_>,
+        raw: &RawXielu,
+        [x, dy]: [&[T]; 2],
+        dx: &mut [T],
+    ) -> Result<AlphaGradients, Error> {
+        match self {
+            Learned::Xielu(form) => raw.freeze(form).backward(backend, x, dy, dx),
+            Learned::Xiprelu => Xiprelu::freeze(raw).backward(backend, x, dy, dx),
+        }
     }
 
     /// In f64, of one element.
     pub fn truth(self, raw: &RawXielu, x: f64) -> Gradients {
         match self {
-            Form::Ideal => Xielu::new(raw).gradients(raw, x),
-            Form::Eps => Xielu::with_eps(raw).gradients(raw, x),
-            Form::Xiprelu => Xiprelu::new(raw).gradients(raw, x),
+            Learned::Xielu(form) => reference::Xielu::new(raw, form).gradients(raw, x),
+            Learned::Xiprelu => reference::Xiprelu::new(raw).gradients(raw, x),
         }
     }
 
     pub fn forward(self, raw: &RawXielu, x: f64) -> f64 {
         match self {
-            Form::Ideal => Xielu::new(raw).forward(x),
-            Form::Eps => Xielu::with_eps(raw).forward(x),
-            Form::Xiprelu => Xiprelu::new(raw).forward(x),
+            Learned::Xielu(form) => reference::Xielu::new(raw, form).forward(x),
+            Learned::Xiprelu => reference::Xiprelu::new(raw).forward(x),
         }
     }
 }
 
-pub const FORMS: [Form; 3] = [Ideal, Eps, Form::Xiprelu];
+pub const FUNCTIONS: [Learned; 3] = [IDEAL, CLAMPED, Learned::Xiprelu];
 
 /// Stored scalars: fresh ones, and those of trained layers.
 pub fn raws() -> [RawXielu; 3] {

@@ -2,13 +2,13 @@
 
 use half::{bf16, f16};
 use xielu::activation::reference::{self, sigmoid};
-use xielu::activation::{Relu2, Swiglu};
+use xielu::activation::{Differentiable, Relu2, Swiglu};
 use xielu::kernels::{AlphaSums, Kernels};
 use xielu::{Backend, RawXielu};
 use xielu_testing::ulp;
 use xielu_testing::vectors::sets;
 
-use super::{Eps, FORMS, Form, Ideal, Threads, layer, raws};
+use super::{CLAMPED, FUNCTIONS, IDEAL, Learned, Threads, layer, raws};
 use crate::stored::Stored;
 
 /// Beside the kernel's own error the alphas are rounded to f32: half an ulp more of each term.
@@ -17,9 +17,9 @@ fn vectors_of_60_digits() {
     let backend = Backend::default();
     let mut worst = [0.0f64; 3];
     for set in sets() {
-        for (form, rows) in [(Ideal, &set.ideal), (Eps, &set.eps)] {
+        for (f, rows) in [(IDEAL, &set.ideal), (CLAMPED, &set.eps)] {
             for row in rows {
-                let (dx, found) = form.run(&backend, &set.raw, &[row.x], &[1.0]);
+                let (dx, found) = f.run(&backend, &set.raw, &[row.x], &[1.0]);
                 let [p, n] = row.draw;
                 for (found, truth) in [(found.draw_p, p), (found.draw_n, n)] {
                     assert!(truth.abs() <= f32::MAX.into() || !found.is_finite(), "{found}");
@@ -58,16 +58,16 @@ fn every_encoding<T: Stored>(most: usize) {
     };
     let backend = Backend::default();
     for raw in raws() {
-        for form in FORMS {
-            let (dx, _) = form.run(&backend, &raw, &x, &ones);
-            check(&(form, raw), &dx, &|x| form.truth(&raw, x).dx);
+        for f in FUNCTIONS {
+            let (dx, _) = f.run(&backend, &raw, &x, &ones);
+            check(&(f, raw), &dx, &|x| f.truth(&raw, x).dx);
         }
     }
     let mut dx = ones.clone();
-    Relu2.backward(&backend, [&x, &ones], &mut dx).unwrap();
+    Relu2.backward(&backend, &x, &ones, &mut dx).unwrap();
     check(&Relu2, &dx, &reference::relu2_derivative);
     let mut d_up = ones.clone();
-    Swiglu.backward(&backend, [&x, &ones, &ones], [&mut dx, &mut d_up]).unwrap();
+    Swiglu.backward(&backend, [&x, &ones], &ones, [&mut dx, &mut d_up]).unwrap();
     check(&"d_gate", &dx, &reference::silu_derivative);
     check(&"d_up", &d_up, &reference::silu);
     println!("{misrounded} of {} gradients are not the rounded truth", 12 * x.len());
@@ -88,42 +88,42 @@ fn every_f16() {
 #[test]
 fn differences_of_a_loss() {
     let [x, dy] = layer::<f32>(3000);
-    let loss = |form: Form, raw: &RawXielu| -> f64 {
+    let loss = |f: Learned, raw: &RawXielu| -> f64 {
         let terms = x.iter().zip(&dy);
-        terms.map(|(&x, &dy)| f64::from(dy) * form.forward(raw, x.into())).sum()
+        terms.map(|(&x, &dy)| f64::from(dy) * f.forward(raw, x.into())).sum()
     };
     for raw in raws().map(|raw| RawXielu { alpha_p: raw.alpha_p.floor(), alpha_n: 1.25, ..raw }) {
-        for form in FORMS {
+        for f in FUNCTIONS {
             const STEP: f32 = 1.0 / 256.0;
             let by = |change: fn(&mut RawXielu, f32)| {
                 let at = |step: f32| {
                     let mut moved = raw;
                     change(&mut moved, step);
-                    loss(form, &moved)
+                    loss(f, &moved)
                 };
                 let wide = (at(2.0 * STEP) - at(-2.0 * STEP)) / (4.0 * f64::from(STEP));
                 let narrow = (at(STEP) - at(-STEP)) / (2.0 * f64::from(STEP));
                 (4.0 * narrow - wide) / 3.0
             };
-            let (_, found) = form.run(&Backend::default(), &raw, &x, &dy);
+            let (_, found) = f.run(&Backend::default(), &raw, &x, &dy);
             let by_p = by(|raw, step| raw.alpha_p += step);
             let by_n = by(|raw, step| raw.alpha_n += step);
-            assert!((found.draw_p / by_p - 1.0).abs() < 1e-6, "{form:?} {found:?} {by_p}");
-            assert!((found.draw_n / by_n - 1.0).abs() < 1e-6, "{form:?} {found:?} {by_n}");
+            assert!((found.draw_p / by_p - 1.0).abs() < 1e-6, "{f:?} {found:?} {by_p}");
+            assert!((found.draw_n / by_n - 1.0).abs() < 1e-6, "{f:?} {found:?} {by_n}");
         }
     }
 }
 
 /// Against sums in f64 of derivatives in f64: wrong by a few 2^-24 of the sum of magnitudes, over
 /// far more elements than f32 counts well.
-fn long_sums<T: Stored>(n: usize, forms: &[Form]) {
+fn long_sums<T: Stored>(n: usize, functions: &[Learned]) {
     let [x, dy] = layer::<T>(n);
     let raw = RawXielu::PAPER_INIT;
-    for &form in forms {
-        let (_, found) = form.run(&Backend::new(Kernels::detect(), &Threads(2)), &raw, &x, &dy);
+    for &f in functions {
+        let (_, found) = f.run(&Backend::new(Kernels::detect(), &Threads(2)), &raw, &x, &dy);
         let (mut sums, mut magnitudes) = ([0.0; 2], [0.0; 2]);
         for (x, dy) in x.iter().zip(&dy) {
-            let of_one = form.truth(&raw, x.wide().into());
+            let of_one = f.truth(&raw, x.wide().into());
             for (i, slope) in [of_one.draw_p, of_one.draw_n].into_iter().enumerate() {
                 let term = f64::from(dy.wide()) * slope;
                 sums[i] += term;
@@ -134,8 +134,8 @@ fn long_sums<T: Stored>(n: usize, forms: &[Form]) {
             [found.draw_p, found.draw_n].into_iter().zip(sums.into_iter().zip(magnitudes))
         {
             let error = (found - sum).abs() / magnitude;
-            println!("{n} elements, {form:?}: sum {sum:e}, error {error:e} of the magnitudes");
-            assert!(error < 2f64.powi(-24), "{form:?}: {found}, expected {sum}");
+            println!("{n} elements, {f:?}: sum {sum:e}, error {error:e} of the magnitudes");
+            assert!(error < 2f64.powi(-24), "{f:?}: {found}, expected {sum}");
         }
     }
 }
@@ -144,9 +144,9 @@ fn long_sums<T: Stored>(n: usize, forms: &[Form]) {
 fn long_sums_are_those_of_f64() {
     // Emulated machines take fewer.
     let n = std::env::var("XIELU_SUM_ELEMENTS").map_or(100_000_000, |n| n.parse().unwrap());
-    long_sums::<f32>(n / 20 + 3, &FORMS);
-    long_sums::<f16>(n / 20 + 3, &FORMS);
-    long_sums::<bf16>(n, &[Ideal]);
+    long_sums::<f32>(n / 20 + 3, &FUNCTIONS);
+    long_sums::<f16>(n / 20 + 3, &FUNCTIONS);
+    long_sums::<bf16>(n, &[IDEAL]);
 }
 
 /// A number whose neighbours in f32 are 2 apart, then ones that a running f32 sum would lose.
@@ -155,7 +155,7 @@ fn small_terms_after_a_large_one() {
     let n = 3 * AlphaSums::TILE + 5;
     let mut x = vec![1.0f32; n];
     x[0] = 8192.0;
-    let (_, found) = Ideal.run(&Backend::default(), &RawXielu::PAPER_INIT, &x, &vec![1.0; n]);
+    let (_, found) = IDEAL.run(&Backend::default(), &RawXielu::PAPER_INIT, &x, &vec![1.0; n]);
     let sum = 8192.0 * 8192.0 + (n - 1) as f64;
     let expected = sum * sigmoid(RawXielu::PAPER_INIT.alpha_p.into());
     // What shares a group with the large one is lost, 7 elements at most.

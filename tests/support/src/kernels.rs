@@ -1,6 +1,7 @@
 //! The kernels of every instruction set that this machine runs.
 
 use xielu::kernels::{Isa, Kernels};
+use xielu::{Backend, Serial};
 
 use crate::isas;
 
@@ -13,4 +14,9 @@ pub fn every_kernel() -> Vec<Kernels> {
     let names: Vec<&str> = all.iter().map(|kernels| kernels.isa().name()).collect();
     isas::assert_complete(&names);
     all
+}
+
+/// The same, each on the calling thread.
+pub fn every_backend() -> Vec<Backend<'static>> {
+    every_kernel().into_iter().map(|kernels| Backend::new(kernels, &Serial)).collect()
 }

@@ -1,8 +1,9 @@
 //! Small models with random weights, held in memory, and an f64 decoder written from the
 //! formulas alone: loops over plain vectors, no kernels, no blocks, no cache.
 
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::{Checkpoint, LayerRole, Role, Tensor};
-use xielu::config::{HiddenAct, Rope, RopeScaling, RopeStyle};
+use xielu::config::{Rope, RopeScaling, RopeStyle};
 use xielu::kernels::{Blocks, DType, InputBlock, Kernels};
 use xielu::llama::Decoder;
 use xielu::{Config, Error, RawXielu};
@@ -53,7 +54,7 @@ pub struct Toy {
 pub const ALPHAS: RawXielu = RawXielu { alpha_p: 0.3, alpha_n: -0.7, beta: 0.5, eps: -1e-6 };
 
 /// A vocabulary of 40, a hidden size of 64, two layers.
-pub fn config(hidden_act: HiddenAct, style: RopeStyle, qk_norm: bool, tied: bool) -> Config {
+pub fn config(hidden_act: ActivationKind, style: RopeStyle, qk_norm: bool, tied: bool) -> Config {
     Config {
         vocab_size: 40,
         output_vocab_size: 40,
@@ -157,15 +158,15 @@ fn softplus(r: f32) -> f64 {
 }
 
 /// The activation of the hidden vector, from the definitions.
-pub fn activate(act: HiddenAct, up: &[f64], gate: &[f64]) -> Vec<f64> {
+pub fn activate(act: ActivationKind, up: &[f64], gate: &[f64]) -> Vec<f64> {
     let ap = softplus(ALPHAS.alpha_p);
     let sn = softplus(ALPHAS.alpha_n);
     let f = |i: usize, x: f64| match act {
-        HiddenAct::Xielu if x > 0.0 => ap * x * x + 0.5 * x,
-        HiddenAct::Xielu => (0.5 + sn) * (x.exp_m1() - x) + 0.5 * x,
-        HiddenAct::Xiprelu => (if x > 0.0 { ap } else { sn }) * x * x + 0.5 * x,
-        HiddenAct::Relu2 => x.max(0.0).powi(2),
-        HiddenAct::Swiglu => gate[i] / (1.0 + (-gate[i]).exp()) * x,
+        ActivationKind::Xielu if x > 0.0 => ap * x * x + 0.5 * x,
+        ActivationKind::Xielu => (0.5 + sn) * (x.exp_m1() - x) + 0.5 * x,
+        ActivationKind::Xiprelu => (if x > 0.0 { ap } else { sn }) * x * x + 0.5 * x,
+        ActivationKind::Relu2 => x.max(0.0).powi(2),
+        ActivationKind::Swiglu => gate[i] / (1.0 + (-gate[i]).exp()) * x,
         other => panic!("{other:?}"),
     };
     up.iter().enumerate().map(|(i, &x)| f(i, x)).collect()

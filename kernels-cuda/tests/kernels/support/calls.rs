@@ -22,11 +22,11 @@ pub fn forward<T: Value>(
     let size = size_of::<T>();
     let src = machine.copy(x, at.src * size);
     let dst = machine.copy(&vec![T::from_f32(7.0); x.len()], at.dst * size);
-    let scalars = Scalars::Value(*f.coefficients());
+    let scalars = Scalars::from(f);
     let n = x.len() as u64;
     let addresses = [src.address(), dst.address()];
     // SAFETY: both buffers hold `n` elements and outlive `read`, which waits.
-    unsafe { machine.raw(blocks).forward(f.function(), scalars, T::DTYPE, addresses, n) }.unwrap();
+    unsafe { machine.raw(blocks).forward(f.kind(), scalars, T::STORED, addresses, n) }.unwrap();
     assert_eq!(bits(&src.read::<T>()), bits(x), "the input was written to");
     dst.read()
 }
@@ -45,7 +45,7 @@ pub fn swiglu<T: Value>(
     let y = machine.copy(&vec![T::from_f32(7.0); up.len()], y);
     let addresses = [gate.address(), up_memory.address(), y.address()];
     // SAFETY: the three buffers hold as many elements and outlive `read`, which waits.
-    unsafe { machine.raw(blocks).swiglu(T::DTYPE, addresses, up.len() as u64) }.unwrap();
+    unsafe { machine.raw(blocks).swiglu(T::STORED, addresses, up.len() as u64) }.unwrap();
     y.read()
 }
 
@@ -65,13 +65,13 @@ pub fn fused<T: Value>(
     unsafe {
         match f {
             Some(f) => {
-                let scalars = Scalars::Value(*f.coefficients());
+                let scalars = Scalars::from(f);
                 let addresses = [src.address(), dst.address()];
-                raw.forward_q8_0(f.function(), scalars, T::DTYPE, addresses, n)
+                raw.forward_q8_0(f.kind(), scalars, T::STORED, addresses, n)
             }
             None => {
                 let addresses = [src.address(), src.address(), dst.address()];
-                raw.swiglu_q8_0(T::DTYPE, addresses, n)
+                raw.swiglu_q8_0(T::STORED, addresses, n)
             }
         }
     }

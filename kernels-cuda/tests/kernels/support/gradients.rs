@@ -2,10 +2,10 @@
 
 use xielu::activation::reference;
 use xielu_kernels_cuda::{
-    Activation, Backward, Coefficients, Function, Scalars, SwigluBackward, backward_workspace_len,
+    Activation, Backward, Coefficients, Learned, Scalars, SwigluBackward, backward_workspace_len,
 };
 
-use super::{Machine, Value};
+use super::{Machine, Value, coefficients_of};
 
 /// What a backward call leaves.
 pub struct Gradients<T> {
@@ -29,7 +29,9 @@ impl<'a> Call<'a> {
         Call { machine, blocks: 64, at: [0; 3], add_to: None }
     }
 
-    pub fn run<T: Value>(self, f: &Activation, x: &[T], dy: &[T]) -> Gradients<T> {
+    pub fn run<T: Value>(self, f: impl Into<Learned>, x: &[T], dy: &[T]) -> Gradients<T> {
+        let f = f.into();
+        let kind = f.activation.kind();
         let Call { machine, blocks, at, add_to } = self;
         let [x_at, dy_at, dx_at] = at.map(|offset| offset * size_of::<T>());
         let n = x.len() as u64;
@@ -39,7 +41,7 @@ impl<'a> Call<'a> {
         let dx = machine.copy(&vec![T::from_f32(before); n as usize], dx_at);
         let alphas = machine.copy(&[before; 2], 0);
         let workspace = machine.copy(&vec![0xffu8; backward_workspace_len(n) as usize], 0);
-        let has_alphas = f.function() != Function::Relu2;
+        let has_alphas = kind.has_alphas();
         let operands = Backward {
             x: x.address(),
             dy: dy.address(),
@@ -51,10 +53,9 @@ impl<'a> Call<'a> {
             accumulate_dx: add_to.is_some(),
             accumulate_alphas: add_to.is_some(),
         };
-        let scalars = Scalars::Value(*f.coefficients());
+        let scalars = Scalars::from(&f);
         // SAFETY: the buffers hold what they must and outlive `read`, which waits.
-        unsafe { machine.raw(blocks).backward(f.function(), scalars, T::DTYPE, &operands) }
-            .unwrap();
+        unsafe { machine.raw(blocks).backward(kind, scalars, T::STORED, &operands) }.unwrap();
         let read: Vec<f32> = alphas.read();
         workspace.read::<u8>();
         Gradients { dx: dx.read(), alphas: [read[0], read[1]] }
@@ -81,7 +82,7 @@ impl<'a> Call<'a> {
             accumulate: add_to.is_some(),
         };
         // SAFETY: the buffers hold `n` elements and outlive `read`, which waits.
-        unsafe { machine.raw(blocks).swiglu_backward(T::DTYPE, &operands) }.unwrap();
+        unsafe { machine.raw(blocks).swiglu_backward(T::STORED, &operands) }.unwrap();
         [d_gate.read(), d_up.read()]
     }
 }
@@ -96,19 +97,22 @@ pub struct Truth {
 
 /// In f64, with the scalars as the kernel has them.
 pub fn truth(f: &Activation, x: f64) -> Truth {
-    let Coefficients { alpha_p, alpha_n, beta, eps, .. } = *f.coefficients();
+    let Coefficients { alpha_p, alpha_n, beta, eps } = coefficients_of(f);
     let [alpha_p, alpha_n, beta] = [alpha_p, alpha_n, beta].map(f64::from);
-    match f.function() {
-        Function::Relu2 => Truth { dx: reference::relu2_derivative(x), alpha_p: 0.0, alpha_n: 0.0 },
-        Function::Xiprelu => {
+    match f {
+        Activation::Relu2 => {
+            Truth { dx: reference::relu2_derivative(x), alpha_p: 0.0, alpha_n: 0.0 }
+        }
+        Activation::Xiprelu(_) => {
             let dx = reference::Xiprelu { alpha_p, alpha_n, beta }.derivative(x);
             let [p, n] = if x > 0.0 { [x * x, 0.0] } else { [0.0, x * x] };
             Truth { dx, alpha_p: p, alpha_n: n }
         }
-        Function::Xielu => {
+        Activation::Xielu(_) => {
             let eps = (eps != 0.0).then_some(f64::from(eps));
             let f = reference::Xielu { alpha_p, alpha_n, beta, eps };
             Truth { dx: f.derivative(x), alpha_p: f.d_alpha_p(x), alpha_n: f.d_alpha_n(x) }
         }
+        other => unreachable!("{other:?} has no kernel"),
     }
 }

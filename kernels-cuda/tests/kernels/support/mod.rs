@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use bytemuck::Pod;
 use half::{bf16, f16};
-use xielu::kernels::{self, Kernels, XieluCoefficients};
+use xielu::kernels::Kernels;
 use xielu_kernels_cuda::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use xielu_kernels_cuda::host::HostTwin;
 use xielu_kernels_cuda::{
-    Activation, Coefficients, Cuda, Element, Error, Function, Kernel, Launch, Raw,
+    Activation, Coefficients, Cuda, DType, Element, Error, Kernel, Launch, Raw,
 };
 use xielu_testing::noise::Noise;
 use xielu_testing::require;
@@ -166,18 +166,21 @@ impl Memory<'_> {
 
 /// A storage type, with the CPU kernels for it.
 pub trait Value: Element + Pod + PartialEq + std::fmt::Debug {
+    /// How it is stored, for calls on addresses.
+    const STORED: DType;
     fn from_f32(x: f32) -> Self;
     fn to_f32(self) -> f32;
     fn bits(self) -> u32;
     /// The spacing of values at 1.
     fn ulp() -> f32;
-    fn activate(kernels: &Kernels, f: &kernels::Activation, x: &[Self]) -> Vec<Self>;
+    fn activate(kernels: &Kernels, f: &Activation, x: &[Self]) -> Vec<Self>;
     fn swiglu(kernels: &Kernels, gate: &[Self], up: &[Self]) -> Vec<Self>;
 }
 
 macro_rules! value {
-    ($t:ty, $activate:ident, $swiglu:ident, $from:expr, $to:expr) => {
+    ($t:ty, $dtype:ident, $from:expr, $to:expr) => {
         impl Value for $t {
+            const STORED: DType = DType::$dtype;
             fn from_f32(x: f32) -> Self {
                 $from(x)
             }
@@ -190,44 +193,45 @@ macro_rules! value {
             fn ulp() -> f32 {
                 Self::EPSILON.to_f32()
             }
-            fn activate(kernels: &Kernels, f: &kernels::Activation, x: &[Self]) -> Vec<Self> {
+            fn activate(kernels: &Kernels, f: &Activation, x: &[Self]) -> Vec<Self> {
                 let mut y = x.to_vec();
-                kernels.$activate(f, x, &mut y).unwrap();
+                kernels.activate(f, x, &mut y).unwrap();
                 y
             }
             fn swiglu(kernels: &Kernels, gate: &[Self], up: &[Self]) -> Vec<Self> {
                 let mut y = gate.to_vec();
-                kernels.$swiglu(gate, up, &mut y).unwrap();
+                kernels.swiglu([gate, up], &mut y).unwrap();
                 y
             }
         }
     };
 }
 
-value!(f32, activate_f32, swiglu_f32, |x| x, |x| x);
-value!(bf16, activate_bf16, swiglu_bf16, bf16::from_f32, bf16::to_f32);
-value!(f16, activate_f16, swiglu_f16, f16::from_f32, f16::to_f32);
+value!(f32, F32, |x| x, |x| x);
+value!(bf16, BF16, bf16::from_f32, bf16::to_f32);
+value!(f16, F16, f16::from_f32, f16::to_f32);
 
-/// The same function for the CPU's kernels.
-pub fn on_cpu(f: &Activation) -> kernels::Activation {
-    let Coefficients { alpha_p, alpha_n, beta, eps, .. } = *f.coefficients();
-    match f.function() {
-        Function::Xielu => {
-            kernels::Activation::Xielu(XieluCoefficients { alpha_p, alpha_n, beta, eps })
-        }
-        Function::Xiprelu => kernels::Activation::Xiprelu { alpha_p, alpha_n, beta },
-        Function::Relu2 => kernels::Activation::Relu2,
+/// Effective alphas beside the slope at 0 of every model.
+pub const fn coefficients(alpha_p: f32, alpha_n: f32) -> Coefficients {
+    Coefficients { alpha_p, alpha_n, beta: 0.5, eps: 0.0 }
+}
+
+/// The coefficients of a function that has some.
+pub fn coefficients_of(f: &Activation) -> Coefficients {
+    match *f {
+        Activation::Xielu(c) | Activation::Xiprelu(c) => c,
+        _ => Coefficients { beta: 0.0, ..coefficients(0.0, 0.0) },
     }
 }
 
 /// Functions with scalars from mild to what checkpoints hold at worst.
 pub fn functions() -> Vec<Activation> {
     let alphas = [(0.8, 0.8), (0.3, 0.500_000_06), (17.75, 6.3), (166.0, 41.25), (200.0, 50.0)];
-    let mut all = vec![Activation::RELU2];
+    let mut all = vec![Activation::Relu2];
     for (p, n) in alphas {
-        all.push(Activation::xielu(Coefficients::new(p, n, 0.5)));
-        all.push(Activation::xielu(Coefficients::new(p, n, 0.5).with_eps(-1e-6)));
-        all.push(Activation::xiprelu(Coefficients::new(p, n, 0.5)));
+        all.push(Activation::Xielu(coefficients(p, n)));
+        all.push(Activation::Xielu(Coefficients { eps: -1e-6, ..coefficients(p, n) }));
+        all.push(Activation::Xiprelu(coefficients(p, n)));
     }
     all
 }

@@ -5,9 +5,10 @@ mod report;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use xielu::activation::ActivationKind;
 use xielu::checkpoint::AtomicFile;
-use xielu::train::config::Activation;
+use xielu::train::config::ACTIVATIONS;
 use xielu::train::data;
 use xielu::train::{RunLock, TrainConfig};
 
@@ -41,8 +42,13 @@ pub struct Args {
     #[arg(long, value_name = "SEEDS", value_delimiter = ',', default_value = "0,1,2")]
     seeds: Vec<u64>,
     /// Activations to compare
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "xielu,xiprelu,relu2,swiglu")]
-    activations: Vec<ActivationArg>,
+    #[arg(
+        long,
+        value_parser = named(),
+        value_delimiter = ',',
+        default_value = "xielu,xiprelu,relu2,swiglu"
+    )]
+    activations: Vec<Named>,
     /// Number of threads; all cores when not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -50,33 +56,14 @@ pub struct Args {
     device: DeviceArgs,
 }
 
-/// [`Activation`] on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ActivationArg {
-    Xielu,
-    Xiprelu,
-    Relu2,
-    Swiglu,
-}
+/// An activation by its name.
+type Named = (&'static str, ActivationKind);
 
-impl ActivationArg {
-    const fn activation(self) -> Activation {
-        match self {
-            ActivationArg::Xielu => Activation::Xielu,
-            ActivationArg::Xiprelu => Activation::Xiprelu,
-            ActivationArg::Relu2 => Activation::Relu2,
-            ActivationArg::Swiglu => Activation::Swiglu,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            ActivationArg::Xielu => "xielu",
-            ActivationArg::Xiprelu => "xiprelu",
-            ActivationArg::Relu2 => "relu2",
-            ActivationArg::Swiglu => "swiglu",
-        }
-    }
+/// One of [`ACTIVATIONS`].
+fn named() -> impl TypedValueParser<Value = Named> {
+    PossibleValuesParser::new(ACTIVATIONS.map(|(name, _)| name)).try_map(|name| {
+        ACTIVATIONS.into_iter().find(|(known, _)| *known == name).ok_or("no such activation")
+    })
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -93,10 +80,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     start_threads(&base)?;
     interrupt::catch()?;
     open_data(&base, &dir.data(), false)?;
-    for activation in &args.activations {
-        let model = base.model.with_activation(activation.activation());
+    for &(name, activation) in &args.activations {
+        let model = base.model.with_activation(activation);
         let (parameters, ffn) = (model.parameter_count()?, model.intermediate_size);
-        say!("{:<8} {parameters} parameters, ffn {ffn}", activation.name());
+        say!("{name:<8} {parameters} parameters, ffn {ffn}");
     }
     // Seed by seed, so that a comparison that is cut short has compared something.
     let mut trained = Vec::new();
@@ -139,13 +126,13 @@ fn train(
     dir: &RunDir,
     base: &TrainConfig,
     machine: &Machine,
-    activation: ActivationArg,
+    (activation_name, activation): Named,
     seed: u64,
 ) -> anyhow::Result<Trained> {
-    let name = format!("{}-seed{seed}", activation.name());
+    let name = format!("{activation_name}-seed{seed}");
     let run_dir = RunDir(dir.0.join(&name));
     let mut config = base.clone();
-    config.model = base.model.with_activation(activation.activation());
+    config.model = base.model.with_activation(activation);
     config.run.seed = seed;
     if !run_dir.model().exists() {
         let toml = config.to_toml()?;
@@ -158,5 +145,5 @@ fn train(
         let (dir, config, dataset, name) = (&run_dir, &config, &dataset, name.as_str());
         Run { dir, config, dataset, machine, name, resume }.finish()?;
     }
-    Trained::read(&run_dir, activation.name(), seed, &config)
+    Trained::read(&run_dir, activation_name, seed, &config)
 }

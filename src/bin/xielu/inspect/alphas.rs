@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use anyhow::Context as _;
+use xielu::activation::{ActivationKind, Form, Xiprelu};
 use xielu::checkpoint::Checkpoint;
-use xielu::config::HiddenAct;
 use xielu::kernels::{Activation, Kernels};
 use xielu::{Config, RawXielu};
 
@@ -27,12 +27,12 @@ pub fn read(checkpoint: &dyn Checkpoint<'_>, config: &Config) -> anyhow::Result<
             .raw_xielu(layer)
             .with_context(|| format!("the activation of layer {layer} cannot be read"))?;
         let (activation, alpha_p, alpha_n) = match config.hidden_act {
-            HiddenAct::Xiprelu => {
-                let f = raw.freeze_xiprelu();
+            ActivationKind::Xiprelu => {
+                let f = Xiprelu::freeze(&raw);
                 (Activation::from(f), f.alpha_p(), f.alpha_n())
             }
             _ => {
-                let f = raw.freeze();
+                let f = raw.freeze(Form::Ideal);
                 (Activation::from(f), f.alpha_p(), f.alpha_n())
             }
         };
@@ -44,7 +44,7 @@ pub fn read(checkpoint: &dyn Checkpoint<'_>, config: &Config) -> anyhow::Result<
 impl LayerAlphas {
     /// `f` at every `x`.
     pub fn apply(&self, x: &mut [f32]) {
-        Kernels::scalar().activate_f32_in_place(&self.activation, x);
+        Kernels::scalar().activate_in_place(&self.activation, x);
     }
 
     /// `f(x)`.

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, ensure};
 use xielu::activation::accuracy::xielu_ulp;
 use xielu::activation::reference::Xielu;
-use xielu::kernels::{Activation, Kernels, XieluCoefficients};
+use xielu::kernels::{Activation, Coefficients, Kernels};
 
 use super::Check;
 
@@ -28,8 +28,8 @@ pub fn inputs() -> impl Iterator<Item = f32> {
 fn check(kernels: &Kernels, alpha_p: f32, alpha_n: f32) -> anyhow::Result<String> {
     let x: Vec<f32> = inputs().collect();
     let mut y = x.clone();
-    let coefficients = XieluCoefficients { alpha_p, alpha_n, beta: BETA, eps: 0.0 };
-    kernels.activate_f32_in_place(&Activation::Xielu(coefficients), &mut y);
+    let coefficients = Coefficients { alpha_p, alpha_n, beta: BETA, eps: 0.0 };
+    kernels.activate_in_place(&Activation::Xielu(coefficients), &mut y);
     let reference =
         Xielu { alpha_p: alpha_p.into(), alpha_n: alpha_n.into(), beta: BETA.into(), eps: None };
     let bound = xielu_ulp(alpha_p, alpha_n).context("the accuracy table has no such alphas")?;

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use xielu::activation::reference::Xielu;
 use xielu::activation::rough::{self, EXP_DOMAIN, EXP_ERROR, XIELU_ERROR};
-use xielu::kernels::XieluCoefficients;
+use xielu::kernels::Coefficients;
 
 use super::Check;
 use super::activation::{ALPHAS, BETA, inputs};
@@ -23,7 +23,7 @@ pub fn checks() -> [Check; 2] {
 
 /// Relative to the larger term.
 fn error((alpha_p, alpha_n): (f32, f32), x: f32) -> f64 {
-    let f = XieluCoefficients { alpha_p, alpha_n, beta: BETA, eps: 0.0 };
+    let f = Coefficients { alpha_p, alpha_n, beta: BETA, eps: 0.0 };
     let truth =
         Xielu { alpha_p: alpha_p.into(), alpha_n: alpha_n.into(), beta: BETA.into(), eps: None };
     let truth = truth.forward(x.into());

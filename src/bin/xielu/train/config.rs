@@ -148,7 +148,7 @@ mod tests {
         let config = args(&["optimizer.learning_rate=1e-4", "model.activation=relu2"]).read();
         let config = config.unwrap();
         assert_eq!((config.optimizer.learning_rate, config.schedule.total_steps), (1e-4, 7));
-        assert_eq!(config.model.activation, xielu::train::config::Activation::Relu2);
+        assert_eq!(config.model.activation, xielu::activation::ActivationKind::Relu2);
         for (set, says) in [
             ("optimizer.learning_rat=1", "learning_rat"),
             ("optimizer.learning_rate=fast", "fast"),

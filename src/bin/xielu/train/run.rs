@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use candle_core::{DType, Device};
-use xielu::config::HiddenAct;
+use xielu::activation::{ActivationKind, Form, Xiprelu};
 use xielu::train::data::{Dataset, TextTokenizer};
 use xielu::train::export::{Weights, export};
 use xielu::train::{Model, Parameter, TrainConfig, Trainer};
@@ -139,12 +139,12 @@ impl Run<'_> {
 fn effective_alphas(model: &Model) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
     let alphas = model.alphas()?;
     let effective = alphas.iter().map(|raw| match model.config().hidden_act {
-        HiddenAct::Xiprelu => {
-            let f = raw.freeze_xiprelu();
+        ActivationKind::Xiprelu => {
+            let f = Xiprelu::freeze(raw);
             (f64::from(f.alpha_p()), f64::from(f.alpha_n()))
         }
         _ => {
-            let f = raw.freeze();
+            let f = raw.freeze(Form::Ideal);
             (f64::from(f.alpha_p()), f64::from(f.alpha_n()))
         }
     });

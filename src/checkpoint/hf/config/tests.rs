@@ -51,9 +51,9 @@ fn compare(name: &str, config: &Config, expected: &Value) {
     assert_eq!(expected["rms_norm_eps"].as_f64().unwrap() as f32, config.rms_norm_eps, "{name}");
     assert_eq!(expected["tied"], config.tie_word_embeddings, "{name}");
     let act = match expected["hidden_act"].as_str().unwrap() {
-        "xielu" => HiddenAct::Xielu,
-        "relu2" => HiddenAct::Relu2,
-        "silu" | "swish" => HiddenAct::Swiglu,
+        "xielu" => ActivationKind::Xielu,
+        "relu2" => ActivationKind::Relu2,
+        "silu" | "swish" => ActivationKind::Swiglu,
         other => panic!("{name}: {other}"),
     };
     assert_eq!(config.hidden_act, act, "{name}");

@@ -9,10 +9,11 @@ use candle_core::op::BackpropOp;
 use candle_core::{CudaStorage, DType, Error, Layout, Result, Shape, Storage, StorageRef, Tensor};
 use half::{bf16, f16};
 
-use super::Learned;
-use crate::RawXielu;
+use crate::activation::{Differentiable as _, Elementwise as _, Relu2, Swiglu};
 use crate::cuda::cudarc::driver::{CudaSlice, CudaStream, CudaView, DeviceRepr, ValidAsZeroBits};
-use crate::cuda::{self, Activation, Cuda, Element, Frozen, Function, Gradients};
+use crate::cuda::{Cuda, Frozen, OnStream};
+use crate::kernels::{ActivationKind, Element};
+use crate::train::ops::functions::BETA;
 
 /// A tensor as an op sees it.
 type Operand<'a> = (&'a CudaStorage, &'a Layout);
@@ -78,17 +79,18 @@ impl On {
     }
 
     /// `f` with the alphas as the optimiser has them, f32 on the device: nothing is waited for.
-    fn freeze(&self, f: Learned, [raw_p, raw_n]: [Operand<'_>; 2]) -> Result<Frozen> {
-        let function = match f {
-            Learned::Xielu => Function::Xielu,
-            Learned::Xiprelu => Function::Xiprelu,
-        };
-        let alphas = [&view::<f32>(raw_p)?, &view::<f32>(raw_n)?];
+    fn freeze(&self, f: ActivationKind, [raw_p, raw_n]: [Operand<'_>; 2]) -> Result<Frozen> {
+        let alphas = [view::<f32>(raw_p)?, view::<f32>(raw_n)?];
         if let Some(other) = alphas.iter().map(|a| a.len()).find(|&len| len != 1) {
             refuse!("an alpha is one value, not {other}");
         }
-        let beta = RawXielu::PAPER_INIT.beta;
-        self.cuda.freeze(&self.stream, function, alphas, beta, 0.0).map_err(Error::wrap)
+        let [alpha_p, alpha_n] = &alphas;
+        self.stream()?.freeze::<f32>(f, [alpha_p, alpha_n], BETA, 0.0).map_err(Error::wrap)
+    }
+
+    /// Where the functions are queued.
+    fn stream(&self) -> Result<OnStream<'_>> {
+        self.cuda.on(&self.stream).map_err(Error::wrap)
     }
 
     fn zeros<T: Value>(&self, shape: &Shape) -> Result<CudaSlice<T>> {
@@ -133,24 +135,25 @@ impl<'a> Locked<'a> {
 
 /// `f(x)` of stored alphas.
 pub(super) fn learned(
-    f: Learned,
+    f: ActivationKind,
     x: Operand<'_>,
     raw: [Operand<'_>; 2],
 ) -> Result<(CudaStorage, Shape)> {
     let on = On::new(x.0.device())?;
-    activated(&on, &on.freeze(f, raw)?, x)
+    let (f, shape) = (on.freeze(f, raw)?, x.1.shape());
+    by_type!(x.0.dtype(), T => {
+        let mut y = on.zeros::<T>(shape)?;
+        f.forward(&on.stream()?, &view::<T>(x)?, &mut y).map_err(Error::wrap)?;
+        Ok((on.storage(y), shape.clone()))
+    })
 }
 
 /// `max(0, x)^2`.
 pub(super) fn relu2(x: Operand<'_>) -> Result<(CudaStorage, Shape)> {
-    activated(&On::new(x.0.device())?, &Activation::RELU2, x)
-}
-
-fn activated(on: &On, f: &impl cuda::Scaled, x: Operand<'_>) -> Result<(CudaStorage, Shape)> {
-    let shape = x.1.shape();
+    let (on, shape) = (On::new(x.0.device())?, x.1.shape());
     by_type!(x.0.dtype(), T => {
         let mut y = on.zeros::<T>(shape)?;
-        on.cuda.forward(&on.stream, f, &view::<T>(x)?, &mut y).map_err(Error::wrap)?;
+        Relu2.forward(&on.stream()?, &view::<T>(x)?, &mut y).map_err(Error::wrap)?;
         Ok((on.storage(y), shape.clone()))
     })
 }
@@ -162,23 +165,28 @@ pub(super) fn swiglu(gate: Operand<'_>, up: Operand<'_>) -> Result<(CudaStorage,
     by_type!(gate.0.dtype(), T => {
         let mut y = on.zeros::<T>(shape)?;
         let (gate, up) = (view::<T>(gate)?, view::<T>(up)?);
-        on.cuda.swiglu(&on.stream, &gate, &up, &mut y).map_err(Error::wrap)?;
+        Swiglu.forward(&on.stream()?, [&gate, &up], &mut y).map_err(Error::wrap)?;
         Ok((on.storage(y), shape.clone()))
     })
 }
 
 /// Gradients of `x`, in its type, and of both stored alphas, in f32.
 pub(super) fn learned_gradients(
-    f: Learned,
+    f: ActivationKind,
     x: &Tensor,
     raw: [&Tensor; 2],
     dy: &Tensor,
 ) -> Result<(Tensor, [Tensor; 2])> {
-    let [raw_p, raw_n] = raw.map(Locked::new);
+    let [raw_p, raw_n, x_locked, dy_locked] = [raw[0], raw[1], x, dy].map(Locked::new);
     let on = On::new(x.device().as_cuda_device()?)?;
-    let frozen = on.freeze(f, [raw_p.operand()?, raw_n.operand()?])?;
-    let mut sums = Gradients::new(&on.stream, x.elem_count()).map_err(Error::wrap)?;
-    let dx = gradient(&on, &frozen, [x, dy], Some(&mut sums))?;
+    let f = on.freeze(f, [raw_p.operand()?, raw_n.operand()?])?;
+    let (dx, sums) = by_type!(x.dtype(), T => {
+        let mut dx = on.zeros::<T>(x.shape())?;
+        let (x_there, dy_there) =
+            (view::<T>(x_locked.operand()?)?, view::<T>(dy_locked.operand()?)?);
+        let sums = f.backward(&on.stream()?, &x_there, &dy_there, &mut dx).map_err(Error::wrap)?;
+        (on.tensor(dx, x.shape()), sums)
+    });
     let sums = on.tensor(sums.alphas, 2);
     let of_alpha = |at, raw: &Tensor| sums.narrow(0, at, 1)?.reshape(raw.shape());
     Ok((dx, [of_alpha(0, raw[0])?, of_alpha(1, raw[1])?]))
@@ -187,22 +195,12 @@ pub(super) fn learned_gradients(
 /// `dy * 2*max(0, x)`.
 pub(super) fn relu2_gradient(x: &Tensor, dy: &Tensor) -> Result<Tensor> {
     let on = On::new(x.device().as_cuda_device()?)?;
-    gradient(&on, &Activation::RELU2, [x, dy], None)
-}
-
-fn gradient(
-    on: &On,
-    f: &impl cuda::Scaled,
-    [x, dy]: [&Tensor; 2],
-    sums: Option<&mut Gradients>,
-) -> Result<Tensor> {
     let [x_locked, dy_locked] = [x, dy].map(Locked::new);
     by_type!(x.dtype(), T => {
         let mut dx = on.zeros::<T>(x.shape())?;
-        let (x_there, dy_there) = (view::<T>(x_locked.operand()?)?, view::<T>(dy_locked.operand()?)?);
-        on.cuda
-            .backward(&on.stream, f, &x_there, &dy_there, &mut dx, sums)
-            .map_err(Error::wrap)?;
+        let (x_there, dy_there) =
+            (view::<T>(x_locked.operand()?)?, view::<T>(dy_locked.operand()?)?);
+        Relu2.backward(&on.stream()?, &x_there, &dy_there, &mut dx).map_err(Error::wrap)?;
         Ok(on.tensor(dx, x.shape()))
     })
 }
@@ -216,8 +214,8 @@ pub(super) fn swiglu_gradients(from: [&Tensor; 3]) -> Result<[Tensor; 2]> {
         let (mut d_gate, mut d_up) = (on.zeros::<T>(shape)?, on.zeros::<T>(shape)?);
         let gate = view::<T>(gate.operand()?)?;
         let (up, dy) = (view::<T>(up.operand()?)?, view::<T>(dy.operand()?)?);
-        on.cuda
-            .swiglu_backward(&on.stream, [&gate, &up, &dy], [&mut d_gate, &mut d_up])
+        Swiglu
+            .backward(&on.stream()?, [&gate, &up], &dy, [&mut d_gate, &mut d_up])
             .map_err(Error::wrap)?;
         Ok([on.tensor(d_gate, shape), on.tensor(d_up, shape)])
     })

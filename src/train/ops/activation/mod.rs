@@ -17,23 +17,40 @@ use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, WithDType,
 };
 
-use super::functions::{Function, Learned};
+use super::functions::{BETA, Function};
 use super::{by_dtype, exact, is_fused, slice};
+use crate::kernels::ActivationKind;
+
+/// The op of a function with learned alphas.
+#[derive(Clone, Copy, Debug)]
+struct Learned(ActivationKind);
 
 /// xIELU of stored alphas, ideal form; see [`RawXielu::freeze`](crate::RawXielu::freeze).
 ///
 /// # Errors
 /// If an alpha is not one value, and those of candle.
 pub fn xielu(x: &Tensor, alphas: &[Tensor; 2]) -> Result<Tensor> {
-    learned(Learned::Xielu, x, alphas)
+    learned(ActivationKind::Xielu, x, alphas)
 }
 
-/// xIPReLU of stored alphas; see [`RawXielu::freeze_xiprelu`](crate::RawXielu::freeze_xiprelu).
+/// xIPReLU of stored alphas; see [`Xiprelu::freeze`](crate::activation::Xiprelu::freeze).
 ///
 /// # Errors
 /// As [`xielu`].
 pub fn xiprelu(x: &Tensor, alphas: &[Tensor; 2]) -> Result<Tensor> {
-    learned(Learned::Xiprelu, x, alphas)
+    learned(ActivationKind::Xiprelu, x, alphas)
+}
+
+/// A function of one value, with its stored alphas if it learns any.
+///
+/// # Errors
+/// If alphas are missing or the function cannot be trained, and those of candle.
+pub fn activate(f: ActivationKind, x: &Tensor, alphas: Option<&[Tensor; 2]>) -> Result<Tensor> {
+    match (f, alphas) {
+        (ActivationKind::Xielu | ActivationKind::Xiprelu, Some(alphas)) => learned(f, x, alphas),
+        (ActivationKind::Relu2, _) => relu2(x),
+        _ => refuse!("{f} without alphas cannot be trained"),
+    }
 }
 
 /// `max(0, x)^2`.
@@ -55,11 +72,15 @@ pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     gate.silu()? * up
 }
 
-fn learned(f: Learned, x: &Tensor, [raw_p, raw_n]: &[Tensor; 2]) -> Result<Tensor> {
+fn learned(f: ActivationKind, x: &Tensor, [raw_p, raw_n]: &[Tensor; 2]) -> Result<Tensor> {
     if has_kernel(x) {
         // Of the type of `x` on the CPU, in f32 beside any `x` on CUDA.
         let dtype = if x.device().is_cpu() { x.dtype() } else { DType::F32 };
-        return x.contiguous()?.apply_op3(&raw_p.to_dtype(dtype)?, &raw_n.to_dtype(dtype)?, f);
+        return x.contiguous()?.apply_op3(
+            &raw_p.to_dtype(dtype)?,
+            &raw_n.to_dtype(dtype)?,
+            Learned(f),
+        );
     }
     composed(f, x, [raw_p, raw_n])
 }
@@ -75,17 +96,17 @@ fn has_kernel(x: &Tensor) -> bool {
 
 /// The formula in candle's operations, in f32 at least: what other devices compute, and what the
 /// gradients are tested against.
-fn composed(f: Learned, x: &Tensor, [raw_p, raw_n]: [&Tensor; 2]) -> Result<Tensor> {
-    let exact = exact(x);
+fn composed(f: ActivationKind, x: &Tensor, [raw_p, raw_n]: [&Tensor; 2]) -> Result<Tensor> {
+    let (exact, beta) = (exact(x), f64::from(BETA));
     let wide = x.to_dtype(exact)?;
     let [alpha_p, softplus_n] = [raw_p, raw_n].map(|raw| softplus(&raw.to_dtype(exact)?));
     let (positive, negative) = (wide.relu()?, wide.neg()?.relu()?.neg()?);
     let (alpha_n, curve) = match f {
-        Learned::Xielu => ((softplus_n? + f.beta())?, ((negative.exp()? - 1.0)? - &negative)?),
-        Learned::Xiprelu => (softplus_n?, negative.sqr()?),
+        ActivationKind::Xiprelu => (softplus_n?, negative.sqr()?),
+        _ => ((softplus_n? + beta)?, ((negative.exp()? - 1.0)? - &negative)?),
     };
     let curves = (positive.sqr()?.broadcast_mul(&alpha_p?)? + curve.broadcast_mul(&alpha_n)?)?;
-    (curves + (wide * f.beta())?)?.to_dtype(x.dtype())
+    (curves + (wide * beta)?)?.to_dtype(x.dtype())
 }
 
 /// `ln(1 + e^raw)`.
@@ -119,7 +140,7 @@ impl CustomOp3 for Learned {
             let raw = [scalar::<T>(raw_p, p_layout)?, scalar::<T>(raw_n, n_layout)?];
             let x = slice::<T>(x, layout)?;
             let mut y: Vec<T> = vec![0.0; x.len()];
-            T::learned(*self, raw, x, &mut y)?;
+            T::forward(self.0, raw, x, &mut y)?;
             Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
         })
     }
@@ -134,7 +155,7 @@ impl CustomOp3 for Learned {
         raw_n: &CudaStorage,
         n_layout: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        cuda::learned(*self, (x, layout), [(raw_p, p_layout), (raw_n, n_layout)])
+        cuda::learned(self.0, (x, layout), [(raw_p, p_layout), (raw_n, n_layout)])
     }
 
     fn bwd(
@@ -148,11 +169,11 @@ impl CustomOp3 for Learned {
         #[cfg(xielu_train_cuda)]
         if x.device().is_cuda() {
             let (dx, [draw_p, draw_n]) =
-                cuda::learned_gradients(*self, x, [raw_p, raw_n], &grad.contiguous()?)?;
+                cuda::learned_gradients(self.0, x, [raw_p, raw_n], &grad.contiguous()?)?;
             return Ok((Some(dx), Some(draw_p), Some(draw_n)));
         }
         let raw = Tensor::cat(&[raw_p.flatten_all()?, raw_n.flatten_all()?], 0)?;
-        let all = x.apply_op3_no_bwd(&raw, &grad.contiguous()?, &LearnedGradients(*self))?;
+        let all = x.apply_op3_no_bwd(&raw, &grad.contiguous()?, &LearnedGradients(self.0))?;
         let n = x.elem_count();
         let of_alpha = |at, raw: &Tensor| all.narrow(0, n + at, 1)?.reshape(raw.shape());
         let dx = all.narrow(0, 0, n)?.reshape(x.shape())?;
@@ -161,7 +182,7 @@ impl CustomOp3 for Learned {
 }
 
 /// Of x, both stored alphas, and the output's gradient: the gradients of x, then the alphas'.
-struct LearnedGradients(Learned);
+struct LearnedGradients(ActivationKind);
 
 impl CustomOp3 for LearnedGradients {
     fn name(&self) -> &'static str {
@@ -184,7 +205,7 @@ impl CustomOp3 for LearnedGradients {
             let (x, dy) = (slice::<T>(x, layout)?, slice::<T>(dy, dy_layout)?);
             let mut all: Vec<T> = vec![0.0; x.len() + 2];
             let (dx, alphas) = all.split_at_mut(x.len());
-            let sums = T::learned_gradients(self.0, [raw_p, raw_n], [x, dy], dx)?;
+            let sums = T::backward(self.0, [raw_p, raw_n], x, dy, dx)?;
             alphas.copy_from_slice(&sums);
             let shape = all.len().into();
             Ok((T::to_cpu_storage_owned(all), shape))
@@ -204,7 +225,7 @@ impl CustomOp1 for Relu2 {
         by_dtype!(x, T => {
             let x = slice::<T>(x, layout)?;
             let mut y: Vec<T> = vec![0.0; x.len()];
-            T::relu2(x, &mut y)?;
+            T::forward(ActivationKind::Relu2, [0.0; 2], x, &mut y)?;
             Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
         })
     }
@@ -238,7 +259,7 @@ impl CustomOp2 for Relu2Gradient {
         by_dtype!(x, T => {
             let (x, dy) = (slice::<T>(x, layout)?, slice::<T>(dy, dy_layout)?);
             let mut dx: Vec<T> = vec![0.0; x.len()];
-            T::relu2_gradient([x, dy], &mut dx)?;
+            T::backward(ActivationKind::Relu2, [0.0; 2], x, dy, &mut dx)?;
             Ok((T::to_cpu_storage_owned(dx), layout.shape().clone()))
         })
     }
@@ -317,7 +338,7 @@ impl CustomOp3 for SwigluGradients {
             let dy = slice::<T>(dy, dy_layout)?;
             let mut both: Vec<T> = vec![0.0; 2 * gate.len()];
             let (d_gate, d_up) = both.split_at_mut(gate.len());
-            T::swiglu_gradients([gate, up, dy], [d_gate, d_up])?;
+            T::swiglu_backward([gate, up], dy, [d_gate, d_up])?;
             let shape = both.len().into();
             Ok((T::to_cpu_storage_owned(both), shape))
         })
