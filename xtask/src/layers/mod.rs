@@ -36,6 +36,17 @@ const PACKAGES: &[Package] = &[
             "names, numeric",
         ],
     },
+    Package { root: "src/bin/xielu/main.rs", lines: &[] },
+    Package {
+        root: "kernels-simd/src/lib.rs",
+        lines: &[
+            "face: activation, activation_q8_0, backward, element, epilogue, kernels, matmul, matrix, pack",
+            "arch",
+            "generic",
+            "built, output",
+            "block, mapped_file",
+        ],
+    },
     Package { root: "kernels-cuda/src/lib.rs", lines: &[] },
 ];
 

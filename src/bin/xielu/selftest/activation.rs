@@ -5,7 +5,7 @@ use xielu::activation::accuracy::xielu_ulp;
 use xielu::activation::reference::Xielu;
 use xielu::kernels::{Activation, Coefficients, Kernels};
 
-use super::Check;
+use super::check::Check;
 
 /// Effective alphas: a freshly initialised layer, ordinary ones, and about what trained models reach.
 pub const ALPHAS: [(f32, f32); 4] = [(0.8, 0.8), (1.293, 1.082), (17.75, 6.5), (166.0, 41.25)];

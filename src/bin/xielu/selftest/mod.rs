@@ -1,6 +1,7 @@
 //! `xielu selftest`: does this machine compute what it should?
 
 mod activation;
+mod check;
 mod product;
 #[cfg(feature = "micromath")]
 mod rough;
@@ -40,9 +41,6 @@ pub struct Args {
 
 /// Tokens of the greedy run.
 const TOKENS: usize = 16;
-
-/// One check's name and what it found.
-type Check = (String, anyhow::Result<String>);
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let kernels = args.compute.kernels()?;

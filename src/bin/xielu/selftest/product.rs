@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 use xielu::kernels::{DType, Input, InputBlock, Kernels, Matrix, Output, QK, QK_K};
 use xielu::quant::encode_row;
 
-use super::Check;
+use super::check::Check;
 
 const ROWS: usize = 7;
 const COLS: usize = 3 * QK_K;

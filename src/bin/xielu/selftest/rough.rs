@@ -5,7 +5,7 @@ use xielu::activation::reference::Xielu;
 use xielu::activation::rough::{self, EXP_DOMAIN, EXP_ERROR, XIELU_ERROR};
 use xielu::kernels::Coefficients;
 
-use super::Check;
+use super::check::Check;
 use super::activation::{ALPHAS, BETA, inputs};
 
 pub fn checks() -> [Check; 2] {

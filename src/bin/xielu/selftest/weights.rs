@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use xielu::checkpoint::{ModelFile, ModelView, Role, Tensor};
 use xielu::kernels::Blocks;
 
-use super::Check;
+use super::check::Check;
 
 /// Damaged rows that are named, at most.
 const NAMED: usize = 8;
