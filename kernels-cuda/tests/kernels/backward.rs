@@ -4,7 +4,7 @@ use crate::support::calls::{Layout, forward};
 use crate::support::gradients::{Call, Gradients, truth};
 use crate::support::*;
 use half::{bf16, f16};
-use xielu::activation::Form;
+use xielu::activation::{Form, reference};
 use xielu_kernels_cuda::{Activation, Learned};
 use xielu_testing::ulp;
 use xielu_testing::vectors::sets;
