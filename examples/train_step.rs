@@ -9,7 +9,7 @@
 use std::time::Instant;
 
 use candle_core::Device;
-use xielu::train::config::Activation;
+use xielu::train::config::ACTIVATIONS;
 use xielu::train::presets::Preset;
 use xielu::train::{Batch, Batches, TrainError, Trainer};
 
@@ -49,13 +49,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sequences = arguments.next().map(|n| n.parse()).transpose()?;
     let found = Preset::find(&preset).ok_or_else(|| format!("no preset `{preset}`"))?;
     let mut config = found.config()?;
-    let activation = match activation.as_str() {
-        "xielu" => Activation::Xielu,
-        "xiprelu" => Activation::Xiprelu,
-        "relu2" => Activation::Relu2,
-        "swiglu" => Activation::Swiglu,
-        other => return Err(format!("no activation `{other}`").into()),
-    };
+    let (_, activation) = ACTIVATIONS
+        .into_iter()
+        .find(|(name, _)| *name == activation)
+        .ok_or_else(|| format!("no activation `{activation}`"))?;
     config.model = config.model.with_activation(activation);
     config.batch.sequences = sequences.unwrap_or(config.batch.sequences);
     config.batch.accumulation = 1;

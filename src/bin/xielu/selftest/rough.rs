@@ -5,8 +5,8 @@ use xielu::activation::reference::Xielu;
 use xielu::activation::rough::{self, EXP_DOMAIN, EXP_ERROR, XIELU_ERROR};
 use xielu::kernels::Coefficients;
 
-use super::check::Check;
 use super::activation::{ALPHAS, BETA, inputs};
+use super::check::Check;
 
 pub fn checks() -> [Check; 2] {
     let [low, high] = EXP_DOMAIN;

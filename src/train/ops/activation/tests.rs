@@ -41,7 +41,7 @@ fn close(a: &[Vec<f64>], b: &[Vec<f64>], bound: f64) {
 
 #[test]
 fn learned_activations_equal_autograd_of_the_formula() {
-    for f in [Learned::Xielu, Learned::Xiprelu] {
+    for f in [ActivationKind::Xielu, ActivationKind::Xiprelu] {
         for raw in [[0.2033823, -1.0502256], [3.0, 0.5], [-2.0, 25.0]] {
             let formula = {
                 let (x, p, n) = (
