@@ -4,7 +4,7 @@ use super::memory::{DefaultContext, check_memory, default_context};
 use super::{Session, SessionError};
 
 impl Session {
-    /// The context that holds `needed` positions where none is given; see [`default_context`](super::default_context).
+    /// The context that holds `needed` positions where none is given; see [`default_context`].
     pub fn default_context(&self, needed: usize) -> DefaultContext {
         let o = &self.options;
         let checkpoint = self.view().checkpoint();
