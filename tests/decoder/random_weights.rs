@@ -3,7 +3,7 @@
 
 use xielu::activation::ActivationKind;
 use xielu::config::RopeStyle;
-use xielu::kernels::{DType, Kernels, LengthError};
+use xielu::kernels::{DType, LengthError};
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
 use xielu::{Backend, Error, Serial};
 use xielu_testing::decoding::{self, Setting};
@@ -85,7 +85,7 @@ fn threads_change_no_bit() {
             with_decoder(&toy, Backend::default(), KvType::F32, options, |d| logits(d, 12));
         for threads in [2, 3, 7] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let backend = Backend::new(Kernels::detect(), &xielu::Rayon);
+            let backend = Backend::new(xielu::kernels::Kernels::detect(), &xielu::Rayon);
             let ours = with_decoder(&toy, backend, KvType::F32, options, |d| {
                 pool.install(|| logits(d, 12))
             });
