@@ -4,8 +4,8 @@
 //! `target/random-Q8_0.gguf` and runs it; `XIELU_MODEL=FILE` runs that file instead. The bench
 //! `decoder` measures the same file's tokens per second. Linux only: /proc says what is resident.
 
-#[path = "support/model.rs"]
-mod model;
+#[path = "support/random_model.rs"]
+mod random_model;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use xielu::checkpoint::Checkpoint as _;
 use xielu::checkpoint::gguf::Gguf;
+use xielu::convert::Types;
 use xielu::kernels::{DType, MappedFile};
 use xielu::llama::{KvCache, KvType};
 
@@ -35,7 +36,8 @@ fn main() -> Result<()> {
         Some(path) => (PathBuf::from(&path), Gguf::parse(&MappedFile::open(path)?)?.config()?),
         None => {
             let path = target().join("random-Q8_0.gguf");
-            let config = model::write(&path, DType::Q8_0)?;
+            let shape = random_model::Shape::named("0.4B")?;
+            let config = random_model::write(&path, &shape, &Types::uniform(DType::Q8_0))?;
             (path, config)
         }
     };

@@ -9,6 +9,11 @@ mod hostile;
 mod model;
 #[cfg(feature = "std")]
 mod model_refusals;
+#[cfg(feature = "std")]
+#[path = "../../benches/support/random_model.rs"]
+mod random_model;
+#[cfg(feature = "std")]
+mod random_models;
 mod raw;
 #[cfg(feature = "mmap")]
 mod split;
