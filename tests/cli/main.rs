@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod damaged;
 mod errors;
 mod fp8;
