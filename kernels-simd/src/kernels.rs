@@ -8,7 +8,7 @@ use crate::arch::scalar;
 use crate::arch::wasm::simd128;
 #[cfg(target_arch = "x86_64")]
 use crate::arch::x86::{amx, avx_vnni, avx2, avx512, avx512_vnni};
-use crate::generic::{activation_forward, matmul};
+use crate::generic::{activation_forward, attention, matmul};
 
 /// Two slices that must match in length do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,9 @@ pub struct Kernels {
     activation: &'static activation_forward::Table,
     #[cfg(not(xielu_small))]
     matmul: &'static matmul::Table,
+    /// The scalar kernels have none.
+    #[cfg(not(xielu_small))]
+    attention: Option<&'static attention::Table>,
 }
 
 impl core::fmt::Debug for Kernels {
@@ -62,6 +65,8 @@ impl Kernels {
             activation: &scalar::activation::TABLE,
             #[cfg(not(xielu_small))]
             matmul: &scalar::matmul::TABLE,
+            #[cfg(not(xielu_small))]
+            attention: None,
         }
     }
 
@@ -78,31 +83,43 @@ impl Kernels {
 
     #[cfg(not(xielu_small))]
     fn with_tables(isa: Isa) -> Option<Kernels> {
-        let (activation, matmul) = match isa {
+        let (activation, matmul, attention) = match isa {
             Isa::Scalar => return Some(Kernels::scalar()),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => (&avx2::activation::TABLE, &avx2::matmul::TABLE),
+            Isa::Avx2 => (&avx2::activation::TABLE, &avx2::matmul::TABLE, &avx2::attention::TABLE),
             #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni => (&avx2::activation::TABLE, &avx_vnni::matmul::TABLE),
+            Isa::AvxVnni => {
+                (&avx2::activation::TABLE, &avx_vnni::matmul::TABLE, &avx2::attention::TABLE)
+            }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => (&avx512::activation::TABLE, &avx512::matmul::TABLE),
+            Isa::Avx512 => {
+                (&avx512::activation::TABLE, &avx512::matmul::TABLE, &avx512::attention::TABLE)
+            }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni => (&avx512::activation::TABLE, &avx512_vnni::matmul::TABLE),
+            Isa::Avx512Vnni => {
+                (&avx512::activation::TABLE, &avx512_vnni::matmul::TABLE, &avx512::attention::TABLE)
+            }
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => (&avx512::activation::TABLE, &amx::matmul::TABLE),
+            Isa::Amx => {
+                (&avx512::activation::TABLE, &amx::matmul::TABLE, &avx512::attention::TABLE)
+            }
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::Neon => (&neon::activation::TABLE, &neon::matmul::TABLE),
+            Isa::Neon => (&neon::activation::TABLE, &neon::matmul::TABLE, &neon::attention::TABLE),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::Dotprod => (&neon::activation::TABLE, &dotprod::matmul::TABLE),
+            Isa::Dotprod => {
+                (&neon::activation::TABLE, &dotprod::matmul::TABLE, &neon::attention::TABLE)
+            }
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Isa::I8mm => (&neon::activation::TABLE, &i8mm::matmul::TABLE),
+            Isa::I8mm => (&neon::activation::TABLE, &i8mm::matmul::TABLE, &neon::attention::TABLE),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Isa::Simd128 => (&simd128::activation::TABLE, &simd128::matmul::TABLE),
+            Isa::Simd128 => {
+                (&simd128::activation::TABLE, &simd128::matmul::TABLE, &simd128::attention::TABLE)
+            }
             #[allow(unreachable_patterns)]
             _ => return None,
         };
         #[allow(unreachable_code)] // where nothing but the scalar kernels exists
-        Some(Kernels { isa, activation, matmul })
+        Some(Kernels { isa, activation, matmul, attention: Some(attention) })
     }
 
     #[cfg(not(xielu_small))]
@@ -125,6 +142,18 @@ impl Kernels {
     #[inline(always)]
     pub(crate) fn matmul_table(&self) -> &'static matmul::Table {
         &scalar::matmul::TABLE
+    }
+
+    /// Kernels for the attention of many queries, where there are vectors.
+    #[cfg(not(xielu_small))]
+    pub(crate) const fn attention_table(&self) -> Option<&'static attention::Table> {
+        self.attention
+    }
+
+    #[cfg(xielu_small)]
+    #[inline(always)]
+    pub(crate) const fn attention_table(&self) -> Option<&'static attention::Table> {
+        None
     }
 
     /// The instruction set in use.

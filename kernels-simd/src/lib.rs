@@ -9,13 +9,13 @@
 //! Imports run one way, from each of these to those after it:
 //!
 //! 1. **The face**, the files beside this one: what is public, with every length checked
-//!    (`kernels`, `element`, `matrix`, `matmul`, `pack`, `activation`, `activation_q8_0`,
+//!    (`kernels`, `element`, `matrix`, `matmul`, `attention`, `pack`, `activation`, `activation_q8_0`,
 //!    `backward`, `epilogue`).
 //! 2. **`arch`**: the instruction sets, a folder each, with the same file names in each; `isa` and
 //!    `detected` choose one.
 //! 3. **`generic`**: what instruction sets share, written once over vectors: the formulas of the
 //!    activations (`activation`), products of few tokens (`gemv`) and of many (`gemm_quantized`,
-//!    `gemm_float`).
+//!    `gemm_float`), attention of many queries (`attention`).
 //! 4. **`output`** and [`built`]: where products are written; what a small target leaves out.
 //! 5. **`block`**: the formats of weights and inputs.
 //!
@@ -40,6 +40,9 @@ mod activation_q8_0;
 #[cfg(test)]
 mod activation_tests;
 mod arch;
+mod attention;
+#[cfg(test)]
+mod attention_tests;
 mod backward;
 #[cfg(test)]
 mod backward_tests;
@@ -61,6 +64,7 @@ mod pack;
 mod test_support;
 
 pub use arch::isa::{Isa, UnknownIsa};
+pub use attention::Attention;
 pub use backward::BackwardError;
 pub use block::{
     BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, Blocks, DType, F16, F32,
@@ -70,6 +74,7 @@ pub use element::Element;
 pub use epilogue::Epilogue;
 pub use generic::alpha_sums::{AlphaSums, TileSums};
 pub use generic::parameters::{Activation, ActivationKind, Coefficients};
+pub use generic::softmax::OnlineSoftmax;
 pub use kernels::{Kernels, LengthError};
 #[cfg(feature = "mmap")]
 pub use mapped_file::MappedFile;

@@ -2,7 +2,6 @@
 //! runs.
 
 use crate::block::{BlockQ8_0, Blocks, DType, INPUT_BLOCK, InputBlock, QK};
-use crate::built;
 use crate::generic::matmul::{Gemm, GemmFn};
 use crate::kernels::{Kernels, LengthError, same_length};
 use crate::matrix::{Input, Matrix, ShapeError};
@@ -72,50 +71,6 @@ impl Kernels {
             _ if !dtype.is_built() => Err(ShapeError::NotBuilt(dtype)),
             _ => Err(ShapeError::InputType(dtype)),
         }
-    }
-
-    /// `out[c] += sum over r of weights[r] * m[r][c]`, for F32, F16, BF16 and Q8_0, in f32: rows
-    /// are added in their order, and nothing is fused. The same bits on every instruction set.
-    ///
-    /// # Errors
-    /// If `weights` is not one per row, `out` not one per column, or `m` is of another type,
-    /// packed, or a range of columns. Nothing is written.
-    pub fn add_weighted_rows(
-        &self,
-        m: &Matrix<'_>,
-        weights: &[f32],
-        out: &mut [f32],
-    ) -> Result<(), ShapeError> {
-        if weights.len() != m.rows() {
-            return Err(ShapeError::Input { expected: m.rows(), found: weights.len() });
-        }
-        if out.len() != m.cols() || m.row_stride != m.row_blocks() {
-            let expected = m.row_stride.saturating_mul(m.dtype().block_len());
-            return Err(ShapeError::Rows { expected, found: out.len() });
-        }
-        if m.is_packed() {
-            return Err(ShapeError::Packing(m.dtype()));
-        }
-        // SAFETY: `Kernels::for_isa` checked that this machine runs `self.isa`, whose kernels these
-        // are.
-        unsafe {
-            match m.blocks {
-                Blocks::F32(rows) if DType::F32.is_built() => {
-                    (self.matmul_table().row_sum_f32)(rows, weights, out)
-                }
-                Blocks::F16(rows) if DType::F16.is_built() => {
-                    (self.matmul_table().row_sum_f16)(rows, weights, out)
-                }
-                Blocks::BF16(rows) if DType::BF16.is_built() => {
-                    (self.matmul_table().row_sum_bf16)(rows, weights, out)
-                }
-                Blocks::Q8_0(rows) if built::Q8_0_KV => {
-                    (self.matmul_table().row_sum_q8_0)(rows, weights, out)
-                }
-                _ => return Err(ShapeError::InputType(m.dtype())),
-            }
-        }
-        Ok(())
     }
 
     /// f32 to Q8_0: per block of 32, `d = max|x| / 127`, `q = x / d` rounded half away from

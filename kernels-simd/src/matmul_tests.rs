@@ -2,47 +2,14 @@
 
 use std::vec::Vec;
 
-use xielu_testing_base::noise::Noise;
 #[cfg(target_arch = "x86_64")]
 use xielu_testing_base::require;
 
-use crate::test_support::every_kernel;
+use crate::test_support::{every_kernel, noise, weights};
 use crate::{
     BlockQ8_0, Blocks, DType, INPUT_BLOCK, Input, InputBlock, Isa, Kernels, Matrix, Output,
     ShapeError,
 };
-
-/// Values in -1 .. 1.
-fn noise(n: usize, seed: u64) -> Vec<f32> {
-    Noise::new(seed).vec(n, 1.0)
-}
-
-/// Bytes of `n` valid values of a type, any quants but moderate scales.
-fn weights(dtype: DType, n: usize, seed: u64) -> Vec<u8> {
-    let values = noise(n, seed);
-    match dtype {
-        DType::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        DType::F16 => values.iter().flat_map(|&v| crate::F16::from(v).0).collect(),
-        DType::BF16 => values.iter().flat_map(|&v| crate::BF16::from(v).0).collect(),
-        _ => values
-            .chunks(dtype.block_len())
-            .flat_map(|block| {
-                let byte = |v: &f32| (v * 128.0) as i8 as u8;
-                let quants = block.iter().cycle().take(dtype.block_bytes());
-                let mut bytes: Vec<u8> = quants.map(byte).collect();
-                let scales: &[usize] = match dtype {
-                    DType::Q4_K | DType::Q5_K => &[0, 2],
-                    DType::Q6_K => &[208],
-                    _ => &[0],
-                };
-                for (&at, &v) in scales.iter().zip(block) {
-                    bytes[at..at + 2].copy_from_slice(&crate::F16::from(v / 16.0).0);
-                }
-                bytes
-            })
-            .collect(),
-    }
-}
 
 fn quantize(k: &Kernels, x: &[f32]) -> Vec<BlockQ8_0> {
     let mut blocks = std::vec![BlockQ8_0::ZERO; x.len() / 32];
@@ -257,56 +224,6 @@ fn requantised_bytes_are_the_same_on_every_isa() {
 }
 
 #[test]
-fn weighted_rows_match_f64() {
-    let (rows, cols) = (9, 44);
-    let p = noise(rows, 8);
-    for k in every_kernel() {
-        for dtype in [DType::F32, DType::F16, DType::BF16, DType::Q8_0] {
-            let cols = usize::next_multiple_of(cols, dtype.block_len());
-            let bytes = weights(dtype, rows * cols, 9);
-            let mut values = std::vec![0.0; rows * cols];
-            assert!(Blocks::new(dtype, &bytes).unwrap().dequantize(&mut values));
-            let m = Matrix::new(dtype, rows, cols, &bytes).unwrap();
-            let mut out = std::vec![2.0f32; cols];
-            k.add_weighted_rows(&m, &p, &mut out).unwrap();
-            for (c, o) in out.iter().enumerate() {
-                let sum: f64 =
-                    (0..rows).map(|r| f64::from(p[r]) * f64::from(values[r * cols + c])).sum();
-                assert!((f64::from(*o) - 2.0 - sum).abs() < 1e-5);
-            }
-        }
-    }
-}
-
-/// Rows of hostile blocks too: scales that are zero, infinite or NaN stay in their columns.
-#[test]
-fn weighted_rows_have_the_same_bits_on_every_isa() {
-    for dtype in [DType::F32, DType::F16, DType::BF16, DType::Q8_0] {
-        for (rows, cols) in [(1, 32), (64, 64), (37, 288), (0, 96)] {
-            let mut bytes = weights(dtype, rows * cols, 12);
-            if dtype == DType::Q8_0 {
-                let scales = [0, 0x8000, 0x0001, 0x7bff, 0x7c00, 0x7e00u16];
-                for (block, scale) in bytes.chunks_mut(34).zip(scales) {
-                    block[..2].copy_from_slice(&scale.to_le_bytes());
-                }
-            }
-            let m = Matrix::new(dtype, rows, cols, &bytes).unwrap();
-            let mut p = noise(rows, 13);
-            p.iter_mut().take(1).for_each(|p| *p = 0.0);
-            let sums = |k: Kernels| {
-                let mut out = noise(cols, 14);
-                k.add_weighted_rows(&m, &p, &mut out).unwrap();
-                out.iter().map(|v| if v.is_nan() { None } else { Some(v.to_bits()) }).collect()
-            };
-            let expected: Vec<Option<u32>> = sums(Kernels::scalar());
-            for k in every_kernel() {
-                assert_eq!(sums(k), expected, "{dtype} {rows} {cols} {}", k.isa());
-            }
-        }
-    }
-}
-
-#[test]
 fn shapes_that_do_not_fit_are_errors() {
     let k = Kernels::detect();
     let bytes = [0u8; 34 * 4];
@@ -343,23 +260,6 @@ fn shapes_that_do_not_fit_are_errors() {
         Err(ShapeError::InputType(DType::Q8_0))
     );
     assert!(k.quantize_q8_0(&[0.0; 33], &mut [BlockQ8_0::ZERO]).is_err());
-    let mut sums = [1.0; 64];
-    assert_eq!(
-        k.add_weighted_rows(&w, &[0.0; 3], &mut sums),
-        Err(ShapeError::Input { expected: 2, found: 3 })
-    );
-    assert_eq!(
-        k.add_weighted_rows(&w, &[0.0; 2], &mut sums[..32]),
-        Err(ShapeError::Rows { expected: 64, found: 32 })
-    );
-    let part = w.columns(32..64).unwrap();
-    assert!(k.add_weighted_rows(&part, &[0.0; 2], &mut sums[..32]).is_err());
-    let q4 = Matrix::new(DType::Q4_0, 2, 64, &bytes[..18 * 4]).unwrap();
-    assert_eq!(
-        k.add_weighted_rows(&q4, &[0.0; 2], &mut sums),
-        Err(ShapeError::InputType(DType::Q4_0))
-    );
-    assert_eq!(sums, [1.0; 64]);
 }
 
 /// Packed weights give a prompt's results for any number of tokens, in parts too.

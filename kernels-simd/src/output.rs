@@ -18,7 +18,7 @@ pub struct Output<'a, T = f32> {
 }
 
 // SAFETY: an `Output` is a unique borrow of its elements, like `&mut [T]`; parts made by
-// `split_at_row` are disjoint.
+// `split_at_row` and `split_at_token` are disjoint.
 unsafe impl<T: Send> Send for Output<'_, T> {}
 // SAFETY: a shared `Output` gives no access to its elements.
 unsafe impl<T: Sync> Sync for Output<'_, T> {}
@@ -49,6 +49,15 @@ impl<'a, T> Output<'a, T> {
         // `wrapping_add`: with no tokens there may be no element to point at.
         let rest = Output { first: self.first.wrapping_add(row), rows: self.rows - row, ..self };
         (Output { rows: row, ..self }, rest)
+    }
+
+    /// The tokens before `token`, and the rest. A `token` beyond the end leaves the rest empty.
+    pub fn split_at_token(self, token: usize) -> (Self, Self) {
+        let token = token.min(self.tokens);
+        // `wrapping_add`: with no tokens left there may be no element to point at.
+        let first = self.first.wrapping_add(token * self.stride);
+        let rest = Output { first, tokens: self.tokens - token, ..self };
+        (Output { tokens: token, ..self }, rest)
     }
 
     /// The same part, borrowed for a while.
@@ -144,5 +153,12 @@ mod tests {
         assert!(Output::new(&mut data, 0).is_none());
         let (_, rest) = Output::new(&mut data, 10).unwrap().split_at_row(99);
         assert_eq!(rest.rows(), 0);
+        let (mut a, mut b) = Output::new(&mut data, 10).unwrap().split_at_token(2);
+        a.for_each_token(|t, rows| rows.fill(t as i32));
+        b.for_each_token(|_, rows| rows.fill(7));
+        assert!(a.token(2).is_none() && b.token(1).is_none());
+        assert_eq!([data[0], data[10], data[20]], [0, 1, 7]);
+        let (_, rest) = Output::new(&mut data, 10).unwrap().split_at_token(4);
+        assert_eq!(rest.tokens(), 0);
     }
 }

@@ -3,8 +3,9 @@
 use std::vec::Vec;
 
 use xielu_testing_base::isas;
+use xielu_testing_base::noise::Noise;
 
-use crate::{Isa, Kernels};
+use crate::{DType, Isa, Kernels};
 
 /// The kernels of every instruction set that this machine runs: the scalar ones, and all that it
 /// reports.
@@ -13,4 +14,36 @@ pub(crate) fn every_kernel() -> Vec<Kernels> {
     let names: Vec<&str> = all.iter().map(|kernels| kernels.isa().name()).collect();
     isas::assert_complete(&names);
     all
+}
+
+/// Values in -1 .. 1.
+pub(crate) fn noise(n: usize, seed: u64) -> Vec<f32> {
+    Noise::new(seed).vec(n, 1.0)
+}
+
+/// Bytes of `n` valid values of a type, any quants but moderate scales.
+pub(crate) fn weights(dtype: DType, n: usize, seed: u64) -> Vec<u8> {
+    let values = noise(n, seed);
+    match dtype {
+        DType::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        DType::F16 => values.iter().flat_map(|&v| crate::F16::from(v).0).collect(),
+        DType::BF16 => values.iter().flat_map(|&v| crate::BF16::from(v).0).collect(),
+        _ => values
+            .chunks(dtype.block_len())
+            .flat_map(|block| {
+                let byte = |v: &f32| (v * 128.0) as i8 as u8;
+                let quants = block.iter().cycle().take(dtype.block_bytes());
+                let mut bytes: Vec<u8> = quants.map(byte).collect();
+                let scales: &[usize] = match dtype {
+                    DType::Q4_K | DType::Q5_K => &[0, 2],
+                    DType::Q6_K => &[208],
+                    _ => &[0],
+                };
+                for (&at, &v) in scales.iter().zip(block) {
+                    bytes[at..at + 2].copy_from_slice(&crate::F16::from(v / 16.0).0);
+                }
+                bytes
+            })
+            .collect(),
+    }
 }

@@ -1,7 +1,5 @@
 //! What computes: the kernels of one instruction set, and who runs their parts.
 
-use core::num::NonZeroUsize;
-
 use super::functions::Functions;
 use crate::Error;
 use crate::kernels::{Input, Kernels, Matrix, Output, QK};
@@ -53,36 +51,59 @@ impl Executor for Rayon {
     }
 }
 
-/// What computes one part of an output, given the part's first row.
-pub(crate) type Work<'w, T> = &'w (dyn Fn(usize, Output<'_, T>) -> Result<(), Error> + Sync);
+/// What computes one part of an output, given the part's first row and first token.
+pub(crate) type Work<'w, T> = &'w (dyn Fn(usize, usize, Output<'_, T>) -> Result<(), Error> + Sync);
 
-/// Splits `out` by rows, at multiples of `granule`, into `parts` of about equal size.
+/// What computes some rows of an output, given the first.
+pub(crate) type RowWork<'w, T> = &'w (dyn Fn(usize, Output<'_, T>) -> Result<(), Error> + Sync);
+
+/// An [`Output`] is cut at multiples of these.
+#[derive(Clone, Copy)]
+pub(crate) struct Granules {
+    pub rows: usize,
+    pub tokens: usize,
+}
+
+/// Where the first of two halves of a dimension ends, the halves having `left` and `parts - left`
+/// parts; `n` or more if it cannot be divided.
+const fn cut(n: usize, granule: usize, left: usize, parts: usize) -> usize {
+    let granule = if granule == 0 { 1 } else { granule };
+    let granules = n.div_ceil(granule) * left / if parts == 0 { 1 } else { parts };
+    (if granules == 0 { 1 } else { granules }).saturating_mul(granule)
+}
+
+/// Splits `out` into `parts` of about equal size: by rows, and by tokens where rows can be divided
+/// no further.
 fn split<T: Send>(
     executor: &dyn Executor,
-    first_row: usize,
+    (first_row, first_token): (usize, usize),
     out: Output<'_, T>,
-    granule: NonZeroUsize,
+    granules: Granules,
     parts: usize,
     work: Work<'_, T>,
 ) -> Result<(), Error> {
-    let granules = out.rows() / granule + usize::from(out.rows() % granule != 0);
-    if parts < 2 || granules < 2 {
-        return work(first_row, out);
-    }
     let left_parts = parts / 2;
-    let at = (granules * left_parts / parts).max(1) * granule.get();
-    let (left, right) = out.split_at_row(at);
+    let row = cut(out.rows(), granules.rows, left_parts, parts);
+    let token = cut(out.tokens(), granules.tokens, left_parts, parts);
+    if parts < 2 || row >= out.rows() && token >= out.tokens() {
+        return work(first_row, first_token, out);
+    }
+    let ((left, right), second) = if row < out.rows() {
+        (out.split_at_row(row), (first_row + row, first_token))
+    } else {
+        (out.split_at_token(token), (first_row, first_token + token))
+    };
     let (mut left, mut right) = (Some(left), Some(right));
     let (mut a, mut b) = (Ok(()), Ok(()));
     executor.join(
         &mut || {
             if let Some(left) = left.take() {
-                a = split(executor, first_row, left, granule, left_parts, work);
+                a = split(executor, (first_row, first_token), left, granules, left_parts, work);
             }
         },
         &mut || {
             if let Some(right) = right.take() {
-                b = split(executor, first_row + at, right, granule, parts - left_parts, work);
+                b = split(executor, second, right, granules, parts - left_parts, work);
             }
         },
     );
@@ -132,20 +153,31 @@ impl<'e> Backend<'e> {
         self.executor
     }
 
-    /// Divides `out` by rows, at multiples of `granule`, among the executor's threads if
-    /// `operations` (multiply-adds, about) are worth it. `work` is called once for each part.
+    /// Divides `out` among the executor's threads if `operations` (multiply-adds, about) are worth
+    /// it. `work` is called once for each part.
     pub(crate) fn parts<T: Send>(
         &self,
         out: Output<'_, T>,
-        granule: usize,
+        granules: Granules,
         operations: usize,
         work: Work<'_, T>,
     ) -> Result<(), Error> {
         if SERIAL || operations < Self::MIN_PARALLEL {
-            return work(0, out);
+            return work(0, 0, out);
         }
-        let granule = NonZeroUsize::new(granule).unwrap_or(NonZeroUsize::MIN);
-        split(self.executor, 0, out, granule, self.executor.threads(), work)
+        split(self.executor, (0, 0), out, granules, self.executor.threads(), work)
+    }
+
+    /// As [`Backend::parts`], every part with all tokens.
+    pub(crate) fn parts_of_rows<T: Send>(
+        &self,
+        out: Output<'_, T>,
+        granule: usize,
+        operations: usize,
+        work: RowWork<'_, T>,
+    ) -> Result<(), Error> {
+        let granules = Granules { rows: granule, tokens: usize::MAX };
+        self.parts(out, granules, operations, &|first_row, _, part| work(first_row, part))
     }
 
     /// `out[t] = w * x[t]`; see [`Kernels::matmul`].
@@ -157,7 +189,7 @@ impl<'e> Backend<'e> {
         accumulate: bool,
     ) -> Result<(), Error> {
         let operations = w.rows().saturating_mul(w.cols()).saturating_mul(out.tokens());
-        self.parts(out, QK, operations, &|first, part| {
+        self.parts_of_rows(out, QK, operations, &|first, part| {
             let rows = first..first + part.rows();
             let w = w.rows_range(rows).ok_or(Error::OutOfRange("matrix rows"))?;
             let product = if accumulate { Kernels::matmul_add } else { Kernels::matmul };

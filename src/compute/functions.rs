@@ -1,6 +1,6 @@
 //! Which exponential a decoder uses: there is one, unless feature `micromath` adds another.
 
-use crate::kernels::{Activation, Epilogue};
+use crate::kernels::{Activation, Epilogue, Kernels, OnlineSoftmax};
 
 /// The functions between the products.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,28 @@ impl Functions {
             Functions::Exact => libm::expf(x),
             #[cfg(feature = "micromath")]
             Functions::Rough => super::rough::exp(x),
+        }
+    }
+
+    /// Whether they are those of the kernels.
+    #[inline]
+    pub(crate) const fn are_exact(self) -> bool {
+        matches!(self, Functions::Exact)
+    }
+
+    /// See [`OnlineSoftmax::add`].
+    #[inline]
+    pub(crate) fn softmax(
+        self,
+        kernels: &Kernels,
+        state: &mut OnlineSoftmax,
+        scores: &mut [f32],
+        scale: f32,
+    ) -> f32 {
+        match self {
+            Functions::Exact => kernels.softmax(state, scores, scale),
+            #[cfg(feature = "micromath")]
+            Functions::Rough => state.add(scores, scale, super::rough::exp),
         }
     }
 

@@ -10,5 +10,5 @@ pub(crate) mod workspace;
 
 #[cfg(feature = "rayon")]
 pub use backend::Rayon;
-pub(crate) use backend::SERIAL;
 pub use backend::{Backend, Executor, Serial};
+pub(crate) use backend::{Granules, SERIAL};

@@ -4,7 +4,7 @@
 //! optimiser for size leaves in. These have neither.
 
 /// Rows of `width` elements, a shorter rest left out; none if `width` is 0.
-pub(crate) fn rows<T>(mut x: &[T], width: usize) -> impl Iterator<Item = &[T]> {
+pub(crate) fn rows<T>(mut x: &[T], width: usize) -> impl Iterator<Item = &[T]> + Clone {
     core::iter::from_fn(move || {
         let (row, rest) = x.split_at_checked(width).filter(|_| width > 0)?;
         x = rest;

@@ -37,6 +37,11 @@ impl<'s> Scratch<'s> {
         Ok(piece)
     }
 
+    /// All that is left.
+    pub(crate) fn rest(self) -> &'s mut [f32] {
+        self.free
+    }
+
     /// Room for `rows` rows of `cols` values as input blocks.
     pub(crate) fn input(
         &mut self,

@@ -1,6 +1,6 @@
 //! One batch of tokens through the layers, in buffers carved from the caller's scratch.
 
-use super::attention::attend;
+use super::attention::Heads;
 use super::kv_cache::KvCache;
 use super::layer::Layer;
 use super::options::DecoderOptions;
@@ -33,6 +33,8 @@ pub(super) struct Buffers<'s> {
     /// Quantized inputs of a product.
     pub blocks: &'s mut [InputBlock],
     mlp: &'s mut [f32],
+    /// What a batch smaller than the decoder's leaves of the scratch.
+    free: &'s mut [f32],
 }
 
 /// Widest input of a product outside the MLP.
@@ -82,6 +84,7 @@ impl<'s> Buffers<'s> {
             rope: free.f32(tokens * config.head_dim)?,
             blocks: free.input(tokens, widest_input(config))?,
             mlp: free.f32(mlp_len(config, options, tokens))?,
+            free: free.rest(),
         })
     }
 
@@ -122,7 +125,8 @@ impl Pass<'_, '_> {
         }
         self.rotate_and_store(position, cache, b)?;
         let out = tokens_of("attention output", b.attn, self.config.q_size())?;
-        attend(self.backend, self.config, cache, self.index, position, b.q, out)?;
+        let heads = Heads::new(self.backend, self.config, cache, self.index);
+        heads.attend(position, b.q, b.free, out)?;
         project(self.backend, &layer.o, b.attn, b.blocks, b.x, true)
     }
 

@@ -255,7 +255,7 @@ impl<'w> Mlp<'w> {
     ) -> Result<Input<'h>, Error> {
         let out = tokens_of("hidden", values, range.len())?;
         let operations = self.operations(&range, out.tokens());
-        backend.parts(out, QK, operations, &|first, part| {
+        backend.parts_of_rows(out, QK, operations, &|first, part| {
             let first = range.start + first;
             self.with_rows(backend, first..first + part.rows(), |up, epilogue| {
                 Ok(backend.kernels.matmul_activated(up, epilogue, x, part)?)
@@ -275,7 +275,7 @@ impl<'w> Mlp<'w> {
         let per_row = InputBlock::per_row(range.len());
         let out = Output::new(blocks, per_row).ok_or(Error::OutOfRange("hidden"))?;
         let operations = self.operations(&range, out.tokens());
-        backend.parts(out, 1, operations, &|first, part| {
+        backend.parts_of_rows(out, 1, operations, &|first, part| {
             let first = range.start + first * INPUT_BLOCK;
             let end = (first + part.rows() * INPUT_BLOCK).min(range.end);
             self.with_rows(backend, first..end, |up, epilogue| {

@@ -54,11 +54,6 @@ fn packed_models_have_the_same_logits() {
                     println!("{dtype} {} {batch} {tile}: {relative:.1e}", kernels.isa());
                     assert!(relative <= 2e-2, "{dtype} {} {relative}", kernels.isa());
                 }
-                // Packed, one token at a time has the bits of many.
-                if kernels.isa() != Isa::Scalar {
-                    let [one, many] = [1, 7].map(|batch| logits(&packed, kernels, batch, 512));
-                    assert_eq!(one, many, "{dtype} {}", kernels.isa());
-                }
             }
         }
     }

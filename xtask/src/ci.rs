@@ -23,9 +23,9 @@ const fn job(words: &'static [&'static str]) -> Job {
 /// Fails within a second what would fail later.
 const FIRST: &[Job] = &[job(&["lint", "fmt"])];
 const THIS_MACHINE: &[Job] = &[
+    job(&["lint"]),
     job(&["test"]),
     job(&["scalar"]),
-    job(&["lint"]),
     job(&["msrv"]),
     job(&["cuda"]),
     job(&["package"]),

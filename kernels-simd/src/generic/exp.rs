@@ -98,3 +98,13 @@ pub(crate) fn exp_of_minus<L: Simd>(l: L, v: L::F32) -> L::F32 {
     let p = l.fma(p, v, l.splat(-1.0));
     l.fma(p, v, l.splat(1.0))
 }
+
+/// `e^x` for x <= 0, within 2^-22 of itself; 0 below -87, NaN for NaN.
+#[inline(always)]
+pub(crate) fn exp_of_negative<L: Simd>(l: L, x: L::F32) -> L::F32 {
+    // NaN is no smaller than -88, and kept.
+    let x = l.neg(l.max(l.splat(-88.0), x));
+    let Negated { magic_k, v, .. } = negated(l, x);
+    let power = l.select_exp2_of_magic(l.lt(x, l.splat(87.0)), magic_k, l.splat(0.0));
+    l.mul(exp_of_minus(l, v), power)
+}

@@ -14,16 +14,20 @@ use crate::generic::prefetch::prefetch;
 use crate::generic::simd::{Simd, Vectors};
 
 /// Columns of a panel: 16 KiB, half of a small first-level cache.
-const DEPTH: usize = 128;
+pub(crate) const DEPTH: usize = 128;
 /// Rows and columns that are transposed at once.
 pub(crate) const SQUARE: usize = 8;
 /// Most tokens of a tile.
-const MAX_TILE: usize = 16;
+pub(crate) const MAX_TILE: usize = 16;
 
 /// 32 rows of 128 columns; column `k` of row `r` is `columns[k][r]`.
 #[repr(C, align(64))]
-struct Panel {
-    columns: [[f32; ROWS]; DEPTH],
+pub(crate) struct Panel {
+    pub columns: [[f32; ROWS]; DEPTH],
+}
+
+impl Panel {
+    pub const ZERO: Panel = Panel { columns: [[0.0; ROWS]; DEPTH] };
 }
 
 /// The part of a float panel product that instruction sets do differently.
@@ -43,7 +47,7 @@ pub(crate) fn multiply_float_panels<I, W: Copy, const V: usize, const T: usize, 
 ) where
     I: FloatPanelIsa<W>,
 {
-    let mut panel = Panel { columns: [[0.0; ROWS]; DEPTH] };
+    let mut panel = Panel::ZERO;
     // 34 KiB that only the tokens at hand initialise.
     let mut memory = [const { MaybeUninit::<Sums>::uninit() }; TOKENS + MAX_TILE];
     let (rows, tokens) = (g.out.rows(), g.out.tokens());
@@ -61,11 +65,11 @@ pub(crate) fn multiply_float_panels<I, W: Copy, const V: usize, const T: usize, 
                     match tile.first_chunk_mut::<H>() {
                         Some(tile) if count - i * T <= H => {
                             let x = inputs::<W, H>(&g, token, &cols);
-                            multiply::<_, V, H>(isa.simd(), &panel, x, tile);
+                            multiply::<_, V, H>(isa.simd(), &panel, x, tile.each_mut());
                         }
                         _ => {
                             let x = inputs::<W, T>(&g, token, &cols);
-                            multiply::<_, V, T>(isa.simd(), &panel, x, tile);
+                            multiply::<_, V, T>(isa.simd(), &panel, x, tile.each_mut());
                         }
                     }
                 }
@@ -128,11 +132,11 @@ fn inputs<'a, W, const T: usize>(
 
 /// `sums[t][r] += panel[r] . x[t]`; the rows of `x` have one length.
 #[inline(always)]
-fn multiply<L: Simd, const V: usize, const T: usize>(
+pub(crate) fn multiply<L: Simd, const V: usize, const T: usize>(
     l: L,
     panel: &Panel,
     x: [&[f32]; T],
-    sums: &mut [Sums; T],
+    mut sums: [&mut Sums; T],
 ) {
     let depth = x.iter().map(|x| x.len()).min().unwrap_or(0).min(DEPTH);
     for first in (0..ROWS).step_by(V * L::COUNT) {
@@ -156,7 +160,7 @@ fn multiply<L: Simd, const V: usize, const T: usize>(
                 }
             }
         }
-        for (totals, sums) in totals.iter().zip(sums.iter_mut()) {
+        for (totals, sums) in totals.iter().zip(&mut sums) {
             for (v, total) in totals.iter().enumerate() {
                 store(l, *total, sums, first + v * L::COUNT);
             }

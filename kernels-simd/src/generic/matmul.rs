@@ -28,12 +28,12 @@ pub(crate) struct Gemm<'a, W, X> {
 /// This machine runs the kernel's instruction set.
 pub(crate) type GemmFn<W, X> = unsafe fn(Gemm<'_, W, X>);
 
-/// Adds `weights[r] * m[r]` over rows to `out`; `rows` holds `weights.len()` rows of `out.len()`
-/// values.
+/// Adds `weights[s][r] * m[r]` over rows to `out[s]`, for each of some sets of weights; `rows` holds
+/// `weights.len() / sets` rows of `out.len() / sets` values.
 ///
 /// # Safety
 /// This machine runs the kernel's instruction set.
-pub(crate) type RowSumFn<W> = unsafe fn(rows: &[W], weights: &[f32], out: &mut [f32]);
+pub(crate) type RowSumFn<W> = unsafe fn(rows: &[W], weights: &[f32], sets: usize, out: &mut [f32]);
 
 /// Matrix kernels of one instruction set.
 pub(crate) struct Table {

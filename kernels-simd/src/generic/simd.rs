@@ -53,6 +53,21 @@ pub(crate) trait Simd: Copy {
     fn to_f32(self, q: Self::I32) -> Self::F32;
     /// Whether the mask holds for every lane.
     fn all(self, mask: Self::Mask) -> bool;
+    /// The sum of the lanes, in any order.
+    #[inline(always)]
+    fn sum(self, v: Self::F32) -> f32 {
+        let mut lanes = [0.0; MAX_LANES];
+        // SAFETY: `COUNT <= MAX_LANES`: the buffer holds a whole vector.
+        unsafe { self.store_f32(v, lanes.as_mut_ptr()) };
+        let mut half = MAX_LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                lanes[i] += lanes[i + half];
+            }
+            half /= 2;
+        }
+        lanes[0]
+    }
     /// `2^k` for `t = MAGIC + k` (see [`crate::generic::exp`]) and `-126 <= k <= 127`.
     fn exp2_of_magic(self, t: Self::F32) -> Self::F32;
     /// [`Simd::exp2_of_magic`] where the mask holds, else `other`.
@@ -62,7 +77,8 @@ pub(crate) trait Simd: Copy {
     }
 
     /// # Safety
-    /// `p` is readable for [`Simd::COUNT`] elements; no alignment beyond the element's.
+    /// `p` is readable for [`Simd::COUNT`] elements. One alone is aligned; vectors of more need no
+    /// alignment.
     unsafe fn load_f32(self, p: *const f32) -> Self::F32;
     /// # Safety
     /// As [`Simd::load_f32`].

@@ -14,6 +14,7 @@ struct Set {
     activation: String,
     backward: String,
     matmul: String,
+    attention: Option<String>,
 }
 
 pub fn text() -> Result<String> {
@@ -24,6 +25,11 @@ pub fn text() -> Result<String> {
     rows.push("|---".repeat(sets.len() + 1) + "|");
     rows.push(row("activations", sets.iter().map(|set| own_or(&set.activation, set))));
     rows.push(row("gradients", sets.iter().map(|set| own_or(&set.backward, set))));
+    rows.push(row(
+        "attention of many queries",
+        sets.iter()
+            .map(|set| set.attention.as_ref().map_or("none".into(), |folder| own_or(folder, set))),
+    ));
     for kernel in kernels {
         let name = kernel.split(':').next().unwrap_or(kernel).trim();
         let cells = sets.iter().map(|set| matmul(name, set)).collect::<Result<Vec<_>>>()?;
@@ -86,20 +92,28 @@ fn for_few_tokens(source: &str, kernel: &str) -> Option<String> {
 fn sets(kernels: &str, backward: &str) -> Result<Vec<Set>> {
     let (kernels, backward) = (joined(kernels), joined(backward));
     let scalar = || "scalar".to_owned();
-    let mut sets =
-        vec![Set { name: scalar(), activation: scalar(), backward: scalar(), matmul: scalar() }];
+    let mut sets = vec![Set {
+        name: scalar(),
+        activation: scalar(),
+        backward: scalar(),
+        matmul: scalar(),
+        attention: None,
+    }];
+    let kernels = kernels.replace(" => { (&", " => (&");
     for arm in kernels.split("Isa::").skip(1) {
         let Some((variant, tables)) = arm.split_once(" => (&") else { continue };
         let Some((activation, rest)) = tables.split_once("::activation::TABLE, &") else {
             continue;
         };
-        let Some((matmul, _)) = rest.split_once("::matmul::TABLE)") else { continue };
+        let Some((matmul, rest)) = rest.split_once("::matmul::TABLE, &") else { continue };
+        let Some((attention, _)) = rest.split_once("::attention::TABLE)") else { continue };
         sets.push(Set {
             name: kebab(variant),
             activation: activation.into(),
             backward: gradients(&backward, variant)
                 .ok_or_else(|| format!("backward.rs: no table for {variant}"))?,
             matmul: matmul.into(),
+            attention: Some(attention.into()),
         });
     }
     if sets.len() < 2 { Err("kernels.rs: no tables found".into()) } else { Ok(sets) }
@@ -200,7 +214,8 @@ mod tests {
     #[test]
     fn sets_and_their_folders() {
         let kernels = "match isa { Isa::Scalar => return x, #[cfg(a)] Isa::AvxVnni =>\n \
-                       (&avx2::activation::TABLE, &avx_vnni::matmul::TABLE), _ => none }";
+                       { (&avx2::activation::TABLE, &avx_vnni::matmul::TABLE, \
+                       &avx2::attention::TABLE) } _ => none }";
         let backward = "match isa { #[cfg(a)] Isa::Avx2 | Isa::AvxVnni => &avx2::backward::TABLE, \
                         _ => &scalar::backward::TABLE }";
         let sets = sets(kernels, backward).unwrap();
@@ -210,6 +225,7 @@ mod tests {
             [&*set.name, &*set.activation, &*set.backward, &*set.matmul],
             ["avx-vnni", "avx2", "avx2", "avx_vnni"]
         );
+        assert_eq!(set.attention.as_deref(), Some("avx2"));
     }
 
     #[test]

@@ -40,7 +40,7 @@ const PACKAGES: &[Package] = &[
     Package {
         root: "kernels-simd/src/lib.rs",
         lines: &[
-            "face: activation, activation_q8_0, backward, element, epilogue, kernels, matmul, matrix, pack",
+            "face: activation, activation_q8_0, attention, backward, element, epilogue, kernels, matmul, matrix, pack",
             "arch",
             "generic",
             "built, output",

@@ -11,7 +11,7 @@ use crate::arch::arm::mve as arm;
 use crate::block::{BF16, F16, F32};
 use crate::generic::gemv::gemv_by;
 use crate::generic::matmul::Table;
-use crate::generic::row_sum::{weighted_row_sum, weighted_row_sum_q8_0};
+use crate::generic::row_sum::{each_set, weighted_row_sum, weighted_row_sum_q8_0};
 
 pub(crate) const TABLE: Table = Table {
     f32: |g| gemv_by(g, |w, x| dot_float(w, x, F32::get)),
@@ -28,10 +28,18 @@ pub(crate) const TABLE: Table = Table {
     q4_k: |g| gemv_by(g, dot_q4_k),
     q5_k: |g| gemv_by(g, dot_q5_k),
     q6_k: |g| gemv_by(g, dot_q6_k),
-    row_sum_f32: |rows, weights, out| weighted_row_sum(rows, weights, out, F32::get),
-    row_sum_f16: |rows, weights, out| weighted_row_sum(rows, weights, out, widen),
-    row_sum_bf16: |rows, weights, out| weighted_row_sum(rows, weights, out, BF16::get),
-    row_sum_q8_0: weighted_row_sum_q8_0,
+    row_sum_f32: |rows, weights, sets, out| {
+        each_set(weights, sets, out, |w, out| weighted_row_sum(rows, w, out, F32::get));
+    },
+    row_sum_f16: |rows, weights, sets, out| {
+        each_set(weights, sets, out, |w, out| weighted_row_sum(rows, w, out, widen));
+    },
+    row_sum_bf16: |rows, weights, sets, out| {
+        each_set(weights, sets, out, |w, out| weighted_row_sum(rows, w, out, BF16::get));
+    },
+    row_sum_q8_0: |rows, weights, sets, out| {
+        each_set(weights, sets, out, |w, out| weighted_row_sum_q8_0(rows, w, out));
+    },
     quantize_q8_0,
     quantize_groups,
 };

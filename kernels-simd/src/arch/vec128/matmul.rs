@@ -9,7 +9,7 @@ use crate::generic::dispatch::{float_product, product};
 use crate::generic::gemm_float::{FloatPanelIsa, SQUARE};
 use crate::generic::gemm_quantized::PanelIsa;
 use crate::generic::matmul::{Gemm, Table};
-use crate::generic::row_sum::{weighted_row_sum, weighted_row_sum_q8_0};
+use crate::generic::row_sum::{each_set, weighted_row_sum_q8_0, weighted_row_sums};
 use crate::generic::simd::Simd;
 
 /// An instruction set that the target itself promises: its token needs no check.
@@ -31,10 +31,18 @@ pub(crate) const fn table<A: Baseline, const V: usize, const T: usize, const H: 
         q4_k: |g| product(A::TOKEN, Q4_K(A::TOKEN), g),
         q5_k: |g| product(A::TOKEN, Q5_K(A::TOKEN), g),
         q6_k: |g| product(A::TOKEN, Q6_K(A::TOKEN), g),
-        row_sum_f32: |rows, weights, out| weighted_row_sum(rows, weights, out, F32::get),
-        row_sum_f16: |rows, weights, out| weighted_row_sum(rows, weights, out, F16::get),
-        row_sum_bf16: |rows, weights, out| weighted_row_sum(rows, weights, out, BF16::get),
-        row_sum_q8_0: weighted_row_sum_q8_0,
+        row_sum_f32: |rows, weights, sets, out| {
+            weighted_row_sums(A::TOKEN, rows, weights, sets, out);
+        },
+        row_sum_f16: |rows, weights, sets, out| {
+            weighted_row_sums(A::TOKEN, rows, weights, sets, out);
+        },
+        row_sum_bf16: |rows, weights, sets, out| {
+            weighted_row_sums(A::TOKEN, rows, weights, sets, out);
+        },
+        row_sum_q8_0: |rows, weights, sets, out| {
+            each_set(weights, sets, out, |w, out| weighted_row_sum_q8_0(rows, w, out));
+        },
         quantize_q8_0: |x, blocks| quantize_q8_0(A::TOKEN, x, blocks),
         quantize_groups: |x, blocks, first| quantize_groups(A::TOKEN, x, blocks, first),
     }

@@ -5,8 +5,9 @@ use super::gemv_quantized as rows;
 use super::token::{Avx2, compile};
 use crate::block::{BF16, BlockQ8_0, F16, F32, InputBlock};
 use crate::generic::dispatch::{float_product, kernels, product};
+use crate::generic::kv_element::KvFloat;
 use crate::generic::matmul::{Gemm, Table};
-use crate::generic::row_sum::{weighted_row_sum, weighted_row_sum_q8_0};
+use crate::generic::row_sum::{each_set, weighted_row_sum_q8_0, weighted_row_sums};
 
 pub(crate) const TABLE: Table = Table {
     f32: float::<F32>,
@@ -31,12 +32,12 @@ compile! {
         float_product::<_, _, _, 2, 6, 3>(isa, FloatRows(isa), g);
     }
 
-    fn row_sum<W: LoadF32>(rows: &[W], weights: &[f32], out: &mut [f32]) {
-        weighted_row_sum(rows, weights, out, W::get);
+    fn row_sum<W: KvFloat>(rows: &[W], weights: &[f32], sets: usize, out: &mut [f32]) {
+        weighted_row_sums(Avx2::new(), rows, weights, sets, out);
     }
 
-    fn row_sum_q8_0(rows: &[BlockQ8_0], weights: &[f32], out: &mut [f32]) {
-        weighted_row_sum_q8_0(rows, weights, out);
+    fn row_sum_q8_0(rows: &[BlockQ8_0], weights: &[f32], sets: usize, out: &mut [f32]) {
+        each_set(weights, sets, out, |w, out| weighted_row_sum_q8_0(rows, w, out));
     }
 
     fn quantize_q8_0(x: &[f32], blocks: &mut [BlockQ8_0]) {

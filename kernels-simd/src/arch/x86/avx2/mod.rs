@@ -1,6 +1,7 @@
 //! AVX2, FMA and F16C.
 
 pub(crate) mod activation;
+pub(crate) mod attention;
 pub(crate) mod backward;
 pub(in crate::arch::x86) mod dot;
 mod gemm_float;

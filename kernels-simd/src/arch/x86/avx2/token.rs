@@ -176,6 +176,10 @@ impl Simd for Avx2 {
         avx2!(self, _mm256_movemask_ps(mask) == 0xff)
     }
     #[inline(always)]
+    fn sum(self, v: __m256) -> f32 {
+        self.horizontal_sum(v)
+    }
+    #[inline(always)]
     fn exp2_of_magic(self, t: __m256) -> __m256 {
         avx2!(self, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(t))))
     }

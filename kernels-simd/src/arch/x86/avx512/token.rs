@@ -157,6 +157,10 @@ impl Simd for Avx512 {
         mask == u16::MAX
     }
     #[inline(always)]
+    fn sum(self, v: __m512) -> f32 {
+        avx512!(self, _mm512_reduce_add_ps(v))
+    }
+    #[inline(always)]
     fn exp2_of_magic(self, t: __m512) -> __m512 {
         avx512!(self, _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(t))))
     }

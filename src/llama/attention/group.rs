@@ -1,91 +1,95 @@
-//! Grouped-query attention over the KV cache, with the softmax computed as it goes.
+//! A group of heads that share keys and values, one token at a time.
 
-use super::kv_cache::KvCache;
-use crate::compute::Backend;
+use crate::Error;
 use crate::compute::rows::{rows, rows_mut};
-use crate::kernels::{INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, Output, built};
-use crate::{Config, Error};
+use crate::compute::{Backend, SERIAL};
+use crate::kernels::{
+    INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, OnlineSoftmax, Output, built,
+};
 
-/// Positions scored at a time. The scores live on the stack, so attention needs no scratch
-/// whatever the context.
-const BLOCK: usize = 64;
+/// Positions scored at a time.
+pub(super) const BLOCK: usize = 64;
+/// Heads that are scored together. Their scores are on the stack: they take no scratch, whatever the
+/// context.
+const HEADS: usize = if SERIAL { 1 } else { 16 };
 
-/// `out[t]` = attention of the queries `q[t]` (`[tokens, heads * head_dim]`, after RoPE) over
-/// the positions up to and including `first_position + t`. Heads are divided among threads.
-pub(crate) fn attend(
-    backend: &Backend<'_>,
-    config: &Config,
-    cache: &KvCache<'_>,
-    layer: usize,
-    first_position: usize,
-    q: &[f32],
-    out: Output<'_>,
-) -> Result<(), Error> {
-    let q_size = config.q_size();
-    let operations = 2 * q.len() * (first_position + out.tokens());
-    backend.parts(out, config.head_dim, operations, &|first_row, mut part| {
-        let head_dim = config.head_dim.max(1);
-        let group = (config.num_heads / config.num_kv_heads.max(1)).max(1);
-        for t in 0..part.tokens() {
-            let positions = first_position + t + 1;
-            let out = part.token(t).ok_or(Error::OutOfRange("attention output"))?;
-            let q = q.get(t * q_size + first_row..).ok_or(Error::OutOfRange("queries"))?;
-            let heads = rows_mut(out, head_dim).zip(rows(q, head_dim));
-            for (i, (out, q)) in heads.enumerate() {
-                let kv_head = (first_row / head_dim + i) / group;
-                let keys = cache.keys(layer, kv_head, positions)?;
-                let values = cache.values(layer, kv_head, positions)?;
-                attend_head(backend, q, &keys, &values, out)?;
+/// What computes a group.
+#[derive(Clone, Copy)]
+pub(super) struct Group<'a, 'e> {
+    pub backend: &'a Backend<'e>,
+    pub head_dim: usize,
+}
+
+impl Group<'_, '_> {
+    fn scale(&self) -> f32 {
+        1.0 / libm::sqrtf(self.head_dim as f32)
+    }
+
+    /// `out[g] = e^(scale * keys . q[g] - largest) . values` for the heads of a group, block by
+    /// block; `finish` gets each head's number, softmax and sums.
+    pub(super) fn attend(
+        &self,
+        q: &[f32],
+        keys: &Matrix<'_>,
+        values: &Matrix<'_>,
+        out: &mut [f32],
+        mut finish: impl FnMut(usize, OnlineSoftmax, &mut [f32]),
+    ) -> Result<(), Error> {
+        let together = HEADS * self.head_dim;
+        let (mut q, mut out) = (q, out);
+        let mut first_head = 0;
+        while !q.is_empty() {
+            let (these, rest) = q.split_at_checked(together.min(q.len())).unwrap_or_default();
+            let (sums, rest_out) = core::mem::take(&mut out)
+                .split_at_mut_checked(these.len())
+                .ok_or(Error::OutOfRange("attention output"))?;
+            (q, out) = (rest, rest_out);
+            let mut states = [OnlineSoftmax::START; HEADS];
+            self.together(these, keys, values, &mut states, sums)?;
+            for (sums, state) in rows_mut(sums, self.head_dim).zip(states) {
+                finish(first_head, state, sums);
+                first_head += 1;
             }
         }
         Ok(())
-    })
-}
-
-/// `out = softmax(keys * q / sqrt(head_dim)) * values`, block by block: what is summed so far is
-/// rescaled whenever a larger score appears (Milakov and Gimelshein, arXiv 1805.02867).
-fn attend_head(
-    backend: &Backend<'_>,
-    q: &[f32],
-    keys: &Matrix<'_>,
-    values: &Matrix<'_>,
-    out: &mut [f32],
-) -> Result<(), Error> {
-    let Backend { kernels, functions, .. } = backend;
-    let scale = 1.0 / libm::sqrtf(q.len() as f32);
-    let positions = keys.rows();
-    let mut largest = f32::NEG_INFINITY;
-    let mut sum = 0.0f32;
-    out.fill(0.0);
-    let mut start = 0;
-    while start < positions {
-        let range = start..(start + BLOCK).min(positions);
-        start = range.end;
-        let mut scores = [0.0f32; BLOCK];
-        let scores = scores.get_mut(..range.len()).ok_or(Error::OutOfRange("scores"))?;
-        let block = keys.rows_range(range.clone()).ok_or(Error::OutOfRange("keys"))?;
-        score(kernels, q, &block, scores)?;
-
-        let block_largest = scores.iter().fold(largest, |m, &s| m.max(s * scale));
-        if block_largest > largest {
-            let rescale = functions.exp(largest - block_largest);
-            sum *= rescale;
-            out.iter_mut().for_each(|o| *o *= rescale);
-            largest = block_largest;
-        }
-        for s in scores.iter_mut() {
-            *s = functions.exp(*s * scale - largest);
-            sum += *s;
-        }
-        let block = values.rows_range(range).ok_or(Error::OutOfRange("values"))?;
-        kernels.add_weighted_rows(&block, scores, out)?;
     }
-    let inverse = 1.0 / sum;
-    out.iter_mut().for_each(|o| *o *= inverse);
-    Ok(())
+
+    /// [`Group::attend`] of at most [`HEADS`] heads.
+    fn together(
+        &self,
+        q: &[f32],
+        keys: &Matrix<'_>,
+        values: &Matrix<'_>,
+        states: &mut [OnlineSoftmax; HEADS],
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        let Backend { kernels, functions, .. } = self.backend;
+        let (heads, scale) = (q.len() / self.head_dim, self.scale());
+        out.fill(0.0);
+        let mut start = 0;
+        while start < keys.rows() {
+            let range = start..(start + BLOCK).min(keys.rows());
+            start = range.end;
+            let mut memory = [0.0f32; HEADS * BLOCK];
+            let scores = memory.get_mut(..heads * range.len());
+            let scores = scores.ok_or(Error::OutOfRange("scores"))?;
+            let block = keys.rows_range(range.clone()).ok_or(Error::OutOfRange("keys"))?;
+            score(kernels, q, &block, scores)?;
+            let heads = rows_mut(scores, range.len()).zip(rows_mut(out, self.head_dim));
+            for (state, (scores, out)) in states.iter_mut().zip(heads) {
+                let factor = functions.softmax(kernels, state, scores, scale);
+                if factor != 1.0 {
+                    out.iter_mut().for_each(|o| *o *= factor);
+                }
+            }
+            let block = values.rows_range(range).ok_or(Error::OutOfRange("values"))?;
+            kernels.add_weighted_rows(&block, scores, out)?;
+        }
+        Ok(())
+    }
 }
 
-/// `scores = keys * q`, one of each key.
+/// `scores[g] = keys * q[g]`, one of each key.
 fn score(kernels: &Kernels, q: &[f32], keys: &Matrix<'_>, scores: &mut [f32]) -> Result<(), Error> {
     if built::Q8_0_KV && keys.takes_blocks() {
         return score_quantized(kernels, q, keys, scores);
@@ -102,16 +106,22 @@ fn score_quantized(
     keys: &Matrix<'_>,
     scores: &mut [f32],
 ) -> Result<(), Error> {
-    let mut input = [InputBlock::ZERO];
+    let mut memory = [InputBlock::ZERO; HEADS];
     scores.fill(0.0);
     let mut start = 0;
-    for q in q.chunks(INPUT_BLOCK) {
-        let columns = start..start + q.len();
+    while start < keys.cols() {
+        let columns = start..(start + INPUT_BLOCK).min(keys.cols());
         start = columns.end;
-        kernels.quantize_input(q, q.len(), &mut input)?;
+        let mut heads = 0;
+        for (q, input) in rows(q, keys.cols()).zip(memory.chunks_mut(1)) {
+            let q = q.get(columns.clone()).unwrap_or_default();
+            kernels.quantize_input(q, q.len(), input)?;
+            heads += 1;
+        }
+        let input = memory.get(..heads).unwrap_or_default();
         let keys = keys.columns(columns).ok_or(Error::OutOfRange("columns of keys"))?;
         let scores = Output::new(scores, keys.rows()).ok_or(Error::OutOfRange("scores"))?;
-        kernels.matmul_add(&keys, Input::Quantized(&input), scores)?;
+        kernels.matmul_add(&keys, Input::Quantized(input), scores)?;
     }
     Ok(())
 }
@@ -121,6 +131,15 @@ mod tests {
     use super::*;
     use crate::kernels::{BlockQ8_0, DType};
     use std::vec::Vec;
+
+    /// Attention of one head.
+    fn attend_head(q: &[f32], keys: &Matrix<'_>, values: &Matrix<'_>, out: &mut [f32]) {
+        let group = Group { backend: &Backend::default(), head_dim: q.len() };
+        let normalise = |_: usize, state: OnlineSoftmax, out: &mut [f32]| {
+            out.iter_mut().for_each(|o| *o /= state.sum);
+        };
+        group.attend(q, keys, values, out, normalise).unwrap();
+    }
 
     /// Rising scores make every block rescale; more than two blocks and a partial one.
     #[test]
@@ -136,7 +155,7 @@ mod tests {
         let keys = Matrix::new(DType::F32, positions, dim, &k).unwrap();
         let values = Matrix::new(DType::F32, positions, dim, &v).unwrap();
         let mut out = [0.0; 8];
-        attend_head(&Backend::default(), &q, &keys, &values, &mut out).unwrap();
+        attend_head(&q, &keys, &values, &mut out);
 
         let score = |p: usize| -> f64 {
             let dot: f64 = (0..dim).map(|i| f64::from(q[i]) * f64::from(key(p, i))).sum();
@@ -162,8 +181,7 @@ mod tests {
         });
         let matrix = |blocks| Matrix::new(DType::Q8_0, 3, 64, bytemuck::cast_slice(blocks));
         let mut out = [0.5; 64];
-        attend_head(&backend, &[1.0; 64], &matrix(&k).unwrap(), &matrix(&v).unwrap(), &mut out)
-            .unwrap();
+        attend_head(&[1.0; 64], &matrix(&k).unwrap(), &matrix(&v).unwrap(), &mut out);
         out
     }
 
