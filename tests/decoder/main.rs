@@ -3,6 +3,7 @@
 #[cfg(feature = "safetensors")]
 mod golden;
 mod kv_q8_0;
+mod long_context;
 mod mlp;
 mod non_finite;
 mod packed;
