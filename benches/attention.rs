@@ -13,7 +13,7 @@ mod peaks;
 #[path = "support/timing.rs"]
 mod timing;
 
-use xielu::kernels::{Attention, DType, Kernels, Matrix, Output};
+use xielu::kernels::{Attention, DType, Kernels, Matrix, Output, Shape};
 use xielu_testing::noise::Noise;
 
 /// Heads of queries for one of keys and values.
@@ -48,7 +48,10 @@ fn rate(kernels: Kernels, dtype: DType, head_dim: usize, tokens: usize) -> f64 {
         bytes
     };
     let (keys, values) = (bytes(), bytes());
-    let matrix = |bytes| Matrix::new(dtype, tokens, head_dim, bytes).expect("bytes of this shape");
+    let matrix = |bytes| {
+        Matrix::new(dtype, Shape { rows: tokens, cols: head_dim }, bytes)
+            .expect("bytes of this shape")
+    };
     let row = GROUP * head_dim;
     let queries = Noise::new(2).normal(tokens * row);
     let attention = Attention {

@@ -6,7 +6,7 @@ use core::fmt;
 use crate::activation::{accuracy, reference};
 use crate::kernels::{
     Activation, BlockQ4_0, BlockQ8_0, Coefficients, DType, F16, Input, InputBlock, Kernels, Matrix,
-    Output, QK, built,
+    Output, QK, Shape, built,
 };
 
 /// What [`selftest`] found wrong.
@@ -124,7 +124,7 @@ fn product(
         return Ok(());
     }
     let wrong = SelftestError::Product(dtype);
-    let w = Matrix::new(dtype, 1, COLS, row).map_err(|_| wrong)?;
+    let w = Matrix::new(dtype, Shape { rows: 1, cols: COLS }, row).map_err(|_| wrong)?;
     let mut weights = [0.0; COLS];
     if !w.row(0).is_some_and(|row| row.dequantize(&mut weights)) {
         return Err(wrong);

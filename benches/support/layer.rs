@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use rayon::prelude::*;
 use xielu::activation::{Activation, ActivationKind, Form};
-use xielu::kernels::{DType, Kernels, Matrix};
+use xielu::kernels::{DType, Kernels, Matrix, Shape};
 use xielu::{Backend, Mlp, RawXielu, Rayon, Xielu};
 use xielu_testing::noise::Noise;
 
@@ -86,7 +86,7 @@ impl Layers {
     fn mlp<'a>(&self, copy: &'a [Vec<u8>]) -> Mlp<'a> {
         let ffn = ffn(self.act);
         let matrix = |i: usize, rows, cols| {
-            Matrix::new(self.dtype, rows, cols, &copy[i]).expect("encoded in this shape")
+            Matrix::new(self.dtype, Shape { rows, cols }, &copy[i]).expect("encoded in this shape")
         };
         let (up, down) = (matrix(0, ffn, HIDDEN), matrix(1, HIDDEN, ffn));
         match self.act {

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use half::{bf16, f16};
 use xielu_kernels_simd::{
     Activation, AlphaSums, BlockQ8_0, Coefficients, DType, Input, InputBlock, Kernels, Matrix,
-    Output, QK,
+    Output, QK, Shape,
 };
 
 const USAGE: &str = "usage: kernel NAME ISA N REPEATS";
@@ -102,7 +102,7 @@ fn product(dtype: &str, tokens: usize, kernels: Kernels, n: usize) -> Option<Box
     kernels.quantize_input(&x, cols, &mut blocks).expect("whole rows");
     let mut out = vec![0.0; tokens * ROWS];
     Some(Box::new(move || {
-        let w = Matrix::new(dtype, ROWS, cols, &weights).expect("as many bytes");
+        let w = Matrix::new(dtype, Shape { rows: ROWS, cols }, &weights).expect("as many bytes");
         let out = Output::new(&mut out, ROWS).expect("whole tokens");
         let x = if dtype.is_quantized() { Input::Quantized(&blocks) } else { Input::F32(&x) };
         kernels.matmul(&w, x, out).expect("shapes that fit");

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use xielu_kernels_simd::{DType, Input, InputBlock, Isa, Kernels, Matrix, Output};
+use xielu_kernels_simd::{DType, Input, InputBlock, Isa, Kernels, Matrix, Output, Shape};
 
 const ROWS: usize = 64;
 const COLS: usize = 4096;
@@ -42,7 +42,7 @@ fn measure(kernels: &Kernels, dtype: DType) {
     // Any bytes are weights; these make no NaNs, and no subnormal numbers, which are slow.
     let noise = |i: usize| (i.wrapping_mul(0x9e37_79b9) >> 13) as u8 & 0x3b | 0x20;
     let bytes: Vec<u8> = (0..dtype.row_bytes(COLS).unwrap_or(0) * ROWS).map(noise).collect();
-    let Ok(w) = Matrix::new(dtype, ROWS, COLS, &bytes) else { return };
+    let Ok(w) = Matrix::new(dtype, Shape { rows: ROWS, cols: COLS }, &bytes) else { return };
     line(kernels, &w, "in place");
     let mut memory = vec![0; w.bytes()];
     if let Ok(packed) = kernels.pack(&w, &mut memory) {

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use crate::test_support::{every_kernel, noise, weights};
 use crate::{
-    Attention, BlockQ8_0, Blocks, DType, Kernels, Matrix, OnlineSoftmax, Output, ShapeError,
+    Attention, BlockQ8_0, Blocks, DType, Kernels, Matrix, OnlineSoftmax, Output, Shape, ShapeError,
 };
 
 const TYPES: [DType; 4] = [DType::F32, DType::F16, DType::BF16, DType::Q8_0];
@@ -24,7 +24,7 @@ fn weighted_rows_match_f64() {
                 let bytes = weights(dtype, rows * cols, 9);
                 let values = dequantized(dtype, &bytes, rows * cols);
                 let p = noise(rows * sets, 8);
-                let m = Matrix::new(dtype, rows, cols, &bytes).unwrap();
+                let m = Matrix::new(dtype, Shape { rows, cols }, &bytes).unwrap();
                 let mut out = std::vec![2.0f32; cols * sets];
                 k.add_weighted_rows(&m, &p, &mut out).unwrap();
                 for (i, o) in out.iter().enumerate() {
@@ -48,7 +48,7 @@ fn weighted_rows_of_hostile_blocks() {
         for (block, scale) in bytes.chunks_mut(34).zip(scales) {
             block[..2].copy_from_slice(&scale.to_le_bytes());
         }
-        let m = Matrix::new(DType::Q8_0, rows, cols, &bytes).unwrap();
+        let m = Matrix::new(DType::Q8_0, Shape { rows, cols }, &bytes).unwrap();
         let mut p = noise(rows, 13);
         p.iter_mut().take(1).for_each(|p| *p = 0.0);
         let sums = |k: Kernels| {
@@ -67,7 +67,7 @@ fn weighted_rows_of_hostile_blocks() {
 fn weighted_rows_that_do_not_fit_are_errors() {
     let k = Kernels::detect();
     let bytes = [0; 34 * 4];
-    let w = Matrix::new(DType::Q8_0, 2, 64, &bytes).unwrap();
+    let w = Matrix::new(DType::Q8_0, Shape { rows: 2, cols: 64 }, &bytes).unwrap();
     let mut sums = [1.0; 64];
     assert_eq!(
         k.add_weighted_rows(&w, &[0.0; 3], &mut sums),
@@ -79,7 +79,7 @@ fn weighted_rows_that_do_not_fit_are_errors() {
     );
     let part = w.columns(32..64).unwrap();
     assert!(k.add_weighted_rows(&part, &[0.0; 2], &mut sums[..32]).is_err());
-    let q4 = Matrix::new(DType::Q4_0, 2, 64, &bytes[..18 * 4]).unwrap();
+    let q4 = Matrix::new(DType::Q4_0, Shape { rows: 2, cols: 64 }, &bytes[..18 * 4]).unwrap();
     assert_eq!(
         k.add_weighted_rows(&q4, &[0.0; 2], &mut sums),
         Err(ShapeError::InputType(DType::Q4_0))
@@ -165,7 +165,8 @@ impl Case {
         let stride = row + 5;
         let [keys, values] = [3, 4].map(|seed| weights(dtype, positions * head_dim, seed));
         let queries = noise(tokens * stride, 5);
-        let matrix = |bytes| Matrix::new(dtype, positions, head_dim, bytes).unwrap();
+        let matrix =
+            |bytes| Matrix::new(dtype, Shape { rows: positions, cols: head_dim }, bytes).unwrap();
         let attention = Attention {
             keys: matrix(&keys),
             values: matrix(&values),
@@ -229,7 +230,8 @@ fn attention_matches_f64() {
 #[test]
 fn attention_that_does_not_fit_is_an_error() {
     let bytes = [0; 64 * 4 * 2];
-    let matrix = |rows, cols| Matrix::new(DType::F16, rows, cols, &bytes[..rows * cols * 2]);
+    let matrix =
+        |rows, cols| Matrix::new(DType::F16, Shape { rows, cols }, &bytes[..rows * cols * 2]);
     let (keys, queries) = (matrix(4, 64).unwrap(), [0.0; 128]);
     let fits = Attention {
         keys,
@@ -255,7 +257,7 @@ fn attention_that_does_not_fit_is_an_error() {
         assert!(attend(Attention { values: matrix(4, 32).unwrap(), ..fits }, 64).is_err());
         assert!(attend(Attention { keys: keys.columns(0..32).unwrap(), ..fits }, 32).is_err());
         let q8 = bytemuck::bytes_of(&[BlockQ8_0::ZERO; 8]);
-        let values = Matrix::new(DType::Q8_0, 4, 64, q8).unwrap();
+        let values = Matrix::new(DType::Q8_0, Shape { rows: 4, cols: 64 }, q8).unwrap();
         assert!(attend(Attention { values, ..fits }, 64).is_err());
         assert_eq!(out, [7.0; 128]);
     }

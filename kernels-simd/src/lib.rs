@@ -78,7 +78,7 @@ pub use generic::softmax::OnlineSoftmax;
 pub use kernels::{Kernels, LengthError};
 #[cfg(feature = "mmap")]
 pub use mapped_file::MappedFile;
-pub use matrix::{Input, Matrix, ShapeError};
+pub use matrix::{Input, Matrix, Shape, ShapeError};
 pub use output::Output;
 
 /// The example of the README, as a test.

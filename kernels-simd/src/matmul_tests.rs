@@ -7,7 +7,7 @@ use xielu_testing_base::require;
 
 use crate::test_support::{every_kernel, noise, weights};
 use crate::{
-    BlockQ8_0, Blocks, DType, INPUT_BLOCK, Input, InputBlock, Isa, Kernels, Matrix, Output,
+    BlockQ8_0, Blocks, DType, INPUT_BLOCK, Input, InputBlock, Isa, Kernels, Matrix, Output, Shape,
     ShapeError,
 };
 
@@ -67,7 +67,7 @@ fn check_product(k: &Kernels, dtype: DType, rows: usize, cols: usize, tokens: us
     // One byte off: blocks must not need alignment.
     let mut shifted = std::vec![0u8; 1];
     shifted.extend_from_slice(&bytes);
-    let w = Matrix::new(dtype, rows, cols, &shifted[1..]).unwrap();
+    let w = Matrix::new(dtype, Shape { rows, cols }, &shifted[1..]).unwrap();
     let mut w_values = std::vec![0.0; rows * cols];
     assert!(Blocks::new(dtype, &bytes).unwrap().dequantize(&mut w_values));
     let x = noise(tokens * cols, 11);
@@ -117,7 +117,7 @@ fn amx_gives_quantized_products_the_bits_of_avx512_vnni() {
         for (rows, cols, tokens) in [(40, 800, 16), (64, 512, 31), (33, 1280, 275)] {
             let cols = usize::next_multiple_of(cols, dtype.block_len());
             let bytes = weights(dtype, rows * cols, 21);
-            let w = Matrix::new(dtype, rows, cols, &bytes).unwrap();
+            let w = Matrix::new(dtype, Shape { rows, cols }, &bytes).unwrap();
             let x = input_blocks(&vnni, &noise(tokens * cols, 22), cols);
             let outs = [amx, vnni].map(|k| {
                 let mut out = std::vec![0.25f32; tokens * rows];
@@ -137,7 +137,7 @@ fn amx_splits_inputs_that_are_not_finite() {
     let Some([amx, avx512]) = amx_and(Isa::Avx512) else { return };
     let (rows, cols, tokens) = (3, 45, 20);
     let bytes = weights(DType::BF16, rows * cols, 23);
-    let w = Matrix::new(DType::BF16, rows, cols, &bytes).unwrap();
+    let w = Matrix::new(DType::BF16, Shape { rows, cols }, &bytes).unwrap();
     let mut x = noise(tokens * cols, 24);
     (x[5], x[cols + 44], x[7 * cols]) = (f32::INFINITY, f32::NAN, f32::NEG_INFINITY);
     let [found, expected] = [amx, avx512].map(|k| {
@@ -169,7 +169,7 @@ fn column_ranges_add_up_to_the_whole() {
         let unit = dtype.block_len().max(32);
         let (rows, cols) = (5, 5 * unit);
         let bytes = weights(dtype, rows * cols, 3);
-        let w = Matrix::new(dtype, rows, cols, &bytes).unwrap();
+        let w = Matrix::new(dtype, Shape { rows, cols }, &bytes).unwrap();
         let x = noise(cols, 4);
         let mut whole = std::vec![0.0; rows];
         let mut parts = std::vec![0.0; rows];
@@ -228,18 +228,18 @@ fn shapes_that_do_not_fit_are_errors() {
     let k = Kernels::detect();
     let bytes = [0u8; 34 * 4];
     assert_eq!(
-        Matrix::new(DType::Q8_0, 2, 33, &bytes).err(),
+        Matrix::new(DType::Q8_0, Shape { rows: 2, cols: 33 }, &bytes).err(),
         Some(ShapeError::PartialBlock { cols: 33, block_len: 32 })
     );
     assert_eq!(
-        Matrix::new(DType::Q8_0, 3, 64, &bytes).err(),
+        Matrix::new(DType::Q8_0, Shape { rows: 3, cols: 64 }, &bytes).err(),
         Some(ShapeError::Bytes { expected: 204, found: 136 })
     );
     assert_eq!(
-        Matrix::new(DType::F32, usize::MAX, 64, &bytes).err(),
+        Matrix::new(DType::F32, Shape { rows: usize::MAX, cols: 64 }, &bytes).err(),
         Some(ShapeError::Bytes { expected: usize::MAX, found: 136 })
     );
-    let w = Matrix::new(DType::Q8_0, 2, 64, &bytes).unwrap();
+    let w = Matrix::new(DType::Q8_0, Shape { rows: 2, cols: 64 }, &bytes).unwrap();
     assert!(w.columns(0..16).is_none() && w.columns(32..96).is_none());
     assert!(w.rows_range(1..3).is_none() && w.row(2).is_none());
     let x = [InputBlock::ZERO; 1];
@@ -269,7 +269,7 @@ fn packed_weights_match_f64() {
         for dtype in DType::ALL {
             let (rows, cols) = (96, 768);
             let bytes = weights(dtype, rows * cols, 5);
-            let w = Matrix::new(dtype, rows, cols, &bytes).unwrap();
+            let w = Matrix::new(dtype, Shape { rows, cols }, &bytes).unwrap();
             let mut memory = std::vec![0; w.bytes()];
             let packed = match k.pack(&w, &mut memory) {
                 Ok(packed) => packed,

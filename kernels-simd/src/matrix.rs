@@ -117,17 +117,27 @@ impl Input<'_> {
     }
 }
 
+/// Rows and columns, by name: two numbers that are easily swapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Number of rows: the product's outputs.
+    pub rows: usize,
+    /// Number of columns: values of an input.
+    pub cols: usize,
+}
+
 impl<'w> Matrix<'w> {
     /// Nothing: 0 rows of 0 columns.
     pub const EMPTY: Matrix<'static> =
         Matrix { blocks: Blocks::F32(&[]), rows: 0, cols: 0, row_stride: 0, packed: false };
 
-    /// Views `data` as `[rows, cols]` of `dtype`.
+    /// Views `data` as a matrix of this shape, row by row, of `dtype`.
     ///
     /// # Errors
     /// If `cols` is not a whole number of blocks, `data` has another length, or the type is not
     /// compiled.
-    pub fn new(dtype: DType, rows: usize, cols: usize, data: &'w [u8]) -> Result<Self, ShapeError> {
+    pub fn new(dtype: DType, shape: Shape, data: &'w [u8]) -> Result<Self, ShapeError> {
+        let Shape { rows, cols } = shape;
         if !dtype.is_readable() {
             return Err(ShapeError::NotBuilt(dtype));
         }
@@ -146,8 +156,8 @@ impl<'w> Matrix<'w> {
     }
 
     /// As [`Matrix::new`], `data` being tiles.
-    pub(crate) fn packed(dtype: DType, rows: usize, cols: usize, data: &'w [u8]) -> Option<Self> {
-        Some(Matrix { packed: true, ..Matrix::new(dtype, rows, cols, data).ok()? })
+    pub(crate) fn packed(dtype: DType, shape: Shape, data: &'w [u8]) -> Option<Self> {
+        Some(Matrix { packed: true, ..Matrix::new(dtype, shape, data).ok()? })
     }
 
     /// Whether it was made by [`crate::Kernels::pack`]: rows and columns are then taken by tiles

@@ -4,7 +4,7 @@ use crate::block::{Blocks, INPUT_BLOCK};
 use crate::generic::pack::Pack;
 use crate::generic::panel::ROWS;
 use crate::kernels::Kernels;
-use crate::matrix::{Matrix, ShapeError};
+use crate::matrix::{Matrix, Shape, ShapeError};
 
 impl Kernels {
     /// Whether [`Kernels::pack`] takes these weights: quantized, whole tiles of 32 rows and 256
@@ -38,7 +38,7 @@ impl Kernels {
             Blocks::Q6_K(b) => pack_tiles(b, w, memory),
             Blocks::F32(_) | Blocks::F16(_) | Blocks::BF16(_) => {}
         }
-        Matrix::packed(w.dtype(), w.rows(), w.cols(), memory).ok_or(mismatch)
+        Matrix::packed(w.dtype(), Shape { rows: w.rows(), cols: w.cols() }, memory).ok_or(mismatch)
     }
 }
 

@@ -9,7 +9,7 @@ use super::status::call;
 use super::{xielu_activation, xielu_gguf};
 use crate::checkpoint::Checkpoint as _;
 use crate::checkpoint::gguf::GgmlType;
-use crate::kernels::Matrix;
+use crate::kernels::{Matrix, Shape};
 use crate::mlp::MlpSizes;
 use crate::{Backend, Mlp};
 
@@ -87,7 +87,8 @@ impl xielu_matrix {
         let dtype = GgmlType(self.dtype).dtype().ok_or(Status::Unsupported)?;
         let data = In::<u8>::new(self.data.cast(), self.size)?;
         // SAFETY: the module's contract: the weights outlive what is made from them.
-        let matrix = Matrix::new(dtype, self.rows, self.cols, unsafe { data.get() });
+        let matrix =
+            Matrix::new(dtype, Shape { rows: self.rows, cols: self.cols }, unsafe { data.get() });
         Ok((matrix.map_err(crate::Error::from)?, data.region()))
     }
 }

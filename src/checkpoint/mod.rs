@@ -39,7 +39,7 @@ pub use sampling::Sampling;
 pub use crate::names::{LayerRole, Role};
 
 use crate::config::raw_xielu::RawXielu;
-use crate::kernels::{DType, Matrix};
+use crate::kernels::{DType, Matrix, Shape};
 use crate::{Config, Error};
 
 /// One tensor, borrowed from its file.
@@ -117,6 +117,6 @@ impl<'w> Tensor<'w> {
         if found != expected {
             return Err(Error::TensorShape { role, expected, found });
         }
-        Ok(Matrix::new(self.dtype, rows, cols, self.data)?)
+        Ok(Matrix::new(self.dtype, Shape { rows, cols }, self.data)?)
     }
 }

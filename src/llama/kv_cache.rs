@@ -2,7 +2,7 @@
 
 use crate::NonFinite;
 use crate::compute::rows::rows;
-use crate::kernels::{BF16, BlockQ8_0, DType, F16, F32, Kernels, Matrix, ShapeError, built};
+use crate::kernels::{BF16, BlockQ8_0, DType, F16, F32, Kernels, Matrix, Shape, ShapeError, built};
 use crate::names::KvType;
 use crate::numeric::finite::{all_finite, is_finite};
 use crate::{Config, Error};
@@ -144,7 +144,11 @@ impl<'c> KvCache<'c> {
         let start = self.offset(layer, values, head);
         let bytes = self.bytes.get(start..start + positions * self.row_bytes());
         let bytes = bytes.ok_or(Error::OutOfRange("KV cache"))?;
-        Ok(Matrix::new(self.kv_type.dtype(), positions, self.head_dim, bytes)?)
+        Ok(Matrix::new(
+            self.kv_type.dtype(),
+            Shape { rows: positions, cols: self.head_dim },
+            bytes,
+        )?)
     }
 
     /// Keys of one head, `[positions, head_dim]`.

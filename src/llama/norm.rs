@@ -64,14 +64,17 @@ fn sum_of_squares(x: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::DType;
+    use crate::kernels::{DType, Shape};
     use std::vec::Vec;
 
     #[test]
     fn matches_f64_for_each_vector() {
         let weights: Vec<f32> = (0..20).map(|i| 0.5 + i as f32 / 7.0).collect();
         let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
-        let norm = RmsNorm::new(Matrix::new(DType::F32, 1, 20, &bytes).unwrap(), 1e-5);
+        let norm = RmsNorm::new(
+            Matrix::new(DType::F32, Shape { rows: 1, cols: 20 }, &bytes).unwrap(),
+            1e-5,
+        );
         let x: Vec<f32> = (0..40).map(|i| (i as f32 * 1.7).sin() * 3.0).collect();
         let mut y = x.clone();
         norm.apply(&mut y, NonFinite::Embedding).unwrap();

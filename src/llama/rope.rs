@@ -88,7 +88,7 @@ pub(crate) fn rotate(style: RopeStyle, table: &[f32], heads: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::DType;
+    use crate::kernels::{DType, Shape};
     use std::vec::Vec;
 
     fn frequencies(scaling: RopeScaling) -> [f32; 16] {
@@ -118,7 +118,7 @@ mod tests {
         // A scaling carried by divisors gives the same frequencies.
         let divisors: Vec<u8> =
             plain.iter().zip(&llama3).flat_map(|(p, l)| (p / l).to_le_bytes()).collect();
-        let divisors = Matrix::new(DType::F32, 1, 16, &divisors).unwrap();
+        let divisors = Matrix::new(DType::F32, Shape { rows: 1, cols: 16 }, &divisors).unwrap();
         let rope = Rope { theta: 5e5, style: RopeStyle::Neox, scaling: RopeScaling::None };
         let mut divided = [0.0; 16];
         inverse_frequencies(&rope, Some(&divisors), &mut divided).unwrap();

@@ -145,7 +145,12 @@ fn a_layer_takes_the_rough_function_and_others_stay() {
     let matrix = |name: &str, rows, cols| {
         let info = gguf.tensor_info(name).unwrap();
         let data = gguf.tensor_data(&info).unwrap();
-        xielu::kernels::Matrix::new(xielu::kernels::DType::Q8_0, rows, cols, data).unwrap()
+        xielu::kernels::Matrix::new(
+            xielu::kernels::DType::Q8_0,
+            xielu::kernels::Shape { rows, cols },
+            data,
+        )
+        .unwrap()
     };
     let up = matrix("blk.1.ffn_up.weight", config.intermediate_size, config.hidden_size);
     let down = matrix("blk.1.ffn_down.weight", config.hidden_size, config.intermediate_size);

@@ -5,7 +5,7 @@ use std::ptr::{null, null_mut};
 use xielu::capi::*;
 use xielu::checkpoint::Checkpoint as _;
 use xielu::checkpoint::gguf::{GgmlType, Gguf};
-use xielu::kernels::{Activation, Coefficients, DType, Matrix};
+use xielu::kernels::{Activation, Coefficients, DType, Matrix, Shape};
 use xielu::mlp::MlpSizes;
 use xielu::{Backend, Mlp};
 
@@ -99,7 +99,9 @@ fn own_weights_give_rusts_bits() {
     for dtype in DType::ALL.into_iter().filter(|t| FFN.is_multiple_of(t.block_len())) {
         let matrices = [(FFN, HIDDEN), (FFN, HIDDEN), (HIDDEN, FFN)];
         let [(g, gate), (u, up), (d, down)] = matrices.map(|(r, c)| weights(dtype, r, c));
-        let view = |m: &xielu_matrix, data| Matrix::new(dtype, m.rows, m.cols, data).unwrap();
+        let view = |m: &xielu_matrix, data| {
+            Matrix::new(dtype, Shape { rows: m.rows, cols: m.cols }, data).unwrap()
+        };
         let coefficients = Coefficients { alpha_p: 0.8, alpha_n: 0.7, beta: 0.5, eps: 0.0 };
         let plain = Activation::Xielu(coefficients);
         let plain = Mlp::new(view(&up, &u), view(&down, &d), plain).unwrap();

@@ -3,7 +3,7 @@
 use xielu::activation::ActivationKind;
 use xielu::checkpoint::{LayerRole, Role};
 use xielu::config::RopeStyle;
-use xielu::kernels::{Activation, DType, Matrix};
+use xielu::kernels::{Activation, DType, Matrix, Shape};
 use xielu::mlp::MlpSizes;
 use xielu::{Backend, Error, Mlp};
 use xielu_testing::noise::Noise;
@@ -121,8 +121,9 @@ fn lengths_that_do_not_fit_are_errors() {
 #[test]
 fn matrices_that_do_not_fit_together_are_errors() {
     let bytes = vec![0; 96 * 64 * 4];
-    let matrix =
-        |rows, cols| Matrix::new(DType::F32, rows, cols, &bytes[..rows * cols * 4]).unwrap();
+    let matrix = |rows, cols| {
+        Matrix::new(DType::F32, Shape { rows, cols }, &bytes[..rows * cols * 4]).unwrap()
+    };
     assert!(Mlp::new(matrix(96, 64), matrix(64, 96), Activation::Relu2).is_ok());
     assert!(matches!(
         Mlp::new(matrix(96, 64), matrix(96, 64), Activation::Relu2).err(),
@@ -130,7 +131,7 @@ fn matrices_that_do_not_fit_together_are_errors() {
     ));
     let gated = Mlp::gated(matrix(32, 64), matrix(96, 64), matrix(64, 96)).err();
     assert!(matches!(gated, Some(Error::Shape { what: "gate_proj", .. })));
-    let q8_0 = Matrix::new(DType::Q8_0, 96, 64, &bytes[..96 * 68]).unwrap();
+    let q8_0 = Matrix::new(DType::Q8_0, Shape { rows: 96, cols: 64 }, &bytes[..96 * 68]).unwrap();
     assert!(Mlp::gated(q8_0, matrix(96, 64), matrix(64, 96)).is_err());
     assert!(Mlp::new(q8_0, matrix(64, 96), Activation::Relu2).is_ok());
 }

@@ -1,7 +1,7 @@
 //! Products with packed weights, against those with the same weights unpacked: exact integer sums of
 //! groups, scaled and added in f32, in the same order or in another one.
 
-use xielu::kernels::{Blocks, DType, Input, InputBlock, Isa, Kernels, Matrix, Output, QK};
+use xielu::kernels::{Blocks, DType, Input, InputBlock, Isa, Kernels, Matrix, Output, QK, Shape};
 use xielu::quant::encode_row;
 use xielu_testing::kernels::every_kernel;
 use xielu_testing::noise::Noise;
@@ -61,7 +61,7 @@ fn quantized() -> impl Iterator<Item = DType> {
 fn with_packed(f: impl Fn(&Kernels, DType, &[u8], [&Matrix<'_>; 2])) {
     for dtype in quantized() {
         let bytes = weights(dtype);
-        let w = Matrix::new(dtype, ROWS, COLS, &bytes).unwrap();
+        let w = Matrix::new(dtype, Shape { rows: ROWS, cols: COLS }, &bytes).unwrap();
         for kernels in every_kernel() {
             assert_eq!(kernels.can_pack(&w), kernels.isa() != Isa::Scalar);
             if kernels.can_pack(&w) {

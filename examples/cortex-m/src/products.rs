@@ -1,7 +1,7 @@
 //! Products of quantized weights that every board must compute as this library's plain kernels do
 //! on a host: the same bits, whatever instructions a board has for them.
 
-use xielu::kernels::{DType, Input, InputBlock, Kernels, LengthError, Matrix, Output, ShapeError};
+use xielu::kernels::{DType, Input, InputBlock, Kernels, LengthError, Matrix, Output, ShapeError, Shape};
 
 /// Widest and tallest matrix.
 pub const COLS: usize = 1056;
@@ -84,7 +84,7 @@ pub fn products(
             let input = input.get_mut(..tokens * InputBlock::per_row(cols)).ok_or(Failed)?;
             let out = out.get_mut(..tokens * rows).ok_or(Failed)?;
             kernels.quantize_input(x, cols, input)?;
-            let matrix = Matrix::new(dtype, rows, cols, weights)?;
+            let matrix = Matrix::new(dtype, Shape { rows, cols }, weights)?;
             let output = Output::new(out, rows).ok_or(Failed)?;
             observer.begins();
             kernels.matmul(&matrix, Input::Quantized(input), output)?;

@@ -129,7 +129,7 @@ fn score_quantized(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{BlockQ8_0, DType};
+    use crate::kernels::{BlockQ8_0, DType, Shape};
     use std::vec::Vec;
 
     /// Attention of one head.
@@ -152,8 +152,8 @@ mod tests {
             (0..positions * dim).flat_map(|n| f(n / dim, n % dim).to_le_bytes()).collect()
         };
         let (k, v) = (bytes(&key), bytes(&value));
-        let keys = Matrix::new(DType::F32, positions, dim, &k).unwrap();
-        let values = Matrix::new(DType::F32, positions, dim, &v).unwrap();
+        let keys = Matrix::new(DType::F32, Shape { rows: positions, cols: dim }, &k).unwrap();
+        let values = Matrix::new(DType::F32, Shape { rows: positions, cols: dim }, &v).unwrap();
         let mut out = [0.0; 8];
         attend_head(&q, &keys, &values, &mut out);
 
@@ -179,7 +179,9 @@ mod tests {
             backend.kernels.quantize_q8_0(rows.as_flattened(), &mut blocks).unwrap();
             blocks
         });
-        let matrix = |blocks| Matrix::new(DType::Q8_0, 3, 64, bytemuck::cast_slice(blocks));
+        let matrix = |blocks| {
+            Matrix::new(DType::Q8_0, Shape { rows: 3, cols: 64 }, bytemuck::cast_slice(blocks))
+        };
         let mut out = [0.5; 64];
         attend_head(&[1.0; 64], &matrix(&k).unwrap(), &matrix(&v).unwrap(), &mut out);
         out

@@ -1,7 +1,7 @@
 //! Matrix products against double precision, block encoding against the scalar kernels.
 
 use anyhow::{Context as _, ensure};
-use xielu::kernels::{DType, Input, InputBlock, Kernels, Matrix, Output, QK, QK_K};
+use xielu::kernels::{DType, Input, InputBlock, Kernels, Matrix, Output, QK, QK_K, Shape};
 use xielu::quant::encode_row;
 
 use super::check::Check;
@@ -64,7 +64,7 @@ fn product(kernels: &Kernels, dtype: DType) -> anyhow::Result<String> {
     for (row, out) in weights.chunks_exact(COLS).zip(data.chunks_exact_mut(row_bytes)) {
         encode_row(dtype, row, out)?;
     }
-    let matrix = Matrix::new(dtype, ROWS, COLS, &data)?;
+    let matrix = Matrix::new(dtype, Shape { rows: ROWS, cols: COLS }, &data)?;
     let x = noise(COLS * TOKENS, 2);
     let blocks = blocks(&Kernels::scalar(), &x)?;
     let input = || if dtype.is_quantized() { Input::Quantized(&blocks) } else { Input::F32(&x) };

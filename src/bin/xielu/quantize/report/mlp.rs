@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use rayon::prelude::*;
 use xielu::checkpoint::{Checkpoint, LayerRole, Role, Tensor};
-use xielu::kernels::{Activation, Blocks, DType, Matrix, ShapeError};
+use xielu::kernels::{Activation, Blocks, DType, Matrix, Shape, ShapeError};
 use xielu::llama::Decoder;
 use xielu::quant::{ErrorStats, encode_row};
 use xielu::{Backend, Config, Mlp};
@@ -146,7 +146,7 @@ impl<'w> Weights<'w> {
 }
 
 fn whole<'w>(t: &Tensor<'w>) -> Result<Matrix<'w>, ShapeError> {
-    Matrix::new(t.dtype, t.rows, t.cols, t.data)
+    Matrix::new(t.dtype, Shape { rows: t.rows, cols: t.cols }, t.data)
 }
 
 fn output(backend: &Backend<'_>, mlp: &Mlp<'_>, x: &[f32]) -> anyhow::Result<Vec<f32>> {
@@ -187,6 +187,6 @@ impl Encoded {
     }
 
     fn matrix(&self) -> Result<Matrix<'_>, ShapeError> {
-        Matrix::new(self.dtype, self.rows, self.cols, &self.data)
+        Matrix::new(self.dtype, Shape { rows: self.rows, cols: self.cols }, &self.data)
     }
 }
