@@ -4,7 +4,8 @@
 #   - products have the bits of this machine's plain kernels;
 #   - no allocator, no panic and no core::fmt among its symbols;
 #   - RAM and stack are within 96 KiB, and parts of the library within their limits of flash.
-# Prints the tables of docs/EMBEDDED.md.  `check.sh --bless` writes the snapshots anew.
+# Prints the tables of docs/EMBEDDED.md, with `--all` those of other features too; `--bless` does
+# that and writes the snapshots anew.
 #
 # Needs qemu-system-arm and qemu-system-riscv32, defmt-print, and the targets; a compiler without
 # them builds their library from source: `RUSTC_BOOTSTRAP=1 CARGOFLAGS=-Zbuild-std=core check.sh`.
@@ -24,10 +25,13 @@ boards=(
     'mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     Cortex-M4F'
     'mps3-an547   thumbv8m.main-none-eabihf     qemu-system-arm     Cortex-M55'
     'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 RV32IMAC,~no~FPU'
+)
+variants=(
     'mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     Cortex-M4F,~cache~in~Q8_0 kv-q8_0'
     'mps2-an385   thumbv7m-none-eabi            qemu-system-arm     Cortex-M3,~rough~functions micromath'
     'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 RV32IMAC,~rough~functions micromath'
 )
+[ -z "${1:-}" ] || boards+=("${variants[@]}")
 
 # What must not be in the firmware.
 forbidden='__rust_alloc|__rg_alloc|__rdl_|alloc::|rust_begin_unwind|core::panicking|core::fmt|a_panic'

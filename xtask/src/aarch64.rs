@@ -6,8 +6,9 @@ use crate::tools::all_there;
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 
-/// Those of the tests that the instruction set matters for.
-const TESTS: &[&str] = &["activation", "decoder", "no_alloc", "quant"];
+/// Those of the tests that the instruction set matters for. The activations have the same bits on
+/// all, as the library's own tests show.
+const TESTS: &[&str] = &["decoder", "no_alloc", "quant"];
 
 /// Three CPUs: NEON alone, with dot products, with matrix products of bytes. With `all`, every
 /// test on the last.

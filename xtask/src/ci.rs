@@ -10,14 +10,25 @@ use std::time::Instant;
 use crate::results::{Program, Reader};
 use crate::shell::{Result, program, target};
 
-/// A step of `ci` with its arguments, and whether `--all` is passed on.
+/// A step of `ci` with its arguments.
 struct Job {
     words: &'static [&'static str],
-    all: bool,
+    all: All,
+}
+
+/// What `--all` does to a step.
+#[derive(PartialEq)]
+enum All {
+    /// Nothing.
+    Same,
+    /// It does more.
+    More,
+    /// It is done at all: it is slow and rarely tells what no other step does.
+    Only,
 }
 
 const fn job(words: &'static [&'static str]) -> Job {
-    Job { words, all: false }
+    Job { words, all: All::Same }
 }
 
 /// Fails within a second what would fail later.
@@ -25,24 +36,23 @@ const FIRST: &[Job] = &[job(&["lint", "fmt"])];
 const THIS_MACHINE: &[Job] = &[
     job(&["lint"]),
     job(&["test"]),
-    job(&["scalar"]),
+    // Needs what the tests built.
+    job(&["web"]),
+    Job { words: &["scalar"], all: All::Only },
     job(&["msrv"]),
     job(&["cuda"]),
     job(&["package"]),
     job(&["fuzz"]),
 ];
 const OTHER_MACHINES: &[Job] = &[
-    Job { words: &["no-std"], all: true },
+    Job { words: &["no-std"], all: All::More },
     job(&["c-bare"]),
-    job(&["firmware"]),
-    Job { words: &["aarch64"], all: true },
+    Job { words: &["firmware"], all: All::More },
+    Job { words: &["aarch64"], all: All::More },
     job(&["wasm"]),
 ];
-/// Needs what the tests built.
-const LAST: &[Job] = &[job(&["web"])];
 
-/// `--all` tests on aarch64 what no instruction set matters for, too, and links the program without
-/// panics when optimised for size. The last line is the total of all tests.
+/// The last line is the total of all tests.
 pub fn run(arguments: &[String]) -> Result {
     let all = crate::all(arguments)?;
     let start = Instant::now();
@@ -60,9 +70,6 @@ pub fn run(arguments: &[String]) -> Result {
         io::stdout().write_all(&elsewhere.1).map_err(|error| error.to_string())?;
         done.extend(here);
         done.extend(elsewhere.0);
-    }
-    if succeeded(&done) {
-        done.extend(runner.lane(LAST, &mut io::stdout()));
     }
     report(&done, start)
 }
@@ -88,7 +95,7 @@ impl Runner {
     /// The steps in their order, until one fails.
     fn lane(&self, jobs: &[Job], log: &mut dyn Write) -> Vec<Done> {
         let mut done = Vec::new();
-        for job in jobs {
+        for job in jobs.iter().filter(|job| self.all || job.all != All::Only) {
             done.push(self.step(job, log));
             if !succeeded(&done) {
                 break;
@@ -124,7 +131,7 @@ impl Runner {
     fn output(&self, job: &Job, each: &mut dyn FnMut(&str)) -> Result<bool> {
         let text = |error: io::Error| error.to_string();
         let (reader, writer) = io::pipe().map_err(text)?;
-        let all = (self.all && job.all).then_some("--all");
+        let all = (self.all && job.all == All::More).then_some("--all");
         let mut command = program(&self.program).args(job.words).args(all).into_command();
         command.stdout(writer.try_clone().map_err(text)?).stderr(writer);
         let mut child = command.spawn().map_err(text)?;
@@ -202,14 +209,22 @@ mod tests {
         Runner { program, all: true }
     }
 
+    fn skips() -> Job {
+        Job { words: &["skips"], all: All::More }
+    }
+
     /// One test, because a script that is being written cannot run.
     #[test]
     fn a_lane_counts_and_stops_at_the_first_failure() {
         let runner = runner();
         let mut log = Vec::new();
-        let lane =
-            [job(&["good"]), Job { words: &["skips"], all: true }, job(&["bad"]), job(&["good"])];
+        let only = Job { words: &["good"], all: All::Only };
+        let lane = [only, skips(), job(&["bad"]), job(&["good"])];
         let done = runner.lane(&lane, &mut log);
+        let few = Runner { all: false, ..runner };
+        let without = few.lane(&lane[..2], &mut Vec::new());
+        let runner = few;
+        assert_eq!(without.iter().map(|step| &*step.name).collect::<Vec<_>>(), ["skips"]);
         fs::remove_file(&runner.program).unwrap();
         let log = String::from_utf8(log).unwrap();
         let outcomes: Vec<_> = done.iter().map(|step| (&*step.name, step.succeeded)).collect();

@@ -11,7 +11,8 @@ const BOARDS: [&str; 4] = [
     "riscv32imac-unknown-none-elf",
 ];
 
-/// What the boards log, what they hold, what they take; `--bless` writes the snapshots anew.
+/// What the boards log, what they hold, what they take; with `--all` with other features too;
+/// `--bless` writes all snapshots anew.
 pub fn run(arguments: &[String]) -> Result {
     let what = "firmware";
     if !all_there(what, &[("qemu", "qemu-system-arm"), ("qemu", "qemu-system-riscv32")])? {

@@ -86,7 +86,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "firmware",
-        about: "the model on four emulated boards; --bless writes what they log",
+        about: "the model on four emulated boards; --all: more features; --bless writes what they log",
         run: |arguments| firmware::run(arguments),
     },
     Step {
