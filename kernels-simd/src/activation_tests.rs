@@ -105,6 +105,29 @@ fn swiglu_has_the_same_bits_everywhere() {
     }
 }
 
+/// Whole blocks beyond every limit of the fast forms, against single values of the scalar kernel.
+#[test]
+fn blocks_of_far_values_have_the_same_bits() {
+    let extreme = Coefficients { alpha_p: 1e14, alpha_n: 9e14, beta: 2e-6, eps: 0.0 };
+    let functions = [Activation::Xielu(XIELU), Activation::Xielu(extreme), Activation::Silu];
+    for exponent in -40..40 {
+        for step in [0.01f32, -0.01] {
+            let x: Vec<f32> = (0..128i16)
+                .map(|i| (1.0 + step.abs() * f32::from(i)) * step.signum() * 2f32.powi(exponent))
+                .collect();
+            for f in functions {
+                let expected: Vec<u32> = x.iter().map(|&x| f.apply(x).to_bits()).collect();
+                for kernels in every_kernel() {
+                    let mut y = x.clone();
+                    kernels.activate_in_place(&f, &mut y);
+                    let found: Vec<u32> = y.iter().map(|y| y.to_bits()).collect();
+                    assert_eq!(found, expected, "{f:?} from {} with {kernels:?}", x[0]);
+                }
+            }
+        }
+    }
+}
+
 /// Lengths around the fused kernel's step; NaN and infinities among the values.
 #[test]
 fn fused_blocks_are_those_of_two_passes() {

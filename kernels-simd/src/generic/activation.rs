@@ -2,7 +2,9 @@
 //!
 //! `min` and `max` take a constant first, so that a NaN operand comes out.
 
-use crate::generic::exp::{MAGIC, Negated, Reduced, exp_of_minus, negated, reduce};
+use crate::generic::exp::{
+    MAGIC, Negated, Reduced, exp_of_minus, magic_of, negated, reduce, reduce_where,
+};
 use crate::generic::parameters::Coefficients;
 use crate::generic::simd::{Binary, Simd, Unary, all_finite};
 
@@ -41,6 +43,8 @@ impl Coefficients {
         let ordinary = 0.0..1e15;
         self.eps == 0.0
             && [self.alpha_p, self.alpha_n, self.beta].iter().all(|v| ordinary.contains(v))
+            // Below -69, alpha_n*2^-100 is nothing beside beta*x.
+            && self.beta > 1e-6
     }
 }
 
@@ -90,7 +94,12 @@ impl Xielu {
 /// difference is `high` and the error of its rounding; `s*tail` joins that error in `low`.
 #[inline(always)]
 pub(crate) fn near_expm1_minus_x<L: Simd>(l: L, x: L::F32) -> [L::F32; 2] {
-    let reduced = reduce(l, l.max(l.splat(EXPM1_LOWEST), x));
+    difference(l, x, reduce(l, l.max(l.splat(EXPM1_LOWEST), x)))
+}
+
+/// [`near_expm1_minus_x`] of `x` as it was reduced.
+#[inline(always)]
+fn difference<L: Simd>(l: L, x: L::F32, reduced: Reduced<L>) -> [L::F32; 2] {
     let s = reduced.s;
     let r_1 = l.add(l.splat(1.0), reduced.r);
     let minus_x_1 = l.sub(l.splat(-1.0), x);
@@ -108,8 +117,8 @@ pub(crate) fn expm1_minus_x<L: Simd>(l: L, x: L::F32) -> [L::F32; 2] {
     [l.select(far, l.neg(x), high), l.select(far, l.splat(-1.0), low)]
 }
 
-/// xIELU with `eps` 0 and parameters that are ordinary numbers: nothing overflows up to
-/// [`EXACT_LIMIT`].
+/// xIELU with `eps` 0 and parameters that are ordinary numbers: nothing overflows, and 1 has room
+/// beside `x`, up to [`EXACT_LIMIT`].
 #[derive(Clone, Copy)]
 pub(crate) struct Ideal(pub Coefficients);
 
@@ -126,11 +135,16 @@ impl Unary for Ideal {
 
     #[inline(always)]
     fn usable<L: Simd, const U: usize>(self, l: L, xs: &[L::F32; U], _: &[L::F32; U]) -> bool {
-        let mut squares = l.splat(0.0);
-        for &x in xs {
-            squares = l.fma(x, x, squares);
+        if !L::MERGES {
+            return inside_exp_limits(l, xs);
         }
-        l.all(l.lt(squares, l.splat(EXACT_LIMIT * EXACT_LIMIT)))
+        // `merged` computes them too, so they cost nothing.
+        let mut magics = *xs;
+        for t in &mut magics {
+            *t = magic_of(l, *t);
+        }
+        // Then every x is between -8.8e6 and 2.9e6.
+        l.all_below_2_24(&magics)
     }
 }
 
@@ -143,9 +157,8 @@ impl Ideal {
         let zero = l.splat(0.0);
         // x <= 0.
         let negative = l.lt(x, l.splat(f32::from_bits(1)));
-        let u = l.select(negative, l.max(l.splat(EXPM1_LOWEST), x), zero);
-        let reduced = reduce(l, u);
-        let s = l.select_exp2_of_magic(negative, reduced.magic_k, l.splat(alpha_p));
+        let reduced = reduce_where(l, negative, x, l.splat(alpha_p));
+        let s = reduced.s;
         let r_1 = l.select(negative, l.add(l.splat(1.0), reduced.r), x);
         let minus_x_1 = l.select(negative, l.sub(l.splat(-1.0), x), zero);
         let high = l.fma(s, r_1, minus_x_1);
@@ -161,7 +174,7 @@ impl Ideal {
         let Coefficients { alpha_p, alpha_n, beta, .. } = self.0;
         let below = l.min(l.splat(0.0), x);
         let above = l.sub(x, below);
-        let [high, low] = near_expm1_minus_x(l, below);
+        let [high, low] = difference(l, below, reduce(l, below));
         let [alpha_p, alpha_n] = [l.splat(alpha_p), l.splat(alpha_n)];
         let product = l.mul(alpha_p, above);
         let product_error = l.fma(alpha_p, above, l.neg(product));
@@ -262,9 +275,25 @@ pub(crate) struct Denominator<L: Simd> {
 
 #[inline(always)]
 pub(crate) fn sigmoid_denominator<L: Simd>(l: L, x: L::F32) -> Denominator<L> {
-    let Negated { magic_k, v, .. } = negated(l, l.min(l.splat(SIGMOID_LIMIT), x));
+    near_sigmoid_denominator(l, l.min(l.splat(SIGMOID_LIMIT), x))
+}
+
+/// [`sigmoid_denominator`] for x up to 87.
+#[inline(always)]
+fn near_sigmoid_denominator<L: Simd>(l: L, x: L::F32) -> Denominator<L> {
+    let Negated { magic_k, v, .. } = negated(l, x);
     let (power, mantissa) = (l.exp2_of_magic(magic_k), exp_of_minus(l, v));
     Denominator { power, mantissa, value: l.fma(power, mantissa, l.splat(1.0)) }
+}
+
+/// Whether every lane is between -87 and 87; it may say no where one is beyond half of that.
+#[inline(always)]
+fn inside_exp_limits<L: Simd, const U: usize>(l: L, xs: &[L::F32; U]) -> bool {
+    let mut squares = l.splat(0.0);
+    for &x in xs {
+        squares = l.fma(x, x, squares);
+    }
+    l.all(l.lt(squares, l.splat(SIGMOID_LIMIT * SIGMOID_LIMIT)))
 }
 
 /// Whether every lane is above -87.
@@ -330,18 +359,19 @@ impl Unary for Silu {
     #[inline(always)]
     fn apply<L: Simd>(self, l: L, x: L::F32) -> L::F32 {
         let lowest = l.splat(-SIGMOID_LIMIT);
-        let near = self.fast(l, l.max(lowest, x));
+        let near = l.max(lowest, x);
+        let near = l.div(near, sigmoid_denominator(l, near).value);
         l.select(l.lt(x, lowest), self.far(l, x), near)
     }
 
     #[inline(always)]
     fn fast<L: Simd>(self, l: L, x: L::F32) -> L::F32 {
-        l.div(x, sigmoid_denominator(l, x).value)
+        l.div(x, near_sigmoid_denominator(l, x).value)
     }
 
     #[inline(always)]
     fn usable<L: Simd, const U: usize>(self, l: L, xs: &[L::F32; U], _: &[L::F32; U]) -> bool {
-        above_sigmoid_limit(l, xs)
+        inside_exp_limits(l, xs)
     }
 }
 
@@ -382,6 +412,6 @@ impl Binary for Swiglu {
 
     #[inline(always)]
     fn usable<L: Simd, const U: usize>(self, l: L, gates: &[L::F32; U], ys: &[L::F32; U]) -> bool {
-        above_sigmoid_limit(l, gates) & all_finite(l, ys)
+        inside_exp_limits(l, gates) & all_finite(l, ys)
     }
 }

@@ -24,8 +24,6 @@ const Q: [f32; 5] = [0.166_666_58, 0.041_664_965, 0.008_322_1, 0.001_356_099_3, 
 /// `k` is not 0. So is `1 + r` exact there.
 #[derive(Clone, Copy)]
 pub(crate) struct Reduced<L: Simd> {
-    /// `MAGIC + k`.
-    pub magic_k: L::F32,
     pub s: L::F32,
     pub r: L::F32,
     /// `r^2`.
@@ -35,6 +33,12 @@ pub(crate) struct Reduced<L: Simd> {
 }
 
 impl<L: Simd> Reduced<L> {
+    /// Evaluates the polynomial.
+    #[inline(always)]
+    pub fn of(l: L, s: L::F32, r: L::F32) -> Self {
+        Reduced { s, r, square: l.mul(r, r), q: q(l, r) }
+    }
+
     /// `scale*tail + rest`, with `tail = e^r - 1 - r = r^2/2 + r^3*q`: the first term is exact but
     /// for the rounding of the square, and dominates.
     #[inline(always)]
@@ -44,13 +48,27 @@ impl<L: Simd> Reduced<L> {
     }
 }
 
+/// `MAGIC + k` of [`Reduced`].
+#[inline(always)]
+pub(crate) fn magic_of<L: Simd>(l: L, x: L::F32) -> L::F32 {
+    l.fma(l.add(x, l.splat(0.5 * LN2)), l.splat(LOG2_E), l.splat(MAGIC))
+}
+
 /// Reduces `x` and evaluates the polynomial.
 #[inline(always)]
 pub(crate) fn reduce<L: Simd>(l: L, x: L::F32) -> Reduced<L> {
-    let magic_k = l.fma(l.add(x, l.splat(0.5 * LN2)), l.splat(LOG2_E), l.splat(MAGIC));
-    let k = l.sub(magic_k, l.splat(MAGIC));
-    let r = l.fma(k, l.splat(-LN2), x);
-    Reduced { magic_k, s: l.exp2_of_magic(magic_k), r, square: l.mul(r, r), q: q(l, r) }
+    let magic_k = magic_of(l, x);
+    let r = l.fma(l.sub(magic_k, l.splat(MAGIC)), l.splat(-LN2), x);
+    Reduced::of(l, l.exp2_of_magic(magic_k), r)
+}
+
+/// As [`reduce`], for any x from -2^24 to 0 where the mask holds, whose `s` need not be that small
+/// ([`Simd::select_exp2`]). Elsewhere `s` is `other` and `r` is 0, whatever x is.
+#[inline(always)]
+pub(crate) fn reduce_where<L: Simd>(l: L, mask: L::Mask, x: L::F32, other: L::F32) -> Reduced<L> {
+    let k = l.sub(magic_of(l, x), l.splat(MAGIC));
+    let r = l.select(mask, l.fma(k, l.splat(-LN2), x), l.splat(0.0));
+    Reduced::of(l, l.select_exp2(mask, k, other), r)
 }
 
 #[inline(always)]
@@ -105,6 +123,6 @@ pub(crate) fn exp_of_negative<L: Simd>(l: L, x: L::F32) -> L::F32 {
     // NaN is no smaller than -88, and kept.
     let x = l.neg(l.max(l.splat(-88.0), x));
     let Negated { magic_k, v, .. } = negated(l, x);
-    let power = l.select_exp2_of_magic(l.lt(x, l.splat(87.0)), magic_k, l.splat(0.0));
+    let power = l.select(l.lt(x, l.splat(87.0)), l.exp2_of_magic(magic_k), l.splat(0.0));
     l.mul(exp_of_minus(l, v), power)
 }

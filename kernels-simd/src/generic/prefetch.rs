@@ -10,6 +10,15 @@ pub(crate) fn prefetch<W>(w: &[W], first: usize, count: usize) {
     let _ = (w, first, count);
 }
 
+/// Prefetches `count` elements from `p` on, wherever that is.
+#[inline(always)]
+pub(crate) fn prefetch_elements<T>(p: *const T, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    prefetch_bytes(p.cast(), count * size_of::<T>());
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (p, count);
+}
+
 /// Prefetches so many bytes from `p` on into the second cache: it can wait for more lines at once
 /// than the first, and one core must keep many on their way to use the memory.
 #[cfg(target_arch = "x86_64")]

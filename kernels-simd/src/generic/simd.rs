@@ -5,6 +5,8 @@
 
 use half::{bf16, f16};
 
+use crate::generic::exp::MAGIC;
+
 /// Most lanes any implementation has: the size of the buffer that a tail passes through.
 pub(crate) const MAX_LANES: usize = 16;
 
@@ -70,10 +72,22 @@ pub(crate) trait Simd: Copy {
     }
     /// `2^k` for `t = MAGIC + k` (see [`crate::generic::exp`]) and `-126 <= k <= 127`.
     fn exp2_of_magic(self, t: Self::F32) -> Self::F32;
-    /// [`Simd::exp2_of_magic`] where the mask holds, else `other`.
+    /// `2^k` where the mask holds, else `other`, for integers `k` up to 127. What would be below
+    /// 2^-100 may be anything from 0 to 2^-100.
     #[inline(always)]
-    fn select_exp2_of_magic(self, mask: Self::Mask, t: Self::F32, other: Self::F32) -> Self::F32 {
-        self.select(mask, self.exp2_of_magic(t), other)
+    fn select_exp2(self, mask: Self::Mask, k: Self::F32, other: Self::F32) -> Self::F32 {
+        let magic = self.add(self.max(self.splat(-100.0), k), self.splat(MAGIC));
+        self.select(mask, self.exp2_of_magic(magic), other)
+    }
+    /// Whether every lane of all `ts` is in 0 .. 2^24; it may say no where one is below 2^23.
+    #[inline(always)]
+    fn all_below_2_24<const U: usize>(self, ts: &[Self::F32; U]) -> bool {
+        let mut all = true;
+        for &t in ts {
+            all &= self.all(self.lt(self.splat(0.0), t));
+            all &= self.all(self.lt(t, self.splat(16_777_216.0)));
+        }
+        all
     }
 
     /// # Safety
@@ -128,6 +142,37 @@ pub(crate) trait Simd: Copy {
         // SAFETY: `# Safety` of this function requires it.
         unsafe { self.store_f16(v, p) }
     }
+    /// Two vectors side by side in memory, their lanes in whichever order is the fastest: that of
+    /// [`Simd::store_bf16_pair`].
+    ///
+    /// # Safety
+    /// `p` is readable for twice [`Simd::COUNT`] elements; no alignment beyond the element's.
+    #[inline(always)]
+    unsafe fn load_bf16_pair(self, p: *const bf16) -> [Self::F32; 2] {
+        // SAFETY: `# Safety` of this function requires it.
+        unsafe { [self.load_bf16(p), self.load_bf16(p.add(Self::COUNT))] }
+    }
+    /// The reverse of [`Simd::load_bf16_pair`], rounded as by [`Simd::store_bf16`].
+    ///
+    /// # Safety
+    /// `p` is writable for twice [`Simd::COUNT`] elements; no alignment beyond the element's.
+    #[inline(always)]
+    unsafe fn store_bf16_pair(self, [a, b]: [Self::F32; 2], p: *mut bf16) {
+        // SAFETY: `# Safety` of this function requires it.
+        unsafe {
+            self.store_bf16(a, p);
+            self.store_bf16(b, p.add(Self::COUNT));
+        }
+    }
+    /// [`Simd::store_bf16_pair`] past the caches.
+    ///
+    /// # Safety
+    /// As [`Simd::store_bf16_pair`], and `p` is aligned to the bytes written.
+    #[inline(always)]
+    unsafe fn stream_bf16_pair(self, vs: [Self::F32; 2], p: *mut bf16) {
+        // SAFETY: `# Safety` of this function requires it.
+        unsafe { self.store_bf16_pair(vs, p) }
+    }
     /// Orders all streaming stores before what follows.
     #[inline(always)]
     fn fence(self) {}
@@ -160,10 +205,34 @@ pub(crate) trait Element: Copy + Default {
     /// # Safety
     /// As [`Simd::stream_f32`].
     unsafe fn stream<L: Simd>(lanes: L, v: L::F32, p: *mut Self);
+
+    /// Two vectors, their lanes in the order of [`Element::store_pair`].
+    ///
+    /// # Safety
+    /// As [`Simd::load_bf16_pair`].
+    #[inline(always)]
+    unsafe fn load_pair<L: Simd>(lanes: L, p: *const Self) -> [L::F32; 2] {
+        // SAFETY: `# Safety` of this function requires it.
+        unsafe { [Self::load(lanes, p), Self::load(lanes, p.add(L::COUNT))] }
+    }
+    /// Past the caches with `STREAM`.
+    ///
+    /// # Safety
+    /// As [`Simd::store_bf16_pair`]; with `STREAM`, as [`Simd::stream_bf16_pair`].
+    #[inline(always)]
+    unsafe fn store_pair<L: Simd, const STREAM: bool>(lanes: L, vs: [L::F32; 2], p: *mut Self) {
+        for (u, v) in vs.into_iter().enumerate() {
+            // SAFETY: `# Safety` of this function requires it.
+            unsafe {
+                let p = p.add(u * L::COUNT);
+                if STREAM { Self::stream(lanes, v, p) } else { Self::store(lanes, v, p) }
+            }
+        }
+    }
 }
 
 macro_rules! element {
-    ($t:ty, $load:ident, $store:ident, $stream:ident) => {
+    ($t:ty, $load:ident, $store:ident, $stream:ident $(, $pairs:item)*) => {
         impl Element for $t {
             #[inline(always)]
             unsafe fn load<L: Simd>(lanes: L, p: *const Self) -> L::F32 {
@@ -180,12 +249,28 @@ macro_rules! element {
                 // SAFETY: `# Safety` of this function requires the same.
                 unsafe { lanes.$stream(v, p) }
             }
+            $($pairs)*
         }
     };
 }
 
 element!(f32, load_f32, store_f32, stream_f32);
-element!(bf16, load_bf16, store_bf16, stream_bf16);
+element!(
+    bf16,
+    load_bf16,
+    store_bf16,
+    stream_bf16,
+    #[inline(always)]
+    unsafe fn load_pair<L: Simd>(lanes: L, p: *const Self) -> [L::F32; 2] {
+        // SAFETY: `# Safety` of this function requires the same.
+        unsafe { lanes.load_bf16_pair(p) }
+    },
+    #[inline(always)]
+    unsafe fn store_pair<L: Simd, const STREAM: bool>(lanes: L, vs: [L::F32; 2], p: *mut Self) {
+        // SAFETY: `# Safety` of this function requires the same.
+        unsafe { if STREAM { lanes.stream_bf16_pair(vs, p) } else { lanes.store_bf16_pair(vs, p) } }
+    }
+);
 element!(f16, load_f16, store_f16, stream_f16);
 
 /// A function of one value.

@@ -86,15 +86,30 @@ impl Avx2 {
 }
 
 impl Avx2 {
-    /// Rounds to nearest, ties to even: adds just under half of the last kept bit, and that bit.
-    /// The canonical NaN does not carry into the kept bits.
+    /// Rounds to nearest, ties to even, in the upper halves: adds just under half of the last kept
+    /// bit, and that bit. The canonical NaN does not carry into the kept bits.
     #[inline(always)]
-    fn to_bf16(self, v: __m256) -> __m128i {
+    fn rounded_to_bf16(self, v: __m256) -> __m256i {
         avx2!(self, {
             let bits = _mm256_castps_si256(v);
             let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-            let bits = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-            let upper = _mm256_srli_epi32::<16>(bits);
+            _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)))
+        })
+    }
+
+    /// The elements at even places and those at odd ones.
+    #[inline(always)]
+    fn to_bf16_pair(self, [even, odd]: [__m256; 2]) -> __m256i {
+        avx2!(self, {
+            let even = _mm256_srli_epi32::<16>(self.rounded_to_bf16(even));
+            _mm256_blend_epi16::<0b1010_1010>(even, self.rounded_to_bf16(odd))
+        })
+    }
+
+    #[inline(always)]
+    fn to_bf16(self, v: __m256) -> __m128i {
+        avx2!(self, {
+            let upper = _mm256_srli_epi32::<16>(self.rounded_to_bf16(v));
             // The pack works within 128-bit halves; quarters 0 and 2 hold the result.
             let packed =
                 _mm256_permute4x64_epi64::<0b00_00_10_00>(_mm256_packus_epi32(upper, upper));
@@ -231,6 +246,25 @@ impl Simd for Avx2 {
     unsafe fn stream_f16(self, v: __m256, p: *mut f16) {
         // SAFETY: `self` is the proof of the features; `p` has room as this requires.
         unsafe { _mm_stream_si128(p.cast(), self.to_f16(v)) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_pair(self, p: *const bf16) -> [__m256; 2] {
+        // SAFETY: `self` is the proof of the features; `p` has 16 elements, as this requires.
+        unsafe {
+            let both = _mm256_loadu_si256(p.cast());
+            let odd = _mm256_and_si256(both, _mm256_set1_epi32(0xffff_0000_u32 as i32));
+            [_mm256_castsi256_ps(_mm256_slli_epi32::<16>(both)), _mm256_castsi256_ps(odd)]
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16_pair(self, vs: [__m256; 2], p: *mut bf16) {
+        // SAFETY: `self` is the proof of the features; `p` has room as this requires.
+        unsafe { _mm256_storeu_si256(p.cast(), self.to_bf16_pair(vs)) }
+    }
+    #[inline(always)]
+    unsafe fn stream_bf16_pair(self, vs: [__m256; 2], p: *mut bf16) {
+        // SAFETY: `self` is the proof of the features; `p` has room as this requires.
+        unsafe { _mm256_stream_si256(p.cast(), self.to_bf16_pair(vs)) }
     }
     #[inline(always)]
     fn fence(self) {

@@ -82,6 +82,26 @@ impl Avx512 {
         })
     }
 
+    /// The elements at even places and those at odd ones.
+    #[inline(always)]
+    fn to_bf16_pair(self, [even, odd]: [__m512; 2]) -> __m512i {
+        avx512!(self, {
+            let even = _mm512_srli_epi32::<16>(self.rounded_to_bf16(even));
+            _mm512_mask_blend_epi16(0xaaaa_aaaa, even, self.rounded_to_bf16(odd))
+        })
+    }
+
+    /// In the upper halves, as [`Avx512::to_bf16`] rounds.
+    #[inline(always)]
+    fn rounded_to_bf16(self, v: __m512) -> __m512i {
+        avx512!(self, {
+            let bits = _mm512_castps_si512(v);
+            let odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(1 << 16));
+            let down = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
+            _mm512_mask_add_epi32(down, odd, bits, _mm512_set1_epi32(0x8000))
+        })
+    }
+
     #[inline(always)]
     fn to_f16(self, v: __m512) -> __m256i {
         avx512!(self, _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v))
@@ -165,11 +185,23 @@ impl Simd for Avx512 {
         avx512!(self, _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(t))))
     }
 
+    /// Whatever is below 2^-149 becomes 0.
     #[inline(always)]
-    fn select_exp2_of_magic(self, mask: __mmask16, t: __m512, other: __m512) -> __m512 {
+    fn select_exp2(self, mask: __mmask16, k: __m512, other: __m512) -> __m512 {
+        avx512!(self, _mm512_mask_scalef_ps(other, mask, _mm512_set1_ps(1.0), k))
+    }
+
+    /// From 2^23 to 2^24, the sign is 0 and the exponent 150, 0b10010110: every greater one, that
+    /// of infinity and NaN too, has a one where this has a zero.
+    #[inline(always)]
+    fn all_below_2_24<const U: usize>(self, ts: &[__m512; U]) -> bool {
         avx512!(self, {
-            let [t, other] = [_mm512_castps_si512(t), _mm512_castps_si512(other)];
-            _mm512_castsi512_ps(_mm512_mask_slli_epi32::<23>(other, mask, t))
+            let mut ones = _mm512_setzero_si512();
+            for &t in ts {
+                ones = _mm512_or_si512(ones, _mm512_castps_si512(t));
+            }
+            let zeros = _mm512_set1_epi32(1 << 31 | 0b0110_1001 << 23);
+            _mm512_test_epi32_mask(ones, zeros) == 0
         })
     }
 
@@ -220,6 +252,25 @@ impl Simd for Avx512 {
     unsafe fn stream_f16(self, v: __m512, p: *mut f16) {
         // SAFETY: `self` is the proof of the features; `p` has room as this requires.
         unsafe { _mm256_stream_si256(p.cast(), self.to_f16(v)) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_pair(self, p: *const bf16) -> [__m512; 2] {
+        // SAFETY: `self` is the proof of the features; `p` has 32 elements, as this requires.
+        unsafe {
+            let both = _mm512_loadu_si512(p.cast());
+            let odd = _mm512_and_si512(both, _mm512_set1_epi32(0xffff_0000_u32 as i32));
+            [_mm512_castsi512_ps(_mm512_slli_epi32::<16>(both)), _mm512_castsi512_ps(odd)]
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16_pair(self, vs: [__m512; 2], p: *mut bf16) {
+        // SAFETY: `self` is the proof of the features; `p` has room as this requires.
+        unsafe { _mm512_storeu_si512(p.cast(), self.to_bf16_pair(vs)) }
+    }
+    #[inline(always)]
+    unsafe fn stream_bf16_pair(self, vs: [__m512; 2], p: *mut bf16) {
+        // SAFETY: `self` is the proof of the features; `p` has room as this requires.
+        unsafe { _mm512_stream_si512(p.cast(), self.to_bf16_pair(vs)) }
     }
     #[inline(always)]
     fn fence(self) {
