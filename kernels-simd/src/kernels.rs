@@ -115,8 +115,13 @@ impl Kernels {
             Isa::Simd128 => {
                 (&simd128::activation::TABLE, &simd128::matmul::TABLE, &simd128::attention::TABLE)
             }
-            #[allow(unreachable_patterns)]
-            _ => return None,
+            // Those of other targets. No `_`: a new one is an error here until it has its tables.
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::AvxVnni | Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => return None,
+            #[cfg(not(all(target_arch = "aarch64", target_feature = "neon")))]
+            Isa::Neon | Isa::Dotprod | Isa::I8mm => return None,
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+            Isa::Simd128 => return None,
         };
         #[allow(unreachable_code)] // where nothing but the scalar kernels exists
         Some(Kernels { isa, activation, matmul, attention: Some(attention) })
