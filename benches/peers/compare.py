@@ -3,118 +3,55 @@
 
     benches/peers/compare.py                          everything that can be built here
     benches/peers/compare.py --only one-token --types q8_0,q4_0 --rounds 5
+    benches/peers/compare.py --only end-to-end        whole models beside llama-bench (end_to_end.py)
 
 ggml is built from llama.cpp's sources, which the llama-cpp-python source package on PyPI holds
 (`pip download`), or from --ggml-source. It needs cmake and a C++ compiler. candle is built with
 cargo. PyTorch takes part if `import torch` works. What is missing is left out, with a message.
 
 Every number is the median of --rounds rounds. A round runs each contestant once, one after the
-other, each in a process of its own, so that drift of the machine meets all of them.
+other, every second one backwards, each in a process of its own, so that drift of the machine meets
+all of them.
 """
 
 import argparse
 import importlib.util
 import json
 import os
-import platform
-import shutil
 import statistics
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
+import end_to_end
+from building import HERE, ROOT, build_candle, cargo, ggml_builds, run, say
 from tables import OPS, SIZES, print_all
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
 SECTIONS = ["elementwise", "one-token", "prompt", "products", "accuracy"]
-X86_LEVELS = ["SSE42", "AVX", "AVX2", "FMA", "F16C", "BMI2"]
-AVX512 = ["AVX512", "AVX512_VBMI", "AVX512_VNNI", "AVX512_BF16"]
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def run(command, **more):
-    say("  $ " + " ".join(map(str, command)))
-    try:
-        return subprocess.run(command, check=True, **more)
-    except (OSError, subprocess.CalledProcessError) as error:
-        sys.exit(f"{error}\nleave a peer out with --peers")
-
-
-# Building
-
-
-def llama_cpp_ggml(args):
-    """The ggml folder of llama.cpp's sources."""
-    if args.ggml_source:
-        found = sorted(Path(args.ggml_source).glob("**/ggml/src/ggml-cpu"))
-        if not found:
-            sys.exit(f"no ggml/src/ggml-cpu under {args.ggml_source}")
-        return found[0].parent.parent
-    unpacked = args.build / "llama-cpp-python"
-    if not unpacked.exists():
-        downloads = args.build / "downloads"
-        run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary",
-             "llama-cpp-python", "--dest", downloads, args.llama_cpp_python])
-        [archive] = downloads.glob("llama_cpp_python-*.tar.gz")
-        with tarfile.open(archive) as tar:
-            tar.extractall(unpacked, filter="data")
-    return next(unpacked.glob("**/ggml/src/ggml-cpu")).parent.parent
-
-
-def build_ggml(args, source, name, options):
-    build = args.build / f"ggml-{name}"
-    generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-    run(["cmake", *generator, "-S", HERE / "ggml", "-B", build, f"-DGGML_SOURCE={source}",
-         *options], stdout=subprocess.DEVNULL)
-    run(["cmake", "--build", build, f"-j{args.jobs}"], stdout=subprocess.DEVNULL)
-    return build / "ggml-bench"
-
-
-def ggml_builds(args):
-    """The builds' names and programs: as it comes, and limited to what ours is limited to."""
-    if shutil.which("cmake") is None:
-        say("no cmake: ggml is left out")
-        return {}
-    source = llama_cpp_ggml(args)
-    builds = {"native": build_ggml(args, source, "native", ["-DGGML_NATIVE=ON"])}
-    if platform.machine() == "x86_64":
-        flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-        levels = {}
-        if "avx512f" in flags:  # elsewhere the native build is that
-            levels["avx2"] = X86_LEVELS
-        if "amx_int8" in flags:
-            levels["avx512"] = X86_LEVELS + AVX512
-        for name, level in levels.items():
-            options = ["-DGGML_NATIVE=OFF", *(f"-DGGML_{flag}=ON" for flag in level)]
-            builds[name] = build_ggml(args, source, name, options)
-    return builds
-
-
-def build_candle(args):
-    target = args.build / "candle"
-    flags = os.environ | {"RUSTFLAGS": "-C target-cpu=native", "CARGO_TARGET_DIR": str(target)}
-    run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=HERE / "candle", env=flags)
-    return target / "release" / "candle-bench"
-
-
-def build_ours():
-    command = ["cargo", "build", "--release", "--bench", "peers", "--features", "rayon",
-               "--message-format", "json-render-diagnostics"]
-    out = run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
-    messages = [json.loads(line) for line in out.splitlines()]
-    return next(m["executable"] for m in messages
-                if m.get("target", {}).get("name") == "peers" and m.get("executable"))
+PEERS = ["ggml", "candle", "torch"]
+TYPES = ["f16", "bf16", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k"]
 
 
 # Contestants: a name, and the command for a measurement, or None where there is none.
 
 
-class Ours:
+class Contestant:
+    def once(self, *what):
+        """`key value` lines as a dictionary; None if the contestant has no such operation."""
+        found = self.command(*what)
+        if found is None:
+            return None
+        command, env = found
+        done = subprocess.run(list(map(str, command)), env=os.environ | env, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if done.returncode == 3:
+            return None
+        if done.returncode != 0:
+            sys.exit(f"{command} failed:\n{done.stderr}")
+        return {key: float(value) for key, value in map(str.split, done.stdout.splitlines())}
+
+
+class Ours(Contestant):
     def __init__(self, program, isa, layout):
         self.program, self.isa, self.layout = program, isa, layout
         self.name = f"xielu {isa}" + ("" if layout == "stored" else f" {layout}")
@@ -131,7 +68,7 @@ class Ours:
         return [self.program, *args], env
 
 
-class Ggml:
+class Ggml(Contestant):
     def __init__(self, build, program, buffer):
         self.program, self.buffer = program, buffer
         self.name = f"ggml {build}" + ("" if buffer == "plain" else f" {buffer}")
@@ -144,7 +81,7 @@ class Ggml:
         return [self.program, kind, what, n, threads, self.buffer], {}
 
 
-class Candle:
+class Candle(Contestant):
     name = "candle"
 
     def __init__(self, program):
@@ -156,28 +93,13 @@ class Candle:
         return [self.program, kind, what, n, *file], {"RAYON_NUM_THREADS": str(threads)}
 
 
-class Torch:
+class Torch(Contestant):
     name = "PyTorch"
 
     def command(self, kind, what, n, threads, *file):
         if kind in ("mlp-error", "product"):
             return None
         return [sys.executable, HERE / "torch_bench.py", kind, what, n, threads], {}
-
-
-def measure_once(contestant, *what):
-    """`key value` lines as a dictionary; None if the contestant has no such operation."""
-    found = contestant.command(*what)
-    if found is None:
-        return None
-    command, env = found
-    done = subprocess.run(list(map(str, command)), env=os.environ | env, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    if done.returncode == 3:
-        return None
-    if done.returncode != 0:
-        sys.exit(f"{command} failed:\n{done.stderr}")
-    return {key: float(value) for key, value in map(str.split, done.stdout.splitlines())}
 
 
 class Results:
@@ -190,10 +112,10 @@ class Results:
 
     def measure(self, row, contestants, *what, rounds=None):
         runs = {}
-        for _ in range(rounds or self.rounds):
-            for contestant in contestants:
+        for at in range(rounds or self.rounds):
+            for contestant in contestants if at % 2 == 0 else reversed(contestants):
                 if runs.get(contestant.name, ()) is not None:
-                    once = measure_once(contestant, *what)
+                    once = contestant.once(*what)
                     runs[contestant.name] = once and runs.get(contestant.name, []) + [once]
         self.rows[row] = {
             name: {key: statistics.median(r[key] for r in found) for key in found[0]}
@@ -206,7 +128,7 @@ class Results:
         temporary.rename(self.path)
 
 
-class Bandwidth:
+class Bandwidth(Contestant):
     name = "read"
 
     def __init__(self, program):
@@ -216,7 +138,7 @@ class Bandwidth:
         return [self.program, "bandwidth"], {"RAYON_NUM_THREADS": str(threads)}
 
 
-class Copy:
+class Copy(Contestant):
     name = "copy"
 
     def __init__(self, program):
@@ -230,8 +152,9 @@ class Copy:
 
 
 def measure(args, results, ours, peers, program):
+    threads_of, types = args.threads or [1, 2], args.types or TYPES
     if "elementwise" in args.only:
-        for threads in args.threads:
+        for threads in threads_of:
             for n in SIZES if threads == 1 else SIZES[2:]:
                 for op in args.ops:
                     results.measure(f"elementwise/{op}/{n}/{threads}",
@@ -239,14 +162,14 @@ def measure(args, results, ours, peers, program):
     for section in ("one-token", "prompt"):
         if section not in args.only:
             continue
-        for threads in args.threads if section == "one-token" else args.threads[:1]:
+        for threads in threads_of if section == "one-token" else threads_of[:1]:
             results.measure(f"read/{section}/{threads}", [Bandwidth(program)], threads)
-            for dtype in args.types:
+            for dtype in types:
                 for n in [1] if section == "one-token" else args.tokens:
                     results.measure(f"mlp/{dtype}/{n}/{threads}", [*ours, *peers], "mlp", dtype,
                                     n, threads)
     if "products" in args.only:
-        for dtype in args.types:
+        for dtype in types:
             for n in [1, *args.tokens]:
                 results.measure(f"product/{dtype}/{n}/1", [*ours, *peers], "product", dtype, n, 1)
     if "accuracy" in args.only:
@@ -254,7 +177,7 @@ def measure(args, results, ours, peers, program):
         if maker is None:
             say("the accuracy needs ggml, whose encoder makes the weights")
             return
-        for dtype in args.types:
+        for dtype in types:
             file = args.build / "weights.bin"
             run([maker.program, "mlp-data", dtype, "4", file])
             results.measure(f"error/{dtype}", [*ours, *peers], "mlp-error", dtype, 4, 1, file,
@@ -270,18 +193,21 @@ def arguments():
         return lambda text: [kind(item) for item in text.split(",")]
 
     parser.add_argument("--only", type=comma(), default=SECTIONS, metavar="SECTION,...",
-                        help=f"of {','.join(SECTIONS)}")
+                        help=f"of {','.join(SECTIONS)}, and {end_to_end.SECTION}, which takes an "
+                        "hour or more and only runs if named")
     parser.add_argument("--types", type=comma(), metavar="TYPE,...",
-                        default=["f16", "bf16", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k"])
+                        help="of weights; mixtures end to end only")
     parser.add_argument("--ops", type=comma(), default=OPS, metavar="OP,...")
     parser.add_argument("--tokens", type=comma(int), default=[8, 32, 128, 512], metavar="N,...",
                         help="batches of the prompt section")
-    parser.add_argument("--threads", type=comma(int), default=[1, 2], metavar="N,...")
+    parser.add_argument("--threads", type=comma(int), metavar="N,...",
+                        help="default: 1,2; end to end: 1 and all")
     parser.add_argument("--rounds", type=int, default=3)
+    end_to_end.add_arguments(parser, comma)
     parser.add_argument("--isa", type=comma(), metavar="ISA,...",
                         help="instruction sets of ours (default: the fastest, and avx2)")
-    parser.add_argument("--peers", type=comma(), default=["ggml", "candle", "torch"],
-                        metavar="PEER,...", help="of ggml,candle,torch")
+    parser.add_argument("--peers", type=comma(), default=PEERS, metavar="PEER,...",
+                        help=f"of {','.join(PEERS)}")
     parser.add_argument("--ggml-source", metavar="DIR", help="llama.cpp's sources, already there")
     parser.add_argument("--llama-cpp-python", default="llama-cpp-python", metavar="REQUIREMENT",
                         help="which source package pip downloads")
@@ -290,21 +216,16 @@ def arguments():
     parser.add_argument("--build-only", action="store_true")
     parser.add_argument("--print", action="store_true", help="only print what earlier runs kept")
     args = parser.parse_args()
-    for given, known in ((args.only, SECTIONS), (args.ops, OPS),
-                         (args.peers, ["ggml", "candle", "torch"])):
+    for given, known in ((args.only, [*SECTIONS, end_to_end.SECTION]), (args.ops, OPS),
+                         (args.peers, PEERS)):
         if unknown := set(given) - set(known):
             parser.error(f"no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     args.build = args.build.resolve()
     return args
 
 
-def main():
-    args = arguments()
-    results = Results(args.build / "results.json", args.rounds)
-    if args.print:
-        return print_all(results.kept)
-    args.build.mkdir(parents=True, exist_ok=True)
-    program = build_ours()
+def contestants(args, program):
+    """Ours, and the peers that can be built here."""
     info = subprocess.run([program, "info"], check=True, text=True, stdout=subprocess.PIPE).stdout
     available = [line.split()[1] for line in info.splitlines() if line.startswith("isa ")]
     isas = args.isa or list(dict.fromkeys([available[-1], *({"avx2"} & set(available))]))
@@ -323,9 +244,23 @@ def main():
             peers.append(Torch())
         else:
             say("no PyTorch (pip install torch): left out")
-    if not args.build_only:
-        measure(args, results, ours, peers, program)
-        print_all(results.rows)
+    return ours, peers
+
+
+def main():
+    args = arguments()
+    results = Results(args.build / "results.json", args.rounds)
+    if args.print:
+        return print_all(results.kept)
+    args.build.mkdir(parents=True, exist_ok=True)
+    if end_to_end.SECTION in args.only:
+        end_to_end.measure(args, results)
+    if set(args.only) & set(SECTIONS):
+        program = cargo("--bench", "peers", "--features", "rayon")["peers"]
+        ours, peers = contestants(args, program)
+        if not args.build_only:
+            measure(args, results, ours, peers, program)
+    print_all(results.rows)
 
 
 main()

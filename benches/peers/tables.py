@@ -94,6 +94,56 @@ def print_error(rows):
     table(["", *names], out)
 
 
+def pairs(names):
+    """Instruction sets of ours, each with the builds of llama.cpp that have no more."""
+    builds = [name for name in names if name.startswith("llama.cpp")]
+    limited = [name for name in builds if name.endswith("avx2")]
+    more = [name for name in builds if name not in limited]
+    for name in names:
+        if name.startswith("xielu"):
+            yield name, limited if name.endswith("avx2") and limited else more
+
+
+def test_order(test):
+    """Prompts first, then generation by depth."""
+    return [test.startswith("tg"), *map(int, test[2:].split("@")[::-1])]
+
+
+def test_title(test):
+    if test.startswith("pp"):
+        return f"prompt {test[2:]}"
+    generated, depth = test[2:].split("@")
+    return f"generation {generated}" + ("" if depth == "0" else f" @ {depth}")
+
+
+def print_end_to_end(rows):
+    found = {}
+    for key in (key for key in rows if key.startswith("end-to-end/")):
+        _, shape, dtype, threads, _ = key.split("/")
+        of_type = found.setdefault((shape, int(threads)), {}).setdefault(dtype, {})
+        for name, rates in rows[key].items():
+            of_type.setdefault(name, {}).update(rates)
+    for (shape, threads), types in found.items():
+        for ours, builds in pairs(columns(types.values())):
+            tests = sorted(columns(cell.get(ours, {}) for cell in types.values()), key=test_order)
+            out, ratios = [], []
+            for dtype, cell in types.items():
+                line = [dtype.upper()]
+                for test in tests:
+                    rate = cell.get(ours, {}).get(test)
+                    theirs = [cell[name][test] for name in builds if test in cell.get(name, {})]
+                    if rate and theirs:
+                        ratios.append(rate / max(theirs))
+                        line.append(f"{rate:.1f} / {max(theirs):.1f} = **{ratios[-1]:.2f}**")
+                    else:
+                        line.append(f"{rate:.1f}" if rate else "-")
+                out.append(line)
+            beside = f" / {' or '.join(builds)}" if builds else ""
+            least = f", least ratio {min(ratios):.2f}" if ratios else ""
+            print(f"{shape}, {threads} thread(s), {ours}{beside}: tokens/s{least}\n")
+            table(["", *map(test_title, tests)], out)
+
+
 def print_all(rows):
     for threads in sorted({int(key.split("/")[-1]) for key in rows
                            if key.startswith(("elementwise/", "mlp/", "product/"))}):
@@ -103,3 +153,4 @@ def print_all(rows):
                 print_rates(rows, kind, title, n, threads)
         print_time(rows, threads)
     print_error(rows)
+    print_end_to_end(rows)
