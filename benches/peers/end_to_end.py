@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 from building import ROOT, cargo, llama_bench_builds, run, say
 
@@ -20,6 +21,7 @@ SECTION = "end-to-end"
 TYPES = ["q8_0", "q4_0", "q4_k_m", "q6_k", "bf16"]
 LONG = 1000
 WARM_UP = 32
+PEAK = "resident_mb"
 
 
 def add_arguments(parser, comma):
@@ -37,12 +39,19 @@ def add_arguments(parser, comma):
 
 
 class Program:
-    def output(self, *command):
-        done = subprocess.run(list(map(str, command)), text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE)
-        if done.returncode != 0:
-            sys.exit(f"{command} failed:\n{done.stderr}")
-        return {name_of(row): row["samples_ts"][0] for row in json.loads(done.stdout)}
+    def output(self, model, *command):
+        """Rates by the names of the tests, and the megabytes that were resident at most."""
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+            process = subprocess.Popen(list(map(str, command)), stdout=out, stderr=errors)
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0)
+            errors.seek(0)
+            if process.returncode != 0:
+                sys.exit(f"{command} failed:\n{errors.read()}")
+            rates = {name_of(row): row["samples_ts"][0] for row in json.load(out)}
+        unit = 1 if sys.platform == "darwin" else 1024
+        return rates | {"file_mb": model.stat().st_size / 1e6, PEAK: used.ru_maxrss * unit / 1e6}
 
 
 def name_of(row):
@@ -60,11 +69,11 @@ class Xielu(Program):
 
     def once(self, model, threads, prompts, depths, generate):
         # Its first prompt warms up, and there is no bench without a prompt and a generation.
-        rates = self.output(self.program, "bench", model, "--isa", self.isa, "--threads", threads,
+        rates = self.output(model, self.program, "bench", model, "--isa", self.isa, "--threads", threads,
                             "--prompt", comma([WARM_UP, *prompts]), "--depth", comma(depths or [0]),
                             "-n", generate if depths else 1, "--repeats", 1, "--output", "json")
         wanted = [f"pp{n}" for n in prompts] + [f"tg{generate}@{n}" for n in depths]
-        return {name: rates[name] for name in wanted}
+        return {name: rates[name] for name in [*wanted, "file_mb", PEAK]}
 
 
 class LlamaBench(Program):
@@ -77,9 +86,11 @@ class LlamaBench(Program):
         for prompts, generate, depths in ((prompts, 0, [0]), ([0], generate, depths)):
             if prompts and depths:
                 warm = ["--no-warmup"] if max(prompts) > LONG else []
-                rates |= self.output(self.program, "-m", model, "-t", threads, "-p", comma(prompts),
-                                     "-n", generate, "-d", comma(depths), "-r", 1, "-o", "json",
-                                     *warm)
+                once = self.output(model, self.program, "-m", model, "-t", threads, "-p",
+                                   comma(prompts), "-n", generate, "-d", comma(depths), "-r", 1,
+                                   "-o", "json", *warm)
+                peak = max(rates.get(PEAK, 0), once[PEAK])
+                rates |= once | {PEAK: peak}
         return rates
 
 

@@ -122,10 +122,13 @@ def print_end_to_end(rows):
         _, shape, dtype, threads, _ = key.split("/")
         of_type = found.setdefault((shape, int(threads)), {}).setdefault(dtype, {})
         for name, rates in rows[key].items():
-            of_type.setdefault(name, {}).update(rates)
+            merged = of_type.setdefault(name, {})
+            peak = max(merged.get("resident_mb", 0), rates["resident_mb"])
+            merged.update(rates | {"resident_mb": peak})
     for (shape, threads), types in found.items():
         for ours, builds in pairs(columns(types.values())):
-            tests = sorted(columns(cell.get(ours, {}) for cell in types.values()), key=test_order)
+            tests = columns(cell.get(ours, {}) for cell in types.values())
+            tests = sorted((test for test in tests if test[:2] in ("pp", "tg")), key=test_order)
             out, ratios = [], []
             for dtype, cell in types.items():
                 line = [dtype.upper()]
@@ -142,6 +145,12 @@ def print_end_to_end(rows):
             least = f", least ratio {min(ratios):.2f}" if ratios else ""
             print(f"{shape}, {threads} thread(s), {ours}{beside}: tokens/s{least}\n")
             table(["", *map(test_title, tests)], out)
+        names = columns(types.values())
+        out = [[dtype.upper(), f"{next(iter(cell.values()))['file_mb']:.0f}",
+                *(f"{cell[name]['resident_mb']:.0f}" if name in cell else "-" for name in names)]
+               for dtype, cell in types.items()]
+        print(f"{shape}, {threads} thread(s): MB resident at most\n")
+        table(["", "file", *names], out)
 
 
 def print_all(rows):
