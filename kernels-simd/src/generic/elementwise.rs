@@ -116,7 +116,12 @@ pub(crate) unsafe fn binary<L: Simd, T: Element>(
     n: usize,
 ) {
     let mut i = 0;
+    let far = UNROLL > 1 && n >= STREAM_BYTES / size_of::<T>();
     while UNROLL > 1 && n - i >= UNROLL * L::COUNT {
+        if far {
+            prefetch_elements(a.wrapping_add(i).wrapping_byte_add(AHEAD), UNROLL * L::COUNT);
+            prefetch_elements(b.wrapping_add(i).wrapping_byte_add(AHEAD), UNROLL * L::COUNT);
+        }
         // SAFETY: that many elements are left, and each is read before it is written.
         unsafe { step2::<_, _, UNROLL>(lanes, f, a.add(i), b.add(i), dst.add(i)) };
         i += UNROLL * L::COUNT;

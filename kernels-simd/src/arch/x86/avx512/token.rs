@@ -6,6 +6,7 @@ use bytemuck::{NoUninit, Pod};
 use half::{bf16, f16};
 
 use crate::arch::x86::avx2::token::Avx2;
+use crate::generic::exp::MAGIC;
 use crate::generic::simd::Simd;
 
 /// Compiles functions with the features that [`Avx512`] proves: the one place that names them.
@@ -182,7 +183,9 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn exp2_of_magic(self, t: __m512) -> __m512 {
-        avx512!(self, _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(t))))
+        // A shift would need the one port that divisions need too.
+        let k = self.sub(t, self.splat(MAGIC));
+        avx512!(self, _mm512_scalef_ps(_mm512_set1_ps(1.0), k))
     }
 
     /// Whatever is below 2^-149 becomes 0.
