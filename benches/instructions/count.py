@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Instructions per value (activations) or multiply-accumulate (products, `TYPExTOKENS`) of each
-kernel, on every instruction set this machine can count.
+"""Instructions per value (activations, softmax) or multiply-accumulate (products, `TYPExTOKENS`;
+attention of 128 queries) of each kernel, on every instruction set this machine can count.
 
     python3 benches/instructions/count.py [--aarch64 BINARY] [KERNEL ...]
 
@@ -19,6 +19,7 @@ import subprocess
 import sys
 
 VALUES = 8192  # a tile of the sums of gradients
+KEYS = 8192  # values of 64 keys, each multiplied with 128 queries; the values as often
 TYPES = ["q8_0", "q4_0", "q4_k", "q5_k", "q6_k", "f16", "bf16", "f32"]
 # Weights, in 32 rows, that a product of so many tokens is counted with.
 WEIGHTS = {1: 131072, 4: 65536, 64: 8192}
@@ -26,6 +27,7 @@ KERNELS = [
     "relu2-f32", "xiprelu-f32", "silu-f32", "swiglu-f32",
     "xielu-f32", "xielu-bf16", "xielu-f16", "xielu-q8_0",
     "relu2-backward", "xiprelu-backward", "xielu-backward", "swiglu-backward",
+    "softmax-f32", "attention-f32", "attention-f16", "attention-bf16", "attention-q8_0",
 ] + [f"{dtype}x{tokens}" for tokens in WEIGHTS for dtype in TYPES]
 NATIVE = ["scalar", "avx2", "avx-vnni", "avx512", "avx512-vnni"]
 AARCH64 = ["neon", "dotprod", "i8mm"]
@@ -97,12 +99,20 @@ def trace_aarch64(command):
     return None
 
 
-def per_value(count, binary, kernel, isa):
+def size(kernel):
+    """What the kernel takes, and the values or multiply-accumulates of one run."""
     dtype, _, tokens = kernel.partition("x")
-    tokens = int(tokens) if dtype in TYPES else 1
-    n = WEIGHTS[tokens] if dtype in TYPES else VALUES
+    if dtype in TYPES:
+        return WEIGHTS[int(tokens)], WEIGHTS[int(tokens)] * int(tokens)
+    if kernel.startswith("attention"):
+        return KEYS, 2 * 128 * KEYS
+    return VALUES, VALUES
+
+
+def per_value(count, binary, kernel, isa):
+    n, values = size(kernel)
     runs = [count([binary, kernel, isa, str(n), str(repeats)]) for repeats in (1, 4)]
-    return None if None in runs else (runs[1] - runs[0]) / (3 * n * tokens)
+    return None if None in runs else (runs[1] - runs[0]) / (3 * values)
 
 
 def main():

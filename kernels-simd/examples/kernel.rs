@@ -1,6 +1,7 @@
 //! Runs one kernel and nothing else, for tools that count instructions:
 //! `kernel NAME ISA N REPEATS`, for example `kernel xielu-f32 avx2 4096 3`, or, for the product of
-//! N weights in 32 rows with 64 tokens, `kernel q8_0x64 avx2 8192 3`.
+//! N weights in 32 rows with 64 tokens, `kernel q8_0x64 avx2 8192 3`, or, for the attention of 128
+//! queries to N keys' values of a head of 128, `kernel attention-f16 avx2 8192 3`.
 //!
 //! `benches/instructions/count.py` subtracts runs of different REPEATS, so what happens before the
 //! kernel is not counted. The line `ready` says that all of it is over, so that a slow tool can
@@ -10,8 +11,8 @@ use std::hint::black_box;
 
 use half::{bf16, f16};
 use xielu_kernels_simd::{
-    Activation, AlphaSums, BlockQ8_0, Coefficients, DType, Input, InputBlock, Kernels, Matrix,
-    Output, QK, Shape,
+    Activation, AlphaSums, Attention, BlockQ8_0, Coefficients, DType, Input, InputBlock, Kernels,
+    Matrix, OnlineSoftmax, Output, QK, Shape,
 };
 
 const USAGE: &str = "usage: kernel NAME ISA N REPEATS";
@@ -42,6 +43,11 @@ fn kernel(name: &str, kernels: Kernels, n: usize) -> Option<Box<dyn FnMut()>> {
     }
     let x = pre_activations(n);
     let (function, dtype) = name.rsplit_once('-')?;
+    match function {
+        "attention" => return attention(dtype, kernels, &x),
+        "softmax" => return Some(softmax(kernels, x)),
+        _ => {}
+    }
     if dtype == "backward" {
         return gradient(function, kernels, x);
     }
@@ -107,6 +113,44 @@ fn product(dtype: &str, tokens: usize, kernels: Kernels, n: usize) -> Option<Box
         let x = if dtype.is_quantized() { Input::Quantized(&blocks) } else { Input::F32(&x) };
         kernels.matmul(&w, x, out).expect("shapes that fit");
     }))
+}
+
+/// 128 queries of a head of 128, each of which sees as many positions as `x` has rows.
+fn attention(dtype: &str, kernels: Kernels, x: &[f32]) -> Option<Box<dyn FnMut()>> {
+    const HEAD: usize = 128;
+    const QUERIES: usize = 128;
+    let dtype = DType::ALL.into_iter().find(|d| d.name().eq_ignore_ascii_case(dtype))?;
+    let shape = Shape { rows: x.len() / HEAD, cols: HEAD };
+    // All zeros: the work does not depend on the values.
+    let cache = vec![0; shape.rows * dtype.row_bytes(HEAD)?];
+    let queries = pre_activations(QUERIES * HEAD);
+    let mut out = vec![0.0; QUERIES * HEAD];
+    Some(Box::new(move || {
+        let cache = Matrix::new(dtype, shape, &cache).expect("as many bytes");
+        let attention = Attention {
+            keys: cache,
+            values: cache,
+            queries: &queries,
+            query_stride: QUERIES * HEAD,
+            visible: shape.rows,
+            scale: 0.125,
+        };
+        let out = Output::new(&mut out, QUERIES * HEAD).expect("one token");
+        kernels.attend(&attention, out).expect("shapes that fit");
+    }))
+}
+
+/// The online softmax of 64 scores at a time.
+fn softmax(kernels: Kernels, scores: Vec<f32>) -> Box<dyn FnMut()> {
+    let mut weights = scores.clone();
+    Box::new(move || {
+        weights.copy_from_slice(&scores);
+        let mut state = OnlineSoftmax::START;
+        for block in weights.chunks_mut(64) {
+            kernels.softmax(&mut state, block, 0.125);
+        }
+        black_box(state);
+    })
 }
 
 fn swiglu(dtype: &str, kernels: Kernels, gate: &[f32]) -> Option<Box<dyn FnMut()>> {

@@ -58,8 +58,8 @@ fn aarch64() -> Result<Option<PathBuf>> {
 fn introduction(compiler: &str) -> String {
     format!(
         "# Instructions of each kernel\n\n\
-         For each value (activations) or multiply-accumulate (products, `TYPExTOKENS`), with \
-         {compiler}; aarch64 with the compiler that `cargo xtask bench-counts` finds for it. A count \
+         For each value (activations, softmax) or multiply-accumulate (products, `TYPExTOKENS`; \
+         attention of 128 queries), with {compiler}; aarch64 with the compiler that `cargo xtask bench-counts` finds for it. A count \
          that differs by more than {} % fails there; `--bless` writes this file.",
         TOLERANCE * 100.0
     )
