@@ -3,10 +3,10 @@
 //! `min` and `max` take a constant first, so that a NaN operand comes out.
 
 use crate::generic::exp::{
-    MAGIC, Negated, Reduced, exp_of_minus, magic_of, negated, reduce, reduce_where,
+    Negated, Reduced, exp_of_minus, magic_of, negated, reduce, reduce_where,
 };
 use crate::generic::parameters::Coefficients;
-use crate::generic::simd::{Binary, Simd, Unary, all_finite};
+use crate::generic::simd::{Binary, MAGIC, Simd, Unary, all_finite};
 
 /// Below it e^x is nothing beside 1, and 2^k is still a normal number.
 const EXPM1_LOWEST: f32 = -87.0;

@@ -1,15 +1,12 @@
 //! Exponentials, written once for every instruction set: one range reduction, one polynomial,
 //! one order of operations.
 
-use crate::generic::simd::Simd;
+use crate::generic::simd::{MAGIC, Simd};
 
 const LOG2_E: f32 = core::f32::consts::LOG2_E;
 const LN2: f32 = core::f32::consts::LN_2;
 /// ln 2 - `LN2`.
 const LN2_LO: f32 = -1.904_654_3e-9;
-/// 1.5 * 2^23 + 127: adding it rounds to an integer and leaves that integer, with the bias of
-/// f32's exponent, in the low bits.
-pub(crate) const MAGIC: f32 = 12_583_039.0;
 
 /// `e^r - 1 - r = r^2/2 + r^3*q(r)`, `q(r) = Q[0] + Q[1]*r + ...`
 ///

@@ -5,10 +5,12 @@
 
 use half::{bf16, f16};
 
-use crate::generic::exp::MAGIC;
-
 /// Most lanes any implementation has: the size of the buffer that a tail passes through.
 pub(crate) const MAX_LANES: usize = 16;
+
+/// 1.5 * 2^23 + 127: adding it rounds to an integer and leaves that integer, with the bias of
+/// f32's exponent, in the low bits.
+pub(crate) const MAGIC: f32 = 12_583_039.0;
 
 /// What a NaN result becomes. Instruction sets disagree on the payload of the NaNs they make.
 const NAN: f32 = f32::from_bits(0x7fc0_0000);
@@ -70,7 +72,7 @@ pub(crate) trait Simd: Copy {
         }
         lanes[0]
     }
-    /// `2^k` for `t = MAGIC + k` (see [`crate::generic::exp`]) and `-126 <= k <= 127`.
+    /// `2^k` for `t = MAGIC + k` (see [`MAGIC`]) and `-126 <= k <= 127`.
     fn exp2_of_magic(self, t: Self::F32) -> Self::F32;
     /// `2^k` where the mask holds, else `other`, for integers `k` up to 127. What would be below
     /// 2^-100 may be anything from 0 to 2^-100.

@@ -2,8 +2,7 @@
 
 use half::{bf16, f16};
 
-use crate::generic::exp::MAGIC;
-use crate::generic::simd::Simd;
+use crate::generic::simd::{MAGIC, Simd};
 
 /// Plain Rust, one value at a time: every machine runs it.
 #[derive(Clone, Copy)]

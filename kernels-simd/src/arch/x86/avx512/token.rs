@@ -6,8 +6,7 @@ use bytemuck::{NoUninit, Pod};
 use half::{bf16, f16};
 
 use crate::arch::x86::avx2::token::Avx2;
-use crate::generic::exp::MAGIC;
-use crate::generic::simd::Simd;
+use crate::generic::simd::{MAGIC, Simd};
 
 /// Compiles functions with the features that [`Avx512`] proves: the one place that names them.
 macro_rules! compile {
