@@ -15,6 +15,7 @@
 //! - `Session` (feature `session`): a model that owns its memory, text in and text out.
 //! - [`Mlp`]: one quantized MLP layer, whole or in tiles.
 //! - [`llama`]: the decoder around it, its KV cache and sampler.
+//! - `chat` (feature `chat`): conversations as text, by a model's own chat template.
 //! - [`tokenizer::bpe`]: text to token ids and back, with the vocabulary inside a GGUF file.
 //! - [`quant`]: encoders of the block formats.
 //! - `convert` (feature `std`): any checkpoint to a GGUF file, a few rows at a time.
@@ -52,6 +53,7 @@
 //! | `rayon` | `Rayon`, threads above the kernels |
 //! | `tokenizer` | `tokenizer::Tokenizer`: text to token ids and back by the `tokenizers` crate, from every kind of file |
 //! | `session` | `Session`: a model that owns its memory, text in and text out |
+//! | `chat` | `chat`: conversations as text, by a model's own chat template |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
 //! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |
 //! | `cuda` | activations and gradients on device slices, called as on the CPU (`cuda::OnStream`); needs a driver at run time only |
@@ -70,6 +72,8 @@ extern crate std;
 pub mod activation;
 #[cfg(feature = "capi")]
 pub mod capi;
+#[cfg(feature = "chat")]
+pub mod chat;
 pub mod checkpoint;
 mod compute;
 pub mod config;

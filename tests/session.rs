@@ -8,7 +8,7 @@ use xielu::checkpoint;
 use xielu::kernels::Kernels;
 use xielu::llama::{KvType, SamplerOptions, Stop};
 use xielu::session::{
-    GenerateOptions, PerplexityOptions, SessionError, SessionOptions, default_context,
+    GenerateOptions, PerplexityOptions, SessionError, SessionOptions, StopTexts, default_context,
 };
 
 const MODEL: &str = "models/tiny-Q8_0.gguf";
@@ -184,4 +184,92 @@ fn what_is_no_model_is_refused() {
     assert!(matches!(nothing, Err(SessionError::EmptyPrompt)));
     let empty = session.generate("", &limit(1), |_| ControlFlow::Continue(()));
     assert!(matches!(empty, Err(SessionError::EmptyPrompt)));
+}
+
+/// What two texts have in common is read once, and nothing else differs.
+#[test]
+fn the_beginning_of_a_text_is_reused() {
+    let go_on = |_| ControlFlow::Continue(());
+    let written = |session: &mut Session| {
+        let mut ids = Vec::new();
+        let write = session.write(&limit(6), |id| {
+            ids.push(id);
+            ControlFlow::Continue(())
+        });
+        write.unwrap();
+        ids
+    };
+    let fresh = |ids: &[u32]| {
+        let mut session = Session::open_with(MODEL, &options()).unwrap();
+        assert_eq!(session.read_whole(ids, go_on).unwrap(), 0);
+        written(&mut session)
+    };
+    let mut session = Session::open_with(MODEL, &options()).unwrap();
+    let first = session.prompt_ids(PROMPT).unwrap();
+    assert_eq!(session.read_whole(&first, go_on).unwrap(), 0);
+    let answer = written(&mut session);
+    assert_eq!(answer, fresh(&first));
+    // All but the answer's last token, which the decoder has not read.
+    let longer = [&first[..], &answer, &[30, 54]].concat();
+    assert_eq!(session.read_whole(&longer, go_on).unwrap(), first.len() + answer.len() - 1);
+    assert_eq!(session.position(), longer.len());
+    assert_eq!(written(&mut session), fresh(&longer));
+    // The same text again: its last token alone is read.
+    assert_eq!(session.read_whole(&longer, go_on).unwrap(), longer.len() - 1);
+    assert_eq!(written(&mut session), fresh(&longer));
+    let shorter = [&first[..4], &[30]].concat();
+    assert_eq!(session.read_whole(&shorter, go_on).unwrap(), 4);
+    assert_eq!(written(&mut session), fresh(&shorter));
+    // Tokens taken one by one are known too.
+    let mut generation = limit(4).generation();
+    session.read_whole(&first, go_on).unwrap();
+    let mut one_by_one = Vec::new();
+    while let Some(id) = session.next_token(&mut generation).unwrap() {
+        one_by_one.push(id);
+    }
+    let next = [&first[..], &one_by_one, &[30]].concat();
+    assert_eq!(session.read_whole(&next, go_on).unwrap(), next.len() - 2);
+    assert_eq!(written(&mut session), fresh(&next));
+    // Who has had the decoder may have decoded anything.
+    session.with_decoder(|decoder| decoder.rewind(2)).unwrap();
+    assert_eq!(session.read_whole(&next, go_on).unwrap(), 0);
+    assert_eq!(written(&mut session), fresh(&next));
+    // Stopped after its first batch of two.
+    let small = SessionOptions { batch: 2, context: Some(12), ..options() };
+    let mut session = Session::open_with(MODEL, &small).unwrap();
+    session.read_whole(&first, |_| ControlFlow::Break(())).unwrap();
+    assert_eq!(session.position(), 2);
+    assert_eq!(session.read_whole(&first, go_on).unwrap(), 2);
+    let full = [&first[..], &first].concat();
+    let error = session.read_whole(&full, go_on).unwrap_err();
+    assert!(matches!(error, SessionError::ContextFull { context: 12, .. }), "{error}");
+    assert_eq!(session.position(), first.len());
+    assert!(matches!(session.read_whole(&[], go_on), Err(SessionError::EmptyPrompt)));
+    session.rewind(3);
+    assert_eq!(session.position(), 3);
+    assert_eq!(session.read_whole(&first, go_on).unwrap(), 3);
+}
+
+#[test]
+fn a_text_ends_a_generation_wherever_tokens_are_cut() {
+    let mut session = Session::open_with(MODEL, &options()).unwrap();
+    let ids = session.prompt_ids(PROMPT).unwrap();
+    let mut write = |stops: &[&str]| {
+        session.read_whole(&ids, |_| ControlFlow::Continue(())).unwrap();
+        let mut text = String::new();
+        let stops = StopTexts::new(stops.iter().copied());
+        let generated = session.write_text(&limit(24), stops, |piece| {
+            text += piece;
+            ControlFlow::Continue(())
+        });
+        (text, generated.unwrap())
+    };
+    let (whole, all) = write(&[]);
+    assert_eq!((all.tokens, all.stop), (24, Some(Stop::Limit)));
+    for (at, _) in whole.char_indices().skip(3) {
+        let Some(stop) = whole.get(at..at + 5) else { continue };
+        let (text, generated) = write(&["\u{1f600}", stop]);
+        assert_eq!(text, whole[..whole.find(stop).unwrap()]);
+        assert!(generated.stop.is_none() || generated.tokens == 24);
+    }
 }

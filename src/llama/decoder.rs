@@ -25,6 +25,12 @@ impl Progress {
     pub(crate) const fn position(self) -> usize {
         self.position
     }
+
+    /// Back at `position`, if that is before this.
+    pub(crate) fn rewound(self, position: usize) -> Self {
+        let position = self.position.min(position);
+        if position == self.position { self } else { Progress { position, last_batch: 0 } }
+    }
 }
 
 /// Runs a [`Model`] over a growing sequence.

@@ -3,13 +3,15 @@
 use std::ops::ControlFlow;
 use std::vec::Vec;
 
-use super::{DefaultContext, Session, SessionError};
+use super::{DefaultContext, Session, SessionError, StopTexts};
 use crate::checkpoint::{ModelView, Sampling};
 use crate::llama::{Generation, Sampler, SamplerOptions, Stop};
-use crate::tokenizer::TextStream;
+use crate::tokenizer::{Special, TextStream, Tokenizer};
 
 /// Tokens that a context chosen by default has room for at least, where no limit is given.
 const LEAST_TOKENS: usize = 64;
+/// Tokens before a generated text that decide what its first tokens are as text.
+const TEXT_BEFORE: usize = 16;
 
 /// What to generate.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,7 +47,7 @@ impl GenerateOptions {
 pub struct Generated {
     /// Tokens that were drawn, with the one that ended the text.
     pub tokens: usize,
-    /// Why there are no more; `None` if the caller stopped.
+    /// Why there are no more; `None` if the caller stopped, or a text to stop at came.
     pub stop: Option<Stop>,
 }
 
@@ -73,6 +75,16 @@ impl Session {
         if ids.is_empty() { Err(SessionError::EmptyPrompt) } else { Ok(ids) }
     }
 
+    /// The ids of a text that brings its special tokens along, as a rendered chat template does:
+    /// they are recognised, and nothing is put around it.
+    ///
+    /// # Errors
+    /// As [`Session::prompt_ids`].
+    pub fn text_ids(&self, text: &str) -> Result<Vec<u32>, SessionError> {
+        let ids = self.tokenizer()?.encode(text, Special::Parse)?;
+        if ids.is_empty() { Err(SessionError::EmptyPrompt) } else { Ok(ids) }
+    }
+
     /// Begins a text with `prompt` and continues it. `on_text` gets what is generated, whole
     /// characters at a time, and may stop it.
     ///
@@ -91,18 +103,65 @@ impl Session {
         let mut stream = TextStream::new(&*tokenizer);
         // What a token is as text may depend on those before it.
         ids.iter().try_for_each(|&id| stream.push(id).map(|_| ()))?;
+        self.write_stream(stream, options, &mut on_text)
+    }
+
+    /// As [`Session::write`]: `on_text` gets what is generated as text, whole characters at a
+    /// time, and may stop it. Nothing of a text in `stops` is given, nor what follows it; the
+    /// generation ends there.
+    ///
+    /// # Errors
+    /// As [`Session::write`], and [`SessionError::Text`].
+    pub fn write_text(
+        &mut self,
+        options: &GenerateOptions,
+        mut stops: StopTexts,
+        mut on_text: impl FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Generated, SessionError> {
+        let tokenizer = self.tokenizer()?.clone();
+        let mut stream = TextStream::new(&*tokenizer);
+        let before = self.ids.len().saturating_sub(TEXT_BEFORE);
+        for &id in self.ids.get(before..).unwrap_or_default() {
+            stream.push(id)?;
+        }
+        let mut stopped = false;
+        let generated = self.write_stream(stream, options, &mut |text| {
+            let (text, stop) = stops.push(text);
+            stopped = (!text.is_empty() && on_text(&text).is_break()) || stop;
+            if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        let rest = stops.finish();
+        if !stopped && !rest.is_empty() {
+            // It is the last, whatever comes back.
+            let _ = on_text(&rest);
+        }
+        Ok(generated)
+    }
+
+    /// Generates, and gives the text that `stream` makes of it.
+    fn write_stream(
+        &mut self,
+        mut stream: TextStream<&Tokenizer>,
+        options: &GenerateOptions,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Generated, SessionError> {
         let mut failed = None;
-        let generated = self.write(options, |id| match stream.push(id) {
-            Ok(text) => text.map_or(ControlFlow::Continue(()), |text| on_text(&text)),
-            Err(e) => {
-                failed = Some(e);
-                ControlFlow::Break(())
-            }
+        let mut stopped = false;
+        let generated = self.write(options, |id| {
+            let flow = match stream.push(id) {
+                Ok(text) => text.map_or(ControlFlow::Continue(()), |text| on_text(&text)),
+                Err(e) => {
+                    failed = Some(e);
+                    ControlFlow::Break(())
+                }
+            };
+            stopped = flow.is_break();
+            flow
         })?;
         if let Some(e) = failed {
             return Err(e.into());
         }
-        if let Some(rest) = stream.finish()? {
+        if let Some(rest) = stream.finish()?.filter(|_| !stopped) {
             // It is the last, whatever comes back.
             let _ = on_text(&rest);
         }
@@ -149,8 +208,8 @@ impl Session {
             return Ok(());
         }
         let unread: Vec<u32> = self.unread.take().into_iter().chain(ids.iter().copied()).collect();
-        let batch = self.options.batch.max(1);
-        self.with_decoder_and_logits(|decoder, logits| {
+        let (batch, before) = (self.options.batch.max(1), self.position());
+        let result = self.with_decoder_and_logits(|decoder, logits| {
             for (number, ids) in unread.chunks(batch).enumerate() {
                 decoder.batch(ids)?;
                 if on_batch(number * batch + ids.len()).is_break() {
@@ -158,7 +217,9 @@ impl Session {
                 }
             }
             decoder.logits(logits)
-        })
+        });
+        self.remember(before, &unread);
+        result
     }
 
     /// Generates after what was read. `on_token` gets every token but the one that ends the text,
@@ -175,9 +236,11 @@ impl Session {
         let tokenizer = self.tokenizer()?.clone();
         let mut generation = options.generation();
         self.catch_up(&generation)?;
+        let (before, mut drawn) = (self.position(), Vec::new());
         let result = self.with_decoder_and_logits(|decoder, logits| {
             let is_end = |id| tokenizer.is_end(id);
             while let Some(id) = generation.next_token(decoder, logits, is_end)? {
+                drawn.push(id);
                 if on_token(id).is_break() {
                     return Ok(None);
                 }
@@ -185,6 +248,7 @@ impl Session {
             Ok(generation.stopped())
         });
         self.unread = generation.last();
+        self.remember(before, &drawn);
         Ok(Generated { tokens: generation.count(), stop: result? })
     }
 }

@@ -41,6 +41,8 @@ mod generate;
 mod memory;
 mod options;
 mod perplexity;
+mod reuse;
+mod stop_texts;
 mod threads;
 mod weights;
 
@@ -49,6 +51,7 @@ use std::boxed::Box;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::vec::Vec;
 
 use crate::checkpoint::{self, ModelFile, ModelView};
 use crate::kernels::Kernels;
@@ -62,6 +65,7 @@ use memory::Working;
 pub use memory::{DefaultContext, default_context};
 pub use options::SessionOptions;
 pub use perplexity::{Perplexity, PerplexityOptions, windows};
+pub use stop_texts::StopTexts;
 use weights::Weights;
 
 /// A model and one sequence of tokens on its way through it; it owns all their memory.
@@ -78,6 +82,8 @@ pub struct Session {
     progress: Progress,
     /// The last token generated, which the decoder has yet to read.
     unread: Option<u32>,
+    /// The tokens decoded so far; known if there are as many as positions.
+    ids: Vec<u32>,
 }
 
 impl Session {
@@ -131,6 +137,7 @@ impl Session {
             working: None,
             progress: Progress::default(),
             unread: None,
+            ids: Vec::new(),
         })
     }
 
@@ -208,10 +215,12 @@ impl Session {
     pub fn reset(&mut self) {
         self.progress = Progress::default();
         self.unread = None;
+        self.ids.clear();
     }
 
     /// Lends the decoder to `work`, where this session's sequence is. The KV cache is reserved
-    /// first, if it was not. (What is generated afterwards follows the last [`Session::read`].)
+    /// first, if it was not. (What is generated afterwards follows the last [`Session::read`];
+    /// [`Session::read_whole`] reads all again, since it cannot know what was decoded here.)
     ///
     /// # Errors
     /// [`SessionError::Memory`] if it cannot be; [`SessionError::Run`] if the options do not suit
@@ -220,6 +229,7 @@ impl Session {
         &mut self,
         work: impl FnOnce(&mut Decoder<'_, '_, '_>) -> T,
     ) -> Result<T, SessionError> {
+        self.ids.clear();
         self.with_decoder_and_logits(|decoder, _| Ok(work(decoder)))
     }
 
@@ -256,10 +266,12 @@ impl Session {
     pub fn next_token(&mut self, generation: &mut Generation) -> Result<Option<u32>, SessionError> {
         let tokenizer = self.tokenizer()?.clone();
         self.catch_up(generation)?;
+        let (last, before) = (generation.last(), self.position());
         let next = self.with_decoder_and_logits(|decoder, logits| {
             generation.next_token(decoder, logits, |id| tokenizer.is_end(id))
         });
         self.unread = generation.last();
+        self.remember(before, last.as_slice());
         next
     }
 
@@ -271,7 +283,10 @@ impl Session {
         if generation.last().is_none()
             && let Some(id) = self.unread.take()
         {
-            self.with_decoder_and_logits(|decoder, logits| decoder.step(id, logits))?;
+            let before = self.position();
+            let step = self.with_decoder_and_logits(|decoder, logits| decoder.step(id, logits));
+            self.remember(before, &[id]);
+            step?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod chat;
 mod damaged;
 mod errors;
 mod fp8;

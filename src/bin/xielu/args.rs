@@ -1,5 +1,6 @@
 //! Arguments that several commands share.
 
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
@@ -69,6 +70,21 @@ impl From<KvArg> for KvType {
             KvArg::F16 => KvType::F16,
             KvArg::Bf16 => KvType::BF16,
             KvArg::Q8_0 => KvType::Q8_0,
+        }
+    }
+}
+
+/// The most tokens to generate; `None` without a limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit(pub Option<usize>);
+
+impl FromStr for Limit {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "-1" | "none" => Ok(Limit(None)),
+            _ => Ok(Limit(Some(text.parse().map_err(|_| "not a number of tokens")?))),
         }
     }
 }

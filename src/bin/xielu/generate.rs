@@ -1,24 +1,21 @@
 //! `xielu generate`: continue a prompt.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{IsTerminal as _, Stdout, Write as _, stdout};
 use std::ops::ControlFlow;
-use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::bail;
 use indicatif::HumanBytes;
+use xielu::Session;
+use xielu::llama::DecoderOptions;
 use xielu::session::{DefaultContext, GenerateOptions};
-use xielu::tokenizer::{TextStream, Tokenizer};
-use xielu::{Session, escaped_lines};
 
+use crate::args::Limit;
+use crate::conversation::TemplateArgs;
 use crate::interrupt;
 use crate::model::{ModelArgs, reserve};
-use crate::sampling::SamplingArgs;
+use crate::printer::{Printer, Speed};
+use crate::sampling::{Otherwise, SamplingArgs};
 use crate::text;
-
-/// Prompt tokens that go through the layers together.
-const BATCH: usize = 64;
 
 /// Continue a prompt, printing tokens as they come.
 #[derive(Debug, clap::Args)]
@@ -26,7 +23,8 @@ const BATCH: usize = 64;
 Examples:
   xielu generate models/tiny-Q8_0.gguf --prompt 'The `Vec<T>` type is'
   xielu generate ./Apertus-8B --prompt 'Once upon a time' -n 200 --temp 0.8 --top-p 0.9 --seed 7
-  xielu generate ./Apertus-8B-Instruct --prompt-file chat.txt --model-sampling
+  xielu generate ./Apertus-8B-Instruct --chat --prompt 'Name three rivers.' --model-sampling
+  xielu generate model.gguf --prompt 'Q: Why?\nA:' --stop 'Q:'
   fortune | xielu generate model.gguf --prompt-file - -n -1
   xielu generate model.gguf --prompt-file question.txt --context 2048 --kv-type bf16 --tiled-mlp")]
 pub struct Args {
@@ -41,22 +39,19 @@ pub struct Args {
     n: Option<Limit>,
     #[command(flatten)]
     sampling: SamplingArgs,
-    /// Seed of the sampler: the same seed gives the same text; -1 takes another each time
-    #[arg(
-        long,
-        short_alias = 's',
-        value_name = "N",
-        default_value = "0",
-        allow_negative_numbers = true
-    )]
-    seed: Seed,
     /// Positions of the KV cache; when not given, what the model was trained for, at most 4096,
     /// and less where that would take much of the memory
     #[arg(long, short_alias = 'c', alias = "ctx-size", value_name = "N")]
     context: Option<usize>,
     /// Print token ids instead of text
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stop")]
     ids: bool,
+    /// The prompt is what a user says: the model's chat template puts it into a conversation, and
+    /// the answer alone is printed
+    #[arg(long)]
+    chat: bool,
+    #[command(flatten)]
+    template: TemplateArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,54 +65,12 @@ struct PromptArgs {
     prompt_file: Option<std::path::PathBuf>,
 }
 
-/// The most tokens to generate; `None` without a limit.
-#[derive(Clone, Copy, Debug)]
-struct Limit(Option<usize>);
-
-impl FromStr for Limit {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "-1" | "none" => Ok(Limit(None)),
-            _ => Ok(Limit(Some(text.parse().map_err(|_| "not a number of tokens")?))),
-        }
-    }
-}
-
-/// The sampler's seed; `None` is one that nobody chose.
-#[derive(Clone, Copy, Debug)]
-struct Seed(Option<u64>);
-
-impl FromStr for Seed {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "-1" => Ok(Seed(None)),
-            _ => Ok(Seed(Some(text.parse().map_err(|_| "not a number from 0 to 2^64 - 1")?))),
-        }
-    }
-}
-
-impl Seed {
-    /// The seed, which is said if nobody chose it.
-    fn get(self) -> u64 {
-        self.0.unwrap_or_else(|| {
-            // The keys of hash maps are the standard library's only random numbers.
-            let seed = RandomState::new().build_hasher().finish();
-            tell!("seed {seed}");
-            seed
-        })
-    }
-}
-
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let mut session = args.model.session(BATCH)?;
-    let prompt = prompt_ids(&args.prompt, &session)?;
+    let mut session = args.model.session(DecoderOptions::default().batch)?;
+    let prompt = prompt_ids(args, &session)?;
     let options = GenerateOptions {
         limit: args.n.and_then(|limit| limit.0),
-        sampler: args.sampling.options(session.view(), args.seed.get())?,
+        sampler: args.sampling.options(session.view(), Otherwise::Greedy)?,
     };
     let context = context(args, &session, prompt.len(), &options)?;
     interrupt::catch()?;
@@ -127,9 +80,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         tell!("warning: the model was trained for a context of {trained}, not {context}");
     }
     let tokenizer = session.tokenizer()?.clone();
-    let mut printer = Printer::new(&tokenizer, args.ids);
+    let mut printer = Printer::new(&tokenizer, args.ids, args.sampling.stops());
     if !args.ids {
-        prompt.iter().try_for_each(|&id| printer.print(id))?;
+        prompt.iter().try_for_each(|&id| printer.prompt(id, !args.chat))?;
     }
     let speed = generate(&mut session, &prompt, &options, &mut printer);
     // What was printed ends, whatever ended it.
@@ -141,17 +94,26 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     interrupt::check()
 }
 
-fn prompt_ids(args: &PromptArgs, session: &Session) -> anyhow::Result<Vec<u32>> {
+fn prompt_ids(args: &Args, session: &Session) -> anyhow::Result<Vec<u32>> {
     // A model that cannot read text says so first.
     session.tokenizer()?;
-    let text = match (&args.prompt, &args.prompt_file) {
+    if !args.chat && args.template.is_given() {
+        bail!("--system, --template, --think, --set and --tools need --chat");
+    }
+    let text = match (&args.prompt.prompt, &args.prompt.prompt_file) {
         (Some(text), _) => text.clone(),
         (None, Some(file)) => text::read(file, "prompt")?,
         (None, None) => {
             bail!("no prompt; give --prompt TEXT, or --prompt-file FILE (`-` is standard input)")
         }
     };
-    Ok(session.prompt_ids(&text)?)
+    if !args.chat {
+        return Ok(session.prompt_ids(&text)?);
+    }
+    let template = args.template.template(session.view())?;
+    let mut conversation = args.template.conversation()?;
+    conversation.push("user", &text);
+    Ok(session.text_ids(&template.render(&conversation)?)?)
 }
 
 /// Positions of the KV cache; everything asked for must fit.
@@ -181,66 +143,6 @@ fn context(
     Ok(context)
 }
 
-/// Writes tokens to standard output.
-struct Printer<'t> {
-    stream: TextStream<&'t Tokenizer>,
-    ids: bool,
-    out: Stdout,
-    /// A terminal gets no control characters; a file gets the text as it is.
-    terminal: bool,
-}
-
-impl<'t> Printer<'t> {
-    fn new(tokenizer: &'t Tokenizer, ids: bool) -> Self {
-        let out = stdout();
-        Printer { stream: tokenizer.stream(), ids, terminal: out.is_terminal(), out }
-    }
-
-    fn print(&mut self, id: u32) -> anyhow::Result<()> {
-        match self.ids {
-            true => self.write(Some(format!("{id} "))),
-            false => {
-                let text = self.stream.push(id)?;
-                self.write(text)
-            }
-        }
-    }
-
-    fn finish(&mut self) -> anyhow::Result<()> {
-        let text = self.stream.finish()?;
-        self.write(text)
-    }
-
-    fn write(&mut self, text: Option<String>) -> anyhow::Result<()> {
-        let Some(text) = text else { return Ok(()) };
-        match self.terminal {
-            true => write!(self.out, "{}", escaped_lines(&text))?,
-            false => self.out.write_all(text.as_bytes())?,
-        }
-        Ok(self.out.flush()?)
-    }
-}
-
-/// What took how long.
-struct Speed {
-    prompt: (usize, Duration),
-    generated: (usize, Duration),
-}
-
-impl std::fmt::Display for Speed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let rate = |(n, time): (usize, Duration)| n as f64 / time.as_secs_f64().max(1e-9);
-        write!(
-            f,
-            "prompt {} tokens, {:.0} tokens/s; generated {} tokens, {:.0} tokens/s",
-            self.prompt.0,
-            rate(self.prompt),
-            self.generated.0,
-            rate(self.generated)
-        )
-    }
-}
-
 /// Reads the prompt, generates and prints.
 fn generate(
     session: &mut Session,
@@ -253,10 +155,13 @@ fn generate(
     interrupt::check()?;
     let prompt_time = start.elapsed();
     let start = Instant::now();
-    let mut printed = Ok(());
-    let generated = session.write(options, |id| {
-        printed = printer.print(id);
-        if printed.is_err() { ControlFlow::Break(()) } else { interrupt::go_on() }
+    let mut printed = Ok(true);
+    let generated = session.write(options, |id| match printer.print(id) {
+        Ok(false) => interrupt::go_on(),
+        result => {
+            printed = result;
+            ControlFlow::Break(())
+        }
     })?;
     printed?;
     let generated = (generated.tokens, start.elapsed());

@@ -22,6 +22,11 @@ pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
 }
 
+/// Whether Ctrl-C was pressed, and forgets that: for programs that go on after it.
+pub fn take() -> bool {
+    REQUESTED.swap(false, Ordering::Relaxed)
+}
+
 /// Whether a loop that looks at it may go on.
 pub fn go_on() -> ControlFlow<()> {
     if requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

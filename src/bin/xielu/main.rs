@@ -23,8 +23,10 @@ macro_rules! tell {
 
 mod args;
 mod bench;
+mod chat;
 #[cfg(feature = "train")]
 mod compare;
+mod conversation;
 mod drawing;
 #[cfg(feature = "train")]
 mod export;
@@ -33,6 +35,7 @@ mod inspect;
 mod interrupt;
 mod model;
 mod perplexity;
+mod printer;
 mod quantize;
 mod report;
 mod sampling;
@@ -63,6 +66,7 @@ A MODEL is a GGUF file or a Hugging Face directory (config.json, *.safetensors, 
 
 Examples:
   xielu generate models/tiny-Q8_0.gguf --prompt 'The `Vec<T>` type is'
+  xielu chat ./Apertus-8B-Instruct
   xielu perplexity models/tiny-Q8_0.gguf --text models/heldout.txt
   xielu inspect models/tiny-Q8_0.gguf --svg curves.svg
 
@@ -74,6 +78,7 @@ Environment:
 enum Command {
     Inspect(inspect::Args),
     Generate(generate::Args),
+    Chat(chat::Args),
     Perplexity(perplexity::Args),
     Quantize(quantize::Args),
     Bench(bench::Args),
@@ -97,6 +102,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::Chat(args) => chat::run(&args),
         Command::Perplexity(args) => perplexity::run(&args),
         Command::Quantize(args) => quantize::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -124,6 +124,12 @@ impl Settings {
         named
     }
 
+    /// The names and texts of single special tokens: what templates of conversations refer to.
+    pub(super) fn texts(&self) -> Vec<(String, String)> {
+        let single = self.named().into_iter().filter(|(name, _)| !LISTS.contains(name));
+        single.map(|(name, token)| (name.into(), token.content)).collect()
+    }
+
     /// The id of the token that a setting names.
     pub(super) fn id(&self, key: &str, json: &TokenizerJson) -> Option<u32> {
         token(&self.settings[key]).and_then(|token| json.id_of(&token.content))

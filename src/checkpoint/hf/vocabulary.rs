@@ -69,6 +69,15 @@ impl HfDir {
         templates::read_all(self.path(), settings.get("chat_template"))
     }
 
+    /// The special tokens that templates of conversations refer to by name: `bos_token` and
+    /// others, with their texts.
+    ///
+    /// # Errors
+    /// If a file is malformed.
+    pub fn special_texts(&self) -> Result<Vec<(String, String)>, HfError> {
+        Ok(Settings::read(self.path())?.texts())
+    }
+
     /// How the model's authors sample.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ const PACKAGES: &[Package] = &[
         lines: &[
             "capi, train",
             "session",
-            "convert, llama, tokenizer",
+            "chat, convert, llama, tokenizer",
             "mlp, selftest",
             "activation, quant",
             "checkpoint, compute",

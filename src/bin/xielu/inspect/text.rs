@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::{ModelView, Sampling};
 use xielu::session::recommended_sampling;
 
@@ -30,17 +29,8 @@ pub fn print(out: &mut impl Write, view: &ModelView<'_>) -> anyhow::Result<()> {
 
 /// The names of the chat templates.
 fn templates(view: &ModelView<'_>) -> anyhow::Result<Vec<String>> {
-    let names: Vec<String> = match view {
-        ModelView::Hf(dir) => dir.chat_templates()?.into_iter().map(|t| t.name).collect(),
-        ModelView::Gguf(gguf) => names(gguf.first()),
-    };
-    Ok(names.iter().map(|name| name.escape_debug().to_string()).collect())
-}
-
-fn names(gguf: &Gguf<'_>) -> Vec<String> {
-    let default = gguf.get_str("tokenizer.chat_template").map(|_| "default".to_owned());
-    let others = gguf.get_array("tokenizer.chat_templates").and_then(|names| names.strs());
-    default.into_iter().chain(others.into_iter().flatten().map(str::to_owned)).collect()
+    let all = xielu::chat::templates(view)?;
+    Ok(all.iter().map(|(name, _)| name.escape_debug().to_string()).collect())
 }
 
 fn shown(sampling: &Sampling) -> String {

@@ -1,0 +1,214 @@
+//! `xielu chat`: a conversation with a model, turn by turn.
+
+mod command;
+mod input;
+mod saved;
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::bail;
+use xielu::Session;
+use xielu::chat::{Conversation, Template};
+use xielu::llama::{DecoderOptions, Stop};
+use xielu::session::{GenerateOptions, Generated, StopTexts};
+
+use crate::args::Limit;
+use crate::conversation::TemplateArgs;
+use crate::interrupt;
+use crate::model::{ModelArgs, reserve};
+use crate::printer::{Out, Speed};
+use crate::report;
+use crate::sampling::{Otherwise, SamplingArgs};
+use command::Command;
+use input::Input;
+
+/// Tokens that there is to be room for, where no context is given.
+const LEAST_CONTEXT: usize = 64;
+
+/// Talk to a model: each line is a turn, and the model answers.
+///
+/// Lines are put into a conversation by the model's chat template. Where the model's files
+/// recommend a sampling it is used; without, and where the options say nothing, the likeliest token
+/// is taken. What was read of the conversation before is kept and not read again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    template: TemplateArgs,
+    /// Tokens of an answer at most; until it ends or the context is full when not given
+    #[arg(short = 'n', long = "tokens", aliases = ["n-predict", "predict"], value_name = "N",
+          allow_negative_numbers = true)]
+    n: Option<Limit>,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    /// Positions of the KV cache: tokens of the whole conversation; when not given, what the model
+    /// was trained for, at most 4096, and less where that would take much of the memory
+    #[arg(long, short_alias = 'c', alias = "ctx-size", value_name = "N")]
+    context: Option<usize>,
+    /// Say after each answer what was read and written, and how fast
+    #[arg(long)]
+    speed: bool,
+}
+
+const HELP: &str = "\
+A line that ends in a backslash goes on in the next; a text between \"\"\" and \"\"\" may have many.
+Ctrl-C stops an answer, Ctrl-D ends. Without a terminal each line of standard input is a turn.
+/help in the conversation lists its commands.
+
+Examples:
+  xielu chat ./Apertus-8B-Instruct
+  xielu chat model.gguf --system 'Answer in one sentence.' --think --temp 0.7
+  xielu chat base-model.gguf --template template.jinja --stop '<|user|>'
+  echo 'Name three rivers.' | xielu chat model.gguf";
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let mut session = args.model.session(DecoderOptions::default().batch)?;
+    // A model that cannot read text says so first.
+    session.tokenizer()?;
+    let template = args.template.template(session.view())?;
+    let conversation = args.template.conversation()?;
+    let options = GenerateOptions {
+        limit: args.n.and_then(|limit| limit.0),
+        sampler: args.sampling.options(session.view(), Otherwise::Recommended)?,
+    };
+    if args.context == Some(0) {
+        bail!("--context is 0; give 1 or more");
+    }
+    let default = || session.default_context(LEAST_CONTEXT).positions;
+    let context = args.context.unwrap_or_else(default);
+    interrupt::catch()?;
+    reserve(&mut session, context, "lower --context")?;
+    let stops = args.sampling.stops();
+    let speed = args.speed;
+    let mut chat = Chat { session, template, conversation, options, stops, speed, out: Out::new() };
+    chat.talk(&mut Input::new()?)
+}
+
+/// A conversation on its way.
+struct Chat {
+    session: Session,
+    template: Template,
+    conversation: Conversation,
+    options: GenerateOptions,
+    stops: StopTexts,
+    speed: bool,
+    out: Out,
+}
+
+impl Chat {
+    /// Turn by turn, until the input ends. In a terminal an error ends a turn, else all.
+    fn talk(&mut self, input: &mut Input) -> anyhow::Result<()> {
+        if input.is_terminal() {
+            tell!("{} positions; /help lists the commands", self.session.context());
+        }
+        while let Some(line) = input.turn()? {
+            let result = match Command::parse(&line) {
+                Ok(Some(Command::Exit)) => break,
+                Ok(Some(command)) => self.obey(command),
+                Ok(None) if line.trim().is_empty() => Ok(()),
+                Ok(None) => self.turn(&line),
+                Err(e) => Err(e),
+            };
+            match result {
+                Err(e) if input.is_terminal() && !report::is_broken_pipe(&e) => {
+                    tell!("error: {}", report::message(&e));
+                }
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, command: Command<'_>) -> anyhow::Result<()> {
+        match command {
+            Command::System(text) => self.set_system(text),
+            Command::Reset => {
+                let is_system = |text: Option<String>| text.as_deref() == Some("system");
+                let first = self.conversation.messages.first();
+                let kept = usize::from(first.is_some_and(|first| is_system(first.text("role"))));
+                self.conversation.messages.truncate(kept);
+            }
+            Command::Save(path) => saved::save(&self.conversation, Path::new(path))?,
+            Command::Load(path) => {
+                self.conversation.messages = saved::load(Path::new(path))?;
+                tell!("{} messages", self.conversation.messages.len());
+            }
+            Command::Help => tell!("{}", command::HELP),
+            Command::Exit => {}
+        }
+        Ok(())
+    }
+
+    /// Sets the system message, or takes it away if it is empty.
+    fn set_system(&mut self, text: &str) {
+        let messages = &mut self.conversation.messages;
+        if messages.first().is_some_and(|first| first.text("role").as_deref() == Some("system")) {
+            messages.remove(0);
+        }
+        if !text.is_empty() {
+            messages.insert(0, xielu::chat::Json::message("system", text));
+        }
+    }
+
+    /// A message of the user, and the answer. A message that cannot be answered is not kept.
+    fn turn(&mut self, text: &str) -> anyhow::Result<()> {
+        self.conversation.push("user", text);
+        match self.answer() {
+            Ok(Some(answer)) => {
+                self.conversation.push("assistant", &answer);
+                Ok(())
+            }
+            result => {
+                self.conversation.messages.pop();
+                result.map(|_| ())
+            }
+        }
+    }
+
+    /// The model's answer, printed as it comes; `None` if it was stopped before it began.
+    fn answer(&mut self) -> anyhow::Result<Option<String>> {
+        let prompt = self.session.text_ids(&self.template.render(&self.conversation)?)?;
+        let context = self.session.context();
+        if prompt.len() >= context {
+            bail!(
+                "context full: the conversation has {} tokens, and there are {context} positions; \
+                 /reset begins another, --context N gives more",
+                prompt.len()
+            );
+        }
+        let start = Instant::now();
+        let kept = self.session.read_whole(&prompt, |_| interrupt::go_on())?;
+        if interrupt::take() {
+            tell!("stopped before the answer; the message is not kept");
+            return Ok(None);
+        }
+        let prompt_time = start.elapsed();
+        let start = Instant::now();
+        let (mut answer, mut printed) = (String::new(), Ok(()));
+        let out = &mut self.out;
+        let generated = self.session.write_text(&self.options, self.stops.clone(), |text| {
+            answer += text;
+            printed = out.write(text);
+            if printed.is_err() { std::ops::ControlFlow::Break(()) } else { interrupt::go_on() }
+        });
+        // What was printed ends, whatever ended it.
+        let ended = printed.and_then(|()| self.out.write("\n"));
+        interrupt::take();
+        let Generated { tokens, stop } = generated?;
+        ended?;
+        if stop == Some(Stop::ContextFull) {
+            tell!("note: the context of {context} positions is full, which cut the answer off");
+        }
+        if self.speed {
+            let read = (prompt.len() - kept, prompt_time);
+            let speed = Speed { prompt: read, generated: (tokens, start.elapsed()) };
+            tell!("{speed}; {kept} tokens were read before");
+        }
+        // The next turn with the same seed would draw the same numbers.
+        self.options.sampler.seed = self.options.sampler.seed.wrapping_add(1);
+        Ok(Some(answer))
+    }
+}
