@@ -290,10 +290,16 @@ fn near_sigmoid_denominator<L: Simd>(l: L, x: L::F32) -> Denominator<L> {
 #[inline(always)]
 fn inside_exp_limits<L: Simd, const U: usize>(l: L, xs: &[L::F32; U]) -> bool {
     let mut squares = l.splat(0.0);
+    let mut inside = true;
     for &x in xs {
-        squares = l.fma(x, x, squares);
+        if L::COUNT == 1 {
+            // A multiplication and addition may be a long computation there.
+            inside &= l.all(l.lt(l.splat(-SIGMOID_LIMIT), l.neg_abs(x)));
+        } else {
+            squares = l.mul_add(x, x, squares);
+        }
     }
-    l.all(l.lt(squares, l.splat(SIGMOID_LIMIT * SIGMOID_LIMIT)))
+    inside & l.all(l.lt(squares, l.splat(SIGMOID_LIMIT * SIGMOID_LIMIT)))
 }
 
 /// Whether every lane is above -87.
