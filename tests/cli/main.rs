@@ -5,6 +5,7 @@ mod chat;
 mod damaged;
 mod errors;
 mod fp8;
+mod help;
 #[cfg(feature = "capi")]
 mod memory;
 mod prompts;

@@ -13,6 +13,7 @@ mod layers;
 mod licences;
 mod lint;
 mod locks;
+mod man;
 mod metadata;
 mod miri;
 mod msrv;
@@ -116,6 +117,7 @@ const STEPS: &[Step] = &[
         about: "the Python package for this machine and aarch64, tested; [PYTHON with torch]",
         run: |arguments| wheels::run(arguments),
     },
+    Step { name: "man", about: "manual pages of the command, in target/man", run: |_| man::run() },
     Step {
         name: "s390x",
         about: "readers, encoders and scalar kernels on an emulated big-endian machine",

@@ -31,6 +31,7 @@ mod drawing;
 #[cfg(feature = "train")]
 mod export;
 mod generate;
+mod help;
 mod inspect;
 mod interrupt;
 mod model;
@@ -51,7 +52,7 @@ mod without_train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Run, measure and convert models trained with the xIELU activation.
 #[derive(Debug, Parser)]
@@ -83,6 +84,8 @@ enum Command {
     Quantize(quantize::Args),
     Bench(bench::Args),
     Selftest(selftest::Args),
+    Completions(help::Completions),
+    Man(help::Man),
     #[cfg(feature = "train")]
     Train(train::Args),
     #[cfg(feature = "train")]
@@ -107,6 +110,8 @@ fn main() -> ExitCode {
         Command::Quantize(args) => quantize::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Selftest(args) => selftest::run(&args),
+        Command::Completions(args) => help::complete(&args, Cli::command()),
+        Command::Man(args) => help::man(&args, Cli::command()),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
         #[cfg(feature = "train")]
