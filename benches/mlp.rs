@@ -25,6 +25,7 @@ use criterion::{BenchmarkGroup, Criterion};
 use layer::{FORMS, HIDDEN, Layers, Run, ffn};
 use xielu::activation::ActivationKind;
 use xielu::kernels::{DType, Kernels};
+use xielu::quant::ENCODED;
 use xielu_testing::noise::Noise;
 
 const TOKENS: [usize; 5] = [1, 8, 32, 128, 512];
@@ -46,7 +47,7 @@ fn run(kernels: Kernels) {
     for tokens in TOKENS {
         bench_activation(&mut group, kernels, tokens);
     }
-    for dtype in DType::ALL {
+    for dtype in ENCODED {
         for form in FORMS {
             bench(&mut group, kernels, form, dtype);
         }
@@ -104,7 +105,7 @@ fn print_table(group: &str, kernels: Kernels, threads: usize) {
         "\n| type | tokens | form | ms | GB/s | of read | GFLOP/s | of peak | x xielu | activation |"
     );
     println!("|---{}|", "|---".repeat(9));
-    for (dtype, tokens) in DType::ALL.into_iter().flat_map(|d| TOKENS.map(|t| (d, t))) {
+    for (dtype, tokens) in ENCODED.into_iter().flat_map(|d| TOKENS.map(|t| (d, t))) {
         let time = |form| estimates::median(group, &id(dtype, tokens, form));
         for (form, act) in FORMS {
             let Some(ns) = time(form) else { continue };

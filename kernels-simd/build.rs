@@ -5,7 +5,14 @@
 /// Variables that name what a small target needs, and everything they can name. Unset, they name
 /// all of it.
 const CHOICES: [(&str, &[&str]); 2] = [
-    ("XIELU_TYPES", &["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0_KV"]),
+    (
+        "XIELU_TYPES",
+        &[
+            "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0_KV", "Q4_1",
+            "Q5_0", "Q5_1", "Q8_1", "Q2_K", "Q3_K", "Q8_K", "IQ4_NL", "IQ4_XS", "MXFP4", "NVFP4",
+            "TQ1_0", "TQ2_0", "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S",
+        ],
+    ),
     ("XIELU_ACTIVATIONS", &["xielu", "xiprelu", "relu2", "swiglu", "silu", "elu", "xsilu"]),
 ];
 

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 use timing::median_seconds;
 use xielu::activation::{Activation, ActivationKind};
 use xielu::kernels::{DType, Kernels};
+use xielu::quant::ENCODED;
 use xielu_testing::noise::Noise;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -42,7 +43,7 @@ fn run(args: &[&str]) -> Result<()> {
             for isa in xielu::kernels::Isa::ALL.iter().filter(|isa| isa.is_available()) {
                 println!("isa {isa}");
             }
-            DType::ALL.iter().for_each(|dtype| println!("type {dtype}"));
+            ENCODED.iter().for_each(|dtype| println!("type {dtype}"));
             Ok(())
         }
         ["bandwidth"] => {
@@ -63,7 +64,7 @@ fn run(args: &[&str]) -> Result<()> {
 }
 
 fn dtype_named(name: &str) -> Result<DType> {
-    let found = DType::ALL.into_iter().find(|dtype| dtype.name().eq_ignore_ascii_case(name));
+    let found = ENCODED.into_iter().find(|dtype| dtype.name().eq_ignore_ascii_case(name));
     // Exit status 3, as the peers': there is no such kernel.
     found.map_or_else(|| std::process::exit(3), Ok)
 }

@@ -1,8 +1,8 @@
 //! Matrix products and the quantization of their inputs: shapes are checked here, before a kernel
 //! runs.
 
-use crate::block::{BlockQ8_0, Blocks, DType, INPUT_BLOCK, InputBlock, QK};
-use crate::generic::matmul::{Gemm, GemmFn};
+use crate::block::{BlockQ8_0, Blocks, DType, INPUT_BLOCK, InputBlock, QK, UNPACKED};
+use crate::generic::matmul::{Gemm, GemmFn, UnpackedFn};
 use crate::kernels::{Kernels, LengthError, same_length};
 use crate::matrix::{Input, Matrix, ShapeError};
 use crate::output::Output;
@@ -69,6 +69,9 @@ impl Kernels {
                 call.run(t.q6_k, b, x)
             }
             _ if !dtype.is_built() => Err(ShapeError::NotBuilt(dtype)),
+            (b, Input::Quantized(x)) if UNPACKED && dtype.is_quantized() => {
+                call.run_unpacked(t.unpacked, b.bytes(), x)
+            }
             _ => Err(ShapeError::InputType(dtype)),
         }
     }
@@ -127,21 +130,49 @@ struct Call<'a> {
     accumulate: bool,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// Checks the last length and runs. `kernel` is of an instruction set that this machine runs:
     /// it comes from the table of a [`Kernels`].
     fn run<W, X>(self, kernel: GemmFn<W, X>, blocks: &[W], x: &[X]) -> Result<(), ShapeError> {
-        let Call { w, x_stride, out, accumulate } = self;
-        let expected = x_stride.saturating_mul(out.tokens());
-        if x.len() != expected {
-            return Err(ShapeError::Input { expected, found: x.len() });
-        }
-        let (row_stride, row_blocks) = (w.row_stride, w.row_blocks());
-        let packed = w.is_packed();
-        let g = Gemm { w: blocks, packed, row_stride, row_blocks, x, x_stride, out, accumulate };
+        let g = self.gemm(blocks, 1, x)?;
         // SAFETY: the kernel is from the table of a `Kernels`: `Kernels::for_isa` checked that this
         // machine runs its instruction set.
         unsafe { kernel(g) };
         Ok(())
+    }
+
+    /// As [`Call::run`], of a kernel that is told the type.
+    fn run_unpacked(
+        self,
+        kernel: UnpackedFn,
+        bytes: &[u8],
+        x: &[InputBlock],
+    ) -> Result<(), ShapeError> {
+        let dtype = self.w.dtype();
+        let g = self.gemm(bytes, dtype.block_bytes(), x)?;
+        // SAFETY: as in `run`.
+        unsafe { kernel(g, dtype) };
+        Ok(())
+    }
+
+    /// The operands; blocks are `unit` elements of `w`.
+    #[inline(always)]
+    fn gemm<'g, W, X>(
+        self,
+        w: &'g [W],
+        unit: usize,
+        x: &'g [X],
+    ) -> Result<Gemm<'g, W, X>, ShapeError>
+    where
+        Self: 'g,
+    {
+        let Call { w: matrix, x_stride, out, accumulate } = self;
+        let expected = x_stride.saturating_mul(out.tokens());
+        if x.len() != expected {
+            return Err(ShapeError::Input { expected, found: x.len() });
+        }
+        let (row_stride, row_blocks) = (matrix.row_stride * unit, matrix.row_blocks() * unit);
+        let packed = matrix.is_packed();
+        Ok(Gemm { w, packed, row_stride, row_blocks, x, x_stride, out, accumulate })
     }
 }

@@ -7,11 +7,12 @@ use crate::kernels::Kernels;
 use crate::matrix::{Matrix, Shape, ShapeError};
 
 impl Kernels {
-    /// Whether [`Kernels::pack`] takes these weights: quantized, whole tiles of 32 rows and 256
-    /// columns, and an instruction set with panel products.
+    /// Whether [`Kernels::pack`] takes these weights: of a type whose tiles pay
+    /// ([`DType::has_tiles`](crate::DType::has_tiles)), whole tiles of 32 rows and 256 columns, and an
+    /// instruction set with panel products.
     pub fn can_pack(&self, w: &Matrix<'_>) -> bool {
         let whole = w.rows().is_multiple_of(ROWS) && w.cols().is_multiple_of(INPUT_BLOCK);
-        self.isa().has_panels() && w.dtype().is_quantized() && whole && !w.is_packed()
+        self.isa().has_panels() && w.dtype().has_tiles() && whole && !w.is_packed()
     }
 
     /// Copies weights to `memory`, packed: 32 rows of 256 columns are stored together, four bytes
@@ -36,7 +37,7 @@ impl Kernels {
             Blocks::Q4_K(b) => pack_tiles(b, w, memory),
             Blocks::Q5_K(b) => pack_tiles(b, w, memory),
             Blocks::Q6_K(b) => pack_tiles(b, w, memory),
-            Blocks::F32(_) | Blocks::F16(_) | Blocks::BF16(_) => {}
+            _ => {} // `can_pack` has refused them
         }
         Matrix::packed(w.dtype(), Shape { rows: w.rows(), cols: w.cols() }, memory).ok_or(mismatch)
     }

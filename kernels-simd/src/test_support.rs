@@ -34,13 +34,30 @@ pub(crate) fn weights(dtype: DType, n: usize, seed: u64) -> Vec<u8> {
                 let byte = |v: &f32| (v * 128.0) as i8 as u8;
                 let quants = block.iter().cycle().take(dtype.block_bytes());
                 let mut bytes: Vec<u8> = quants.map(byte).collect();
-                let scales: &[usize] = match dtype {
-                    DType::Q4_K | DType::Q5_K => &[0, 2],
+                let halves: &[usize] = match dtype {
+                    DType::Q4_K | DType::Q5_K | DType::Q4_1 | DType::Q5_1 | DType::Q8_1 => &[0, 2],
+                    DType::Q2_K => &[80, 82],
+                    DType::Q3_K => &[108],
                     DType::Q6_K => &[208],
+                    DType::TQ1_0 => &[52],
+                    DType::TQ2_0 => &[64],
+                    // Below: these have scales of other kinds; any bytes of NVFP4's are finite.
+                    DType::Q8_K | DType::MXFP4 | DType::NVFP4 | DType::IQ1_M => &[],
                     _ => &[0],
                 };
-                for (&at, &v) in scales.iter().zip(block) {
+                for (&at, &v) in halves.iter().zip(block) {
                     bytes[at..at + 2].copy_from_slice(&crate::F16::from(v / 16.0).0);
+                }
+                match dtype {
+                    DType::Q8_K => bytes[..4].copy_from_slice(&(block[0] / 16.0).to_le_bytes()),
+                    DType::MXFP4 => bytes[0] = 120 + bytes[0] % 8,
+                    DType::IQ1_M => {
+                        let scale = u16::from_le_bytes(crate::F16::from(block[0] / 16.0).0);
+                        for (i, word) in bytes[48..].chunks_mut(2).enumerate() {
+                            word[1] = word[1] & 15 | ((scale >> (4 * i)) as u8) << 4;
+                        }
+                    }
+                    _ => {}
                 }
                 bytes
             })

@@ -52,7 +52,8 @@ impl Types {
     /// The type of the tensor that plays `role`, before looking at its shape.
     pub fn of(&self, role: Role, tied: bool) -> DType {
         let output = self.output.unwrap_or(match self.rest {
-            DType::Q4_0 | DType::Q4_K | DType::Q5_K => DType::Q6_K,
+            DType::Q4_0 | DType::Q4_1 | DType::Q4_K => DType::Q6_K,
+            DType::Q5_0 | DType::Q5_1 | DType::Q5_K => DType::Q6_K,
             other => other,
         });
         match role {
@@ -73,7 +74,10 @@ impl Types {
             DType::F32 => 0,
             DType::F16 => 1,
             DType::Q4_0 => 2,
+            DType::Q4_1 => 3,
             DType::Q8_0 => 7,
+            DType::Q5_0 => 8,
+            DType::Q5_1 => 9,
             DType::Q4_K if mixed => 15,
             DType::Q4_K => 14,
             DType::Q5_K if mixed => 17,
@@ -87,10 +91,13 @@ impl Types {
 }
 
 /// Types by name, smallest first.
-pub const DTYPES: [(&str, DType); 8] = [
+pub const DTYPES: [(&str, DType); 11] = [
     ("q4_0", DType::Q4_0),
     ("q4_k", DType::Q4_K),
+    ("q4_1", DType::Q4_1),
+    ("q5_0", DType::Q5_0),
     ("q5_k", DType::Q5_K),
+    ("q5_1", DType::Q5_1),
     ("q6_k", DType::Q6_K),
     ("q8_0", DType::Q8_0),
     ("f16", DType::F16),
@@ -130,8 +137,8 @@ impl FromStr for Types {
 }
 
 /// `wanted`, or a type that holds rows of `cols` where these are not whole blocks: Q8_0 for the
-/// K-quants, else F16. (llama.cpp, too, falls back to a type with blocks of 32 and then to F16;
-/// its Q5_0 and Q5_1 for Q4_K and Q5_K are not here.)
+/// K-quants, else F16. (llama.cpp, too, falls back to a type with blocks of 32 and then to F16; of
+/// Q4_K and Q5_K to Q5_0 and Q5_1, which lose more than Q8_0.)
 pub(super) fn fitting(wanted: DType, cols: usize) -> DType {
     let fits = |dtype: &DType| dtype.row_bytes(cols).is_some();
     let k_quant = matches!(wanted, DType::Q4_K | DType::Q5_K | DType::Q6_K);

@@ -8,5 +8,5 @@ mod error_stats;
 mod k_quants;
 mod lanes;
 
-pub use encode::{EncodeError, encode_row};
+pub use encode::{ENCODED, EncodeError, encode_row};
 pub use error_stats::ErrorStats;

@@ -201,7 +201,7 @@ fn unusable_models_are_refused_and_explained() {
     let half = 0.5f32.to_le_bytes();
     for (bytes, expected, word) in [
         (patched("general.architecture", b"apertus", b"unheard"), Status::Unsupported, "unheard"),
-        (patched(up, &info(32, 8), &info(32, 6)), Status::Unsupported, "Q5_0"),
+        (patched(up, &info(32, 8), &info(32, 24)), Status::Unsupported, "I8"),
         (patched(up, &info(32, 8), &info(31, 8)), Status::Invalid, "671 x 128"),
         (patched("GGUF", b"blk.2.ffn_up", b"blk.2.ffn_ap"), Status::Missing, "blk.2.ffn_up.weight"),
         (patched("GGUF", b"xielu.alpha_n", b"xielu.alpha_m"), Status::Missing, "xielu.alpha_n"),

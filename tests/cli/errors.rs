@@ -61,7 +61,7 @@ fn an_unsupported_architecture() {
 
 #[test]
 fn an_unsupported_tensor_type() {
-    // n_dims 2, dimensions 128 and 672, then the type: Q8_0 (8) becomes Q5_0 (6).
+    // n_dims 2, dimensions 128 and 672, then the type: Q8_0 (8) becomes I8 (24).
     let info = |kind: u8| {
         [
             2u32.to_le_bytes(),
@@ -74,13 +74,13 @@ fn an_unsupported_tensor_type() {
         .concat()
     };
     let dir = tempfile::tempdir().unwrap();
-    let path = patched(dir.path(), "blk.0.ffn_up.weight", &info(8), &info(6));
-    fails_with(&generate(&path), &["blk.0.ffn_up.weight", "Q5_0", "xielu quantize"]);
+    let path = patched(dir.path(), "blk.0.ffn_up.weight", &info(8), &info(24));
+    fails_with(&generate(&path), &["blk.0.ffn_up.weight", "I8", "xielu quantize"]);
     let out = succeeds(&["inspect", arg(&path)]);
     let line = out.lines().find(|l| l.contains("blk.0.ffn_up.weight")).unwrap();
-    assert!(line.contains(" Q5_0 "), "{line}");
+    assert!(line.contains(" I8 "), "{line}");
     let output = dir.path().join("out.gguf");
-    fails_with(&["quantize", arg(&path), arg(&output), "--type", "f16"], &["Q5_0"]);
+    fails_with(&["quantize", arg(&path), arg(&output), "--type", "f16"], &["I8"]);
     assert!(!output.exists());
 }
 

@@ -53,13 +53,13 @@ fn products(kernels: &Kernels, w: &Matrix<'_>, x: &[InputBlock], tokens: usize) 
     out
 }
 
-fn quantized() -> impl Iterator<Item = DType> {
-    DType::ALL.into_iter().filter(|dtype| dtype.is_quantized())
+fn packable() -> impl Iterator<Item = DType> {
+    DType::ALL.into_iter().filter(|dtype| dtype.has_tiles())
 }
 
 /// The kernels that can pack, with a matrix and its packed form.
 fn with_packed(f: impl Fn(&Kernels, DType, &[u8], [&Matrix<'_>; 2])) {
-    for dtype in quantized() {
+    for dtype in packable() {
         let bytes = weights(dtype);
         let w = Matrix::new(dtype, Shape { rows: ROWS, cols: COLS }, &bytes).unwrap();
         for kernels in every_kernel() {

@@ -56,6 +56,31 @@ fn every_kind_of_model_matches_the_f64_decoder() {
     }
 }
 
+/// Every type in one file, each in a matrix or more.
+#[test]
+fn a_mixture_of_all_types_matches_the_f64_decoder() {
+    let mut shape = config(ActivationKind::Swiglu, RopeStyle::Neox, true, false);
+    (shape.hidden_size, shape.intermediate_size, shape.num_layers) = (256, 512, 4);
+    (shape.num_heads, shape.num_kv_heads, shape.head_dim) = (8, 8, 32);
+    let mut types = DType::ALL.into_iter().cycle();
+    let mut used = Vec::new();
+    let toy = Toy::with_types(shape, |_| {
+        used.extend(types.next());
+        *used.last().unwrap()
+    });
+    assert!(DType::ALL.iter().all(|dtype| used.contains(dtype)));
+    let truth: Vec<f64> = reference_logits(&toy, &TOKENS).into_iter().flatten().collect();
+    for kernels in every_kernel() {
+        let backend = Backend::new(kernels, &Serial);
+        for batch in [1, 12] {
+            let options = DecoderOptions { batch, mlp_tile: 256 };
+            let ours = with_decoder(&toy, backend, KvType::F32, options, |d| logits(d, batch));
+            let error = relative_error(&ours, &truth);
+            assert!(error < 0.03, "{} {batch}: {error:e}", kernels.isa());
+        }
+    }
+}
+
 #[test]
 fn sixteen_bit_caches_and_every_isa_stay_close() {
     let toy = Toy::new(config(ActivationKind::Xielu, RopeStyle::Neox, true, false), DType::F32);

@@ -182,16 +182,16 @@ fn foreign_architectures_are_named() {
 fn tensors_are_refused_when_used_not_when_listed() {
     let mut model = Model::new("apertus");
     let role = Role::Layer(0, LayerRole::FfnUp);
-    model.tensors.insert(role.to_string(), (vec![256, 2], 7));
+    model.tensors.insert(role.to_string(), (vec![256, 2], 24));
     model.tensors.insert("output_norm.weight".into(), (vec![2, 2, 2], 0));
     model.tensors.insert("blk.1.ffn_up.weight".into(), (vec![8, 3, 1, 1], 1));
     let file = model.file();
     let gguf = Gguf::parse(&file).unwrap();
     gguf.config().unwrap();
-    let found = ElementType::Ggml(GgmlType(7));
+    let found = ElementType::Ggml(GgmlType(24));
     let error = gguf.tensor(role).unwrap_err();
     assert_eq!(error, Error::UnsupportedType { role, found });
-    let message = "tensor blk.0.ffn_up.weight is of type Q5_1, which is not supported";
+    let message = "tensor blk.0.ffn_up.weight is of type I8, which is not supported";
     assert_eq!(error.to_string(), message);
     let role = Role::OutputNorm;
     assert_eq!(gguf.tensor(role).unwrap_err(), Error::TensorRank { role, dims: 3 });

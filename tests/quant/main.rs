@@ -1,4 +1,5 @@
-//! The encoders of rows into blocks.
+//! Blocks: what they stand for, and the encoders of rows.
 
 mod blocks_of_32;
+mod formats;
 mod k_quants;

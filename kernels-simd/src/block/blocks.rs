@@ -1,10 +1,16 @@
 //! Blocks of any type, viewed in place.
 
+use super::codes::{BlockIQ4_NL, BlockIQ4_XS, BlockMXFP4, BlockNVFP4};
 use super::dtype::DType;
 use super::float::{BF16, F16, F32};
+use super::iq::{
+    BlockIQ1_M, BlockIQ1_S, BlockIQ2_S, BlockIQ2_XS, BlockIQ2_XXS, BlockIQ3_S, BlockIQ3_XXS,
+};
 use super::k_quants::{BlockQ4_K, BlockQ5_K, BlockQ6_K};
+use super::low_bits::{BlockQ2_K, BlockQ3_K, BlockQ8_K, BlockTQ1_0, BlockTQ2_0};
 use super::q4_0::BlockQ4_0;
 use super::q8_0::BlockQ8_0;
+use super::small::{BlockQ4_1, BlockQ5_0, BlockQ5_1, BlockQ8_1};
 
 /// Borrowed blocks of one type, viewed in place.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +33,46 @@ pub enum Blocks<'w> {
     Q5_K(&'w [BlockQ5_K]),
     /// See [`DType::Q6_K`].
     Q6_K(&'w [BlockQ6_K]),
+    /// See [`DType::Q4_1`].
+    Q4_1(&'w [BlockQ4_1]),
+    /// See [`DType::Q5_0`].
+    Q5_0(&'w [BlockQ5_0]),
+    /// See [`DType::Q5_1`].
+    Q5_1(&'w [BlockQ5_1]),
+    /// See [`DType::Q8_1`].
+    Q8_1(&'w [BlockQ8_1]),
+    /// See [`DType::Q2_K`].
+    Q2_K(&'w [BlockQ2_K]),
+    /// See [`DType::Q3_K`].
+    Q3_K(&'w [BlockQ3_K]),
+    /// See [`DType::Q8_K`].
+    Q8_K(&'w [BlockQ8_K]),
+    /// See [`DType::IQ4_NL`].
+    IQ4_NL(&'w [BlockIQ4_NL]),
+    /// See [`DType::IQ4_XS`].
+    IQ4_XS(&'w [BlockIQ4_XS]),
+    /// See [`DType::MXFP4`].
+    MXFP4(&'w [BlockMXFP4]),
+    /// See [`DType::NVFP4`].
+    NVFP4(&'w [BlockNVFP4]),
+    /// See [`DType::TQ1_0`].
+    TQ1_0(&'w [BlockTQ1_0]),
+    /// See [`DType::TQ2_0`].
+    TQ2_0(&'w [BlockTQ2_0]),
+    /// See [`DType::IQ1_S`].
+    IQ1_S(&'w [BlockIQ1_S]),
+    /// See [`DType::IQ1_M`].
+    IQ1_M(&'w [BlockIQ1_M]),
+    /// See [`DType::IQ2_XXS`].
+    IQ2_XXS(&'w [BlockIQ2_XXS]),
+    /// See [`DType::IQ2_XS`].
+    IQ2_XS(&'w [BlockIQ2_XS]),
+    /// See [`DType::IQ2_S`].
+    IQ2_S(&'w [BlockIQ2_S]),
+    /// See [`DType::IQ3_XXS`].
+    IQ3_XXS(&'w [BlockIQ3_XXS]),
+    /// See [`DType::IQ3_S`].
+    IQ3_S(&'w [BlockIQ3_S]),
 }
 
 /// The same expression for the blocks of any type. Those of a type that is not compiled do not
@@ -41,6 +87,26 @@ macro_rules! for_blocks {
             Blocks::Q4_K($b) if DType::Q4_K.is_built() => $each,
             Blocks::Q5_K($b) if DType::Q5_K.is_built() => $each,
             Blocks::Q6_K($b) if DType::Q6_K.is_built() => $each,
+            Blocks::Q4_1($b) if DType::Q4_1.is_built() => $each,
+            Blocks::Q5_0($b) if DType::Q5_0.is_built() => $each,
+            Blocks::Q5_1($b) if DType::Q5_1.is_built() => $each,
+            Blocks::Q8_1($b) if DType::Q8_1.is_built() => $each,
+            Blocks::Q2_K($b) if DType::Q2_K.is_built() => $each,
+            Blocks::Q3_K($b) if DType::Q3_K.is_built() => $each,
+            Blocks::Q8_K($b) if DType::Q8_K.is_built() => $each,
+            Blocks::IQ4_NL($b) if DType::IQ4_NL.is_built() => $each,
+            Blocks::IQ4_XS($b) if DType::IQ4_XS.is_built() => $each,
+            Blocks::MXFP4($b) if DType::MXFP4.is_built() => $each,
+            Blocks::NVFP4($b) if DType::NVFP4.is_built() => $each,
+            Blocks::TQ1_0($b) if DType::TQ1_0.is_built() => $each,
+            Blocks::TQ2_0($b) if DType::TQ2_0.is_built() => $each,
+            Blocks::IQ1_S($b) if DType::IQ1_S.is_built() => $each,
+            Blocks::IQ1_M($b) if DType::IQ1_M.is_built() => $each,
+            Blocks::IQ2_XXS($b) if DType::IQ2_XXS.is_built() => $each,
+            Blocks::IQ2_XS($b) if DType::IQ2_XS.is_built() => $each,
+            Blocks::IQ2_S($b) if DType::IQ2_S.is_built() => $each,
+            Blocks::IQ3_XXS($b) if DType::IQ3_XXS.is_built() => $each,
+            Blocks::IQ3_S($b) if DType::IQ3_S.is_built() => $each,
             Blocks::F32($b) => $each,
             _ => {
                 let $b: &[F32] = &[];
@@ -82,6 +148,26 @@ block!(BlockQ4_0, Q4_0, self => self.dequantize());
 block!(BlockQ4_K, Q4_K, self => self.dequantize());
 block!(BlockQ5_K, Q5_K, self => self.dequantize());
 block!(BlockQ6_K, Q6_K, self => self.dequantize());
+block!(BlockQ4_1, Q4_1, self => self.dequantize());
+block!(BlockQ5_0, Q5_0, self => self.dequantize());
+block!(BlockQ5_1, Q5_1, self => self.dequantize());
+block!(BlockQ8_1, Q8_1, self => self.dequantize());
+block!(BlockQ2_K, Q2_K, self => self.dequantize());
+block!(BlockQ3_K, Q3_K, self => self.dequantize());
+block!(BlockQ8_K, Q8_K, self => self.dequantize());
+block!(BlockIQ4_NL, IQ4_NL, self => self.dequantize());
+block!(BlockIQ4_XS, IQ4_XS, self => self.dequantize());
+block!(BlockMXFP4, MXFP4, self => self.dequantize());
+block!(BlockNVFP4, NVFP4, self => self.dequantize());
+block!(BlockTQ1_0, TQ1_0, self => self.dequantize());
+block!(BlockTQ2_0, TQ2_0, self => self.dequantize());
+block!(BlockIQ1_S, IQ1_S, self => self.dequantize());
+block!(BlockIQ1_M, IQ1_M, self => self.dequantize());
+block!(BlockIQ2_XXS, IQ2_XXS, self => self.dequantize());
+block!(BlockIQ2_XS, IQ2_XS, self => self.dequantize());
+block!(BlockIQ2_S, IQ2_S, self => self.dequantize());
+block!(BlockIQ3_XXS, IQ3_XXS, self => self.dequantize());
+block!(BlockIQ3_S, IQ3_S, self => self.dequantize());
 
 impl<'w> Blocks<'w> {
     /// Views `bytes` as blocks of `dtype`; `None` if the length is not a whole number of blocks, or
@@ -102,7 +188,32 @@ impl<'w> Blocks<'w> {
             DType::Q4_K => view::<BlockQ4_K>(bytes),
             DType::Q5_K => view::<BlockQ5_K>(bytes),
             DType::Q6_K => view::<BlockQ6_K>(bytes),
+            DType::Q4_1 => view::<BlockQ4_1>(bytes),
+            DType::Q5_0 => view::<BlockQ5_0>(bytes),
+            DType::Q5_1 => view::<BlockQ5_1>(bytes),
+            DType::Q8_1 => view::<BlockQ8_1>(bytes),
+            DType::Q2_K => view::<BlockQ2_K>(bytes),
+            DType::Q3_K => view::<BlockQ3_K>(bytes),
+            DType::Q8_K => view::<BlockQ8_K>(bytes),
+            DType::IQ4_NL => view::<BlockIQ4_NL>(bytes),
+            DType::IQ4_XS => view::<BlockIQ4_XS>(bytes),
+            DType::MXFP4 => view::<BlockMXFP4>(bytes),
+            DType::NVFP4 => view::<BlockNVFP4>(bytes),
+            DType::TQ1_0 => view::<BlockTQ1_0>(bytes),
+            DType::TQ2_0 => view::<BlockTQ2_0>(bytes),
+            DType::IQ1_S => view::<BlockIQ1_S>(bytes),
+            DType::IQ1_M => view::<BlockIQ1_M>(bytes),
+            DType::IQ2_XXS => view::<BlockIQ2_XXS>(bytes),
+            DType::IQ2_XS => view::<BlockIQ2_XS>(bytes),
+            DType::IQ2_S => view::<BlockIQ2_S>(bytes),
+            DType::IQ3_XXS => view::<BlockIQ3_XXS>(bytes),
+            DType::IQ3_S => view::<BlockIQ3_S>(bytes),
         }
+    }
+
+    /// As stored.
+    pub(crate) fn bytes(&self) -> &'w [u8] {
+        for_blocks!(*self, b => bytemuck::cast_slice(b))
     }
 
     /// The element type.
@@ -177,6 +288,26 @@ mod tests {
         is::<BlockQ4_K>(DType::Q4_K);
         is::<BlockQ5_K>(DType::Q5_K);
         is::<BlockQ6_K>(DType::Q6_K);
+        is::<BlockQ4_1>(DType::Q4_1);
+        is::<BlockQ5_0>(DType::Q5_0);
+        is::<BlockQ5_1>(DType::Q5_1);
+        is::<BlockQ8_1>(DType::Q8_1);
+        is::<BlockQ2_K>(DType::Q2_K);
+        is::<BlockQ3_K>(DType::Q3_K);
+        is::<BlockQ8_K>(DType::Q8_K);
+        is::<BlockIQ4_NL>(DType::IQ4_NL);
+        is::<BlockIQ4_XS>(DType::IQ4_XS);
+        is::<BlockMXFP4>(DType::MXFP4);
+        is::<BlockNVFP4>(DType::NVFP4);
+        is::<BlockTQ1_0>(DType::TQ1_0);
+        is::<BlockTQ2_0>(DType::TQ2_0);
+        is::<BlockIQ1_S>(DType::IQ1_S);
+        is::<BlockIQ1_M>(DType::IQ1_M);
+        is::<BlockIQ2_XXS>(DType::IQ2_XXS);
+        is::<BlockIQ2_XS>(DType::IQ2_XS);
+        is::<BlockIQ2_S>(DType::IQ2_S);
+        is::<BlockIQ3_XXS>(DType::IQ3_XXS);
+        is::<BlockIQ3_S>(DType::IQ3_S);
         assert_eq!(DType::Q4_0.row_bytes(33), None);
         assert_eq!(DType::F32.row_bytes(usize::MAX), None);
     }

@@ -1,11 +1,12 @@
 //! GEMV for few tokens, GEMM for many.
 
-use crate::block::InputBlock;
+use crate::block::{Format, InputBlock};
 use crate::generic::gemm_float::{FloatPanelIsa, multiply_float_panels};
 use crate::generic::gemm_quantized::{PanelIsa, multiply_panels};
 use crate::generic::gemv::{ChunkDot, Chunked, PANEL_TOKENS, RowDot, gemv};
 use crate::generic::matmul::Gemm;
 use crate::generic::pack::Pack;
+use crate::generic::unpacked::{Bits, Bytes, UNPACKED_PANEL_TOKENS, unpacked_panels};
 
 /// A product of quantized weights: GEMV or GEMM, whichever is faster for so many tokens.
 #[inline(always)]
@@ -18,6 +19,26 @@ pub(crate) fn product<D: ChunkDot<Block: Pack>, A: PanelIsa>(
         gemv::<_, _, 1>(g, Chunked(rows));
     } else {
         multiply_panels(isa, g);
+    }
+}
+
+/// [`product`] of a format that is unpacked a row at a time.
+#[inline(always)]
+pub(crate) fn unpacked_product<A: PanelIsa>(
+    isa: A,
+    rows: impl RowDot<u8, InputBlock>,
+    g: Gemm<'_, u8, InputBlock>,
+    format: &Format,
+) {
+    if g.out.tokens() < UNPACKED_PANEL_TOKENS {
+        gemv::<_, _, 1>(g, rows);
+    } else {
+        match (format.bytes, format.halves) {
+            (false, false) => unpacked_panels::<Bits<false>, _>(isa, g, format),
+            (false, true) => unpacked_panels::<Bits<true>, _>(isa, g, format),
+            (true, false) => unpacked_panels::<Bytes<false>, _>(isa, g, format),
+            (true, true) => unpacked_panels::<Bytes<true>, _>(isa, g, format),
+        }
     }
 }
 

@@ -9,9 +9,9 @@ use core::mem::MaybeUninit;
 
 use bytemuck::Zeroable as _;
 
-use crate::block::{GROUPS, InputBlock, QK};
+use crate::block::{GROUPS, HALVES, InputBlock, QK};
 use crate::generic::matmul::Gemm;
-use crate::generic::pack::Pack;
+use crate::generic::pack::{Pack, Quants};
 use crate::generic::panel::{Panel, Quad, ROWS, Sums, TOKENS, load, store, write, zeroed};
 use crate::generic::prefetch::prefetch;
 use crate::generic::simd::{Simd, Vectors};
@@ -26,13 +26,13 @@ pub(crate) trait PanelIsa: Vectors {
 
     /// As [`PanelKernel::arrange`].
     #[inline(always)]
-    fn arrange<P: Pack>(self, _panel: &mut Panel) {}
+    fn arrange<P: Quants>(self, _panel: &mut Panel) {}
     /// Calls [`tiles`] with as many vectors and tokens as the registers hold, then with fewer,
     /// until none of at most [`PanelIsa::TILE`] tokens are left.
-    fn tile<P: Pack>(self, panel: &Panel, tokens: Tokens<'_>);
+    fn tile<P: Quants>(self, panel: &Panel, tokens: Tokens<'_>);
     /// `sum over k of w[k][r] . x[t][k]`, less `bias . sums[t]`, for `V` vectors of rows; `w` are
     /// quants of `P`.
-    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+    fn products<P: Quants, const V: usize, const T: usize, const Q: usize>(
         self,
         columns: Columns<'_, T, Q>,
     ) -> Products<<Self::Simd as Simd>::I32, V, T>;
@@ -55,15 +55,23 @@ pub(crate) struct Columns<'a, const T: usize, const Q: usize> {
     pub bias: [i16; 2],
 }
 
+/// The inputs of a product.
+#[derive(Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    /// Token `t` is `x[t * stride..][..stride]`.
+    pub x: &'a [InputBlock],
+    pub stride: usize,
+}
+
 /// Multiplies a panel with tokens: a [`PanelIsa`], or something that is not made of vectors.
-pub(crate) trait PanelKernel<P: Pack>: Copy {
+pub(crate) trait PanelKernel<P: Quants>: Copy {
     /// Prepares a panel of `P`.
     fn arrange(self, panel: &mut Panel);
     /// `sums[t][r] += panel[r] . x[t]`, for columns `256 * chunk ..` of the tokens from
     /// `first_token` on.
     fn add_panel(
         self,
-        g: &Gemm<'_, P, InputBlock>,
+        x: Inputs<'_>,
         panel: &Panel,
         first_token: usize,
         chunk: usize,
@@ -71,7 +79,7 @@ pub(crate) trait PanelKernel<P: Pack>: Copy {
     );
 }
 
-impl<I: PanelIsa, P: Pack> PanelKernel<P> for I {
+impl<I: PanelIsa, P: Quants> PanelKernel<P> for I {
     #[inline(always)]
     fn arrange(self, panel: &mut Panel) {
         PanelIsa::arrange::<P>(self, panel);
@@ -80,18 +88,19 @@ impl<I: PanelIsa, P: Pack> PanelKernel<P> for I {
     #[inline(always)]
     fn add_panel(
         self,
-        g: &Gemm<'_, P, InputBlock>,
+        x: Inputs<'_>,
         panel: &Panel,
         first_token: usize,
         chunk: usize,
         sums: &mut [Sums],
     ) {
         let zero = InputBlock::ZERO;
+        let inputs = x;
         let mut x = [&zero; 8];
         for (i, tile) in sums.chunks_mut(I::TILE).enumerate() {
             for (t, x) in x.iter_mut().enumerate() {
                 let token = first_token + i * I::TILE + t;
-                *x = g.x.get(token * g.x_stride + chunk).unwrap_or(&zero);
+                *x = inputs.x.get(token * inputs.stride + chunk).unwrap_or(&zero);
             }
             if let Some(x) = x.get(..tile.len()) {
                 self.tile::<P>(panel, Tokens { x, sums: tile });
@@ -108,7 +117,7 @@ pub(crate) struct Tokens<'a> {
 
 /// Tiles of `V` vectors of rows and `T` tokens, as long as so many tokens are left.
 #[inline(always)]
-pub(crate) fn tiles<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
+pub(crate) fn tiles<A: PanelIsa, P: Quants, const V: usize, const T: usize>(
     isa: A,
     panel: &Panel,
     tokens: &mut Tokens<'_>,
@@ -123,7 +132,7 @@ pub(crate) fn tiles<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
 
 /// `sums[t][r] += panel[r] . x[t]` for `T` tokens, `V` vectors of rows at a time.
 #[inline(always)]
-fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
+fn tile<A: PanelIsa, P: Quants, const V: usize, const T: usize>(
     isa: A,
     panel: &Panel,
     x: [&InputBlock; T],
@@ -139,21 +148,19 @@ fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
         }
         for g in 0..GROUPS {
             if P::HALVES {
-                add_group::<A, P, V, T, 4>(isa, panel, first, x, 2 * g, [P::BIAS, 0], &mut totals);
+                let [first_half, second_half] = [[P::BIAS, 0], [0, P::BIAS]];
+                add_group::<A, P, V, T, 4>(isa, panel, first, x, 2 * g, first_half, &mut totals);
                 add_group::<A, P, V, T, 4>(
                     isa,
                     panel,
                     first,
                     x,
                     2 * g + 1,
-                    [0, P::BIAS],
+                    second_half,
                     &mut totals,
                 );
             } else {
                 add_group::<A, P, V, T, 8>(isa, panel, first, x, g, [P::BIAS; 2], &mut totals);
-            }
-            if P::MINS {
-                subtract_mins::<A, V, T>(isa, &panel.mins, first, x, g, &mut totals);
             }
         }
         for (totals, sums) in totals.iter().zip(&mut sums) {
@@ -166,7 +173,7 @@ fn tile<A: PanelIsa, P: Pack, const V: usize, const T: usize>(
 
 /// The columns of scale number `s`, `4 * Q` of them.
 #[inline(always)]
-fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usize>(
+fn add_group<A: PanelIsa, P: Quants, const V: usize, const T: usize, const Q: usize>(
     isa: A,
     panel: &Panel,
     first: usize,
@@ -185,6 +192,9 @@ fn add_group<A: PanelIsa, P: Pack, const V: usize, const T: usize, const Q: usiz
     let sums = x.map(|x| x.half_sums(g));
     let q = isa.products::<P, V, T, Q>(Columns { w, first, x: quads, sums, bias });
     add_scaled(isa, q, scales, first, x, g, totals);
+    if P::MINS && panel.has_mins {
+        subtract_mins::<A, P, V, T>(isa, &panel.mins, first, x, s, totals);
+    }
 }
 
 /// Integer sums of group `g` times the scales of both sides.
@@ -208,32 +218,76 @@ pub(crate) fn add_scaled<A: PanelIsa, const V: usize, const T: usize>(
     }
 }
 
-/// Subtracts each row's min of group `g` times the sum of its inputs.
+/// Subtracts each row's min number `s` times the sum of its inputs.
 #[inline(always)]
-pub(crate) fn subtract_mins<A: PanelIsa, const V: usize, const T: usize>(
+pub(crate) fn subtract_mins<A: PanelIsa, P: Quants, const V: usize, const T: usize>(
     isa: A,
-    mins: &[[f32; ROWS]; GROUPS],
+    mins: &[[f32; ROWS]; HALVES],
     first: usize,
     x: [&InputBlock; T],
-    g: usize,
+    s: usize,
     totals: &mut [[<A::Simd as Simd>::F32; V]; T],
 ) {
     let l = isa.simd();
+    let g = if P::HALVES { s / 2 } else { s };
     for v in 0..V {
-        let mins = load(l, &mins[g % GROUPS], first + v * A::Simd::COUNT);
+        let mins = load(l, &mins[s % HALVES], first + v * A::Simd::COUNT);
         for (x, totals) in x.iter().zip(totals.iter_mut()) {
             let [s0, s1] = x.half_sums(g);
-            let sum = -x.d[g % GROUPS] * f32::from(s0 + s1);
+            let inputs = match (P::HALVES, s % 2) {
+                (false, _) => s0 + s1,
+                (true, 0) => s0,
+                (true, _) => s1,
+            };
+            let sum = -x.d[g % GROUPS] * f32::from(inputs);
             totals[v] = l.mul_add(mins, l.splat(sum), totals[v]);
         }
     }
 }
 
+/// Where panels come from.
+pub(crate) trait Source<W> {
+    /// Fills a panel with columns `256 * chunk ..` of the rows from `first_row` on; rows and columns
+    /// that do not exist are zero.
+    fn fill(
+        &mut self,
+        g: &Gemm<'_, W, InputBlock>,
+        first_row: usize,
+        chunk: usize,
+        panel: &mut Panel,
+    );
+}
+
+/// Tiles of a type: those of packed weights, or made on the fly in the memory of one.
+struct Tiles<P: Pack>(P::Tile);
+
+impl<P: Pack> Source<P> for Tiles<P> {
+    #[inline(always)]
+    fn fill(
+        &mut self,
+        g: &Gemm<'_, P, InputBlock>,
+        first_row: usize,
+        chunk: usize,
+        panel: &mut Panel,
+    ) {
+        fill::<P>(g, first_row, chunk, &mut self.0, panel);
+    }
+}
+
 /// GEMM: every panel of `g.w` with every token.
 #[inline(always)]
-pub(crate) fn multiply_panels<P: Pack, I: PanelKernel<P>>(isa: I, mut g: Gemm<'_, P, InputBlock>) {
+pub(crate) fn multiply_panels<P: Pack, I: PanelKernel<P>>(isa: I, g: Gemm<'_, P, InputBlock>) {
+    multiply_panels_of::<P, P, I>(isa, g, Tiles::<P>(P::Tile::zeroed()));
+}
+
+/// [`multiply_panels`] with panels of `P` from any source.
+#[inline(always)]
+pub(crate) fn multiply_panels_of<P: Quants, W, I: PanelKernel<P>>(
+    isa: I,
+    mut g: Gemm<'_, W, InputBlock>,
+    mut source: impl Source<W>,
+) {
     let mut panel = Panel::ZERO;
-    let mut tile = P::Tile::zeroed();
     // 32 KiB that only the tokens at hand initialise.
     let mut memory = [const { MaybeUninit::<Sums>::uninit() }; TOKENS];
     let (rows, tokens) = (g.out.rows(), g.out.tokens());
@@ -243,9 +297,10 @@ pub(crate) fn multiply_panels<P: Pack, I: PanelKernel<P>>(isa: I, mut g: Gemm<'_
             let Some(memory) = memory.get_mut(..count) else { return };
             let sums = zeroed(memory);
             for chunk in 0..g.x_stride {
-                fill::<P>(&g, first_row, chunk, &mut tile, &mut panel);
+                source.fill(&g, first_row, chunk, &mut panel);
                 isa.arrange(&mut panel);
-                isa.add_panel(&g, &panel, first_token, chunk, sums);
+                let x = Inputs { x: g.x, stride: g.x_stride };
+                isa.add_panel(x, &panel, first_token, chunk, sums);
             }
             write(&mut g, first_row, first_token, sums);
         }

@@ -1,7 +1,7 @@
 //! Matrix products: their operands, and the table of kernels that every instruction set fills.
 
 use crate::block::{
-    BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, F32, InputBlock,
+    BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, DType, F16, F32, InputBlock,
 };
 use crate::output::Output;
 
@@ -28,6 +28,12 @@ pub(crate) struct Gemm<'a, W, X> {
 /// This machine runs the kernel's instruction set.
 pub(crate) type GemmFn<W, X> = unsafe fn(Gemm<'_, W, X>);
 
+/// A product kernel of all quantized types that have none of their own. Blocks are given as bytes.
+///
+/// # Safety
+/// As [`GemmFn`].
+pub(crate) type UnpackedFn = unsafe fn(Gemm<'_, u8, InputBlock>, DType);
+
 /// Adds `weights[s][r] * m[r]` over rows to `out[s]`, for each of some sets of weights; `rows` holds
 /// `weights.len() / sets` rows of `out.len() / sets` values.
 ///
@@ -45,6 +51,7 @@ pub(crate) struct Table {
     pub q4_k: GemmFn<BlockQ4_K, InputBlock>,
     pub q5_k: GemmFn<BlockQ5_K, InputBlock>,
     pub q6_k: GemmFn<BlockQ6_K, InputBlock>,
+    pub unpacked: UnpackedFn,
     pub row_sum_f32: RowSumFn<F32>,
     pub row_sum_f16: RowSumFn<F16>,
     pub row_sum_bf16: RowSumFn<BF16>,

@@ -25,3 +25,4 @@ pub(crate) mod simd;
 #[cfg(any(test, xielu_soft))]
 pub(crate) mod soft_float;
 pub(crate) mod softmax;
+pub(crate) mod unpacked;

@@ -9,15 +9,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, GROUPS};
-use crate::generic::panel::{HALVES, Panel, Quad, ROWS};
+use crate::block::{BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, GROUPS, HALVES};
+use crate::generic::panel::{Panel, Quad, ROWS};
 
-/// How a weight type becomes unsigned bytes: value = `scale * (quant - BIAS) - min`.
-pub(crate) trait Pack: Copy + Pod {
-    /// The bytes of 32 rows of 256 columns.
-    type Tile: Pod;
-    /// Blocks of 256 values.
-    const CHUNK: usize;
+/// Unsigned bytes that weights become: value = `scale * (quant - BIAS) - min`.
+pub(crate) trait Quants: Copy {
     /// Subtracted from every quant.
     const BIAS: i16;
     /// Largest quant.
@@ -25,8 +21,17 @@ pub(crate) trait Pack: Copy + Pod {
     const LARGEST: u8;
     /// Whether scales are for 16 columns instead of 32.
     const HALVES: bool = false;
-    /// Whether there are mins.
+    /// Whether there can be mins, for as many columns as scales; [`Panel::has_mins`] says whether
+    /// there are.
     const MINS: bool = false;
+}
+
+/// How a weight type becomes bytes that are its [`Quants`].
+pub(crate) trait Pack: Quants + Pod {
+    /// The bytes of 32 rows of 256 columns.
+    type Tile: Pod;
+    /// Blocks of 256 values.
+    const CHUNK: usize;
 
     /// Up to [`Pack::CHUNK`] blocks to row `r`; what is missing is zero.
     fn interleave(blocks: &[Self], tile: &mut Self::Tile, r: usize);
@@ -36,7 +41,7 @@ pub(crate) trait Pack: Copy + Pod {
 
 /// The bytes of a row to a tile: word `k` becomes word `r` of `quads[k]`.
 #[inline(always)]
-fn scatter(bytes: &[u8], quads: &mut [Quad], r: usize) {
+pub(crate) fn scatter(bytes: &[u8], quads: &mut [Quad], r: usize) {
     for (quad, bytes) in quads.iter_mut().zip(bytes.as_chunks::<4>().0) {
         if let Some(slot) = quad.get_mut(r) {
             *slot = *bytes;
@@ -46,7 +51,7 @@ fn scatter(bytes: &[u8], quads: &mut [Quad], r: usize) {
 
 /// Numbers of a row to a tile or panel: a column of `rows`.
 #[inline(always)]
-fn scatter_column<T: Copy>(numbers: &[T], rows: &mut [[T; ROWS]], r: usize) {
+pub(crate) fn scatter_column<T: Copy>(numbers: &[T], rows: &mut [[T; ROWS]], r: usize) {
     for (row, &number) in rows.iter_mut().zip(numbers) {
         if let Some(slot) = row.get_mut(r) {
             *slot = number;
@@ -104,11 +109,14 @@ pub(crate) struct TileQ8_0 {
     d: [[F16; ROWS]; GROUPS],
 }
 
+impl Quants for BlockQ8_0 {
+    const BIAS: i16 = 128;
+    const LARGEST: u8 = 255;
+}
+
 impl Pack for BlockQ8_0 {
     type Tile = TileQ8_0;
     const CHUNK: usize = GROUPS;
-    const BIAS: i16 = 128;
-    const LARGEST: u8 = 255;
 
     #[inline(always)]
     fn interleave(blocks: &[BlockQ8_0], tile: &mut TileQ8_0, r: usize) {
@@ -139,11 +147,14 @@ pub(crate) struct TileQ4_0 {
     d: [[F16; ROWS]; GROUPS],
 }
 
+impl Quants for BlockQ4_0 {
+    const BIAS: i16 = 8;
+    const LARGEST: u8 = 15;
+}
+
 impl Pack for BlockQ4_0 {
     type Tile = TileQ4_0;
     const CHUNK: usize = GROUPS;
-    const BIAS: i16 = 8;
-    const LARGEST: u8 = 15;
 
     #[inline(always)]
     fn interleave(blocks: &[BlockQ4_0], tile: &mut TileQ4_0, r: usize) {
@@ -203,6 +214,7 @@ fn expand_mins(d: &[[F16; 2]; ROWS], scales: &[Quad; 3], panel: &mut Panel) {
             panel.mins[g][r] = factors[1][r] * min as f32;
         }
     }
+    panel.has_mins = true;
 }
 
 /// 256 nibbles, with mins.
@@ -214,12 +226,15 @@ pub(crate) struct TileQ4_K {
     qs: [Quad; 32],
 }
 
-impl Pack for BlockQ4_K {
-    type Tile = TileQ4_K;
-    const CHUNK: usize = 1;
+impl Quants for BlockQ4_K {
     const BIAS: i16 = 0;
     const LARGEST: u8 = 15;
     const MINS: bool = true;
+}
+
+impl Pack for BlockQ4_K {
+    type Tile = TileQ4_K;
+    const CHUNK: usize = 1;
 
     #[inline(always)]
     fn interleave(blocks: &[BlockQ4_K], tile: &mut TileQ4_K, r: usize) {
@@ -246,12 +261,15 @@ pub(crate) struct TileQ5_K {
     qs: [Quad; 32],
 }
 
-impl Pack for BlockQ5_K {
-    type Tile = TileQ5_K;
-    const CHUNK: usize = 1;
+impl Quants for BlockQ5_K {
     const BIAS: i16 = 0;
     const LARGEST: u8 = 31;
     const MINS: bool = true;
+}
+
+impl Pack for BlockQ5_K {
+    type Tile = TileQ5_K;
+    const CHUNK: usize = 1;
 
     #[inline(always)]
     fn interleave(blocks: &[BlockQ5_K], tile: &mut TileQ5_K, r: usize) {
@@ -284,12 +302,15 @@ pub(crate) struct TileQ6_K {
     d: [F16; ROWS],
 }
 
-impl Pack for BlockQ6_K {
-    type Tile = TileQ6_K;
-    const CHUNK: usize = 1;
+impl Quants for BlockQ6_K {
     const BIAS: i16 = 32;
     const LARGEST: u8 = 63;
     const HALVES: bool = true;
+}
+
+impl Pack for BlockQ6_K {
+    type Tile = TileQ6_K;
+    const CHUNK: usize = 1;
 
     #[inline(always)]
     fn interleave(blocks: &[BlockQ6_K], tile: &mut TileQ6_K, r: usize) {

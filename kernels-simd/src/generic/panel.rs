@@ -3,7 +3,7 @@
 
 use core::mem::MaybeUninit;
 
-use crate::block::{GROUPS, INPUT_BLOCK};
+use crate::block::{HALVES, INPUT_BLOCK};
 use crate::generic::matmul::Gemm;
 use crate::generic::simd::Simd;
 
@@ -11,8 +11,6 @@ use crate::generic::simd::Simd;
 pub(crate) const ROWS: usize = 32;
 /// Tokens whose sums are kept while a panel passes over the columns.
 pub(crate) const TOKENS: usize = 256;
-/// Sub-groups of 16 columns.
-pub(crate) const HALVES: usize = INPUT_BLOCK / 16;
 
 /// Four columns of each row of a panel.
 pub(crate) type Quad = [[u8; 4]; ROWS];
@@ -24,16 +22,18 @@ pub(crate) struct Panel {
     pub quants: [Quad; INPUT_BLOCK / 4],
     /// The scale of each row's groups, of 32 columns or, in formats that have those, of 16.
     pub scales: [[f32; ROWS]; HALVES],
-    /// The min of each row's groups of 32, which is subtracted from every value, in formats that
-    /// have mins.
-    pub mins: [[f32; ROWS]; GROUPS],
+    /// The min of each row's groups, of as many columns, which is subtracted from every value.
+    pub mins: [[f32; ROWS]; HALVES],
+    /// Whether there are mins.
+    pub has_mins: bool,
 }
 
 impl Panel {
     pub const ZERO: Panel = Panel {
         quants: [[[0; 4]; ROWS]; INPUT_BLOCK / 4],
         scales: [[0.0; ROWS]; HALVES],
-        mins: [[0.0; ROWS]; GROUPS],
+        mins: [[0.0; ROWS]; HALVES],
+        has_mins: false,
     };
 }
 

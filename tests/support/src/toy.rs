@@ -6,6 +6,7 @@ use xielu::checkpoint::{Checkpoint, LayerRole, Role, Tensor};
 use xielu::config::{Rope, RopeScaling, RopeStyle};
 use xielu::kernels::{Blocks, DType, InputBlock, Kernels};
 use xielu::llama::Decoder;
+use xielu::quant::EncodeError;
 use xielu::{Config, Error, RawXielu};
 
 use crate::noise::Noise;
@@ -25,13 +26,41 @@ pub fn logits(d: &mut Decoder, batch: usize) -> Vec<f32> {
     all
 }
 
-/// `values` stored as `dtype`, and what they became.
+/// `values` stored as `dtype`, and what they became: others of the same magnitude if nothing encodes
+/// that type.
 pub fn store(dtype: DType, values: &[f32]) -> (Vec<u8>, Vec<f32>) {
     let mut bytes = vec![0; dtype.row_bytes(values.len()).unwrap()];
-    xielu::quant::encode_row(dtype, values, &mut bytes).unwrap();
+    match xielu::quant::encode_row(dtype, values, &mut bytes) {
+        Err(EncodeError::NoEncoder { .. }) => {
+            let largest = values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+            let pool = blocks(dtype, largest);
+            let places = bytes.chunks_exact_mut(dtype.block_bytes());
+            places.zip(pool.iter().cycle()).for_each(|(place, block)| place.copy_from_slice(block));
+        }
+        result => result.unwrap(),
+    }
     let mut stored = vec![0.0; values.len()];
     assert!(Blocks::new(dtype, &bytes).unwrap().dequantize(&mut stored));
     (bytes, stored)
+}
+
+/// Some blocks of random bytes, whose largest value is between `largest / 4` and `largest`.
+fn blocks(dtype: DType, largest: f32) -> Vec<Vec<u8>> {
+    let mut noise = Noise::from_state(0x51ed_270b_8f1c_3a95);
+    let mut values = vec![0.0; dtype.block_len()];
+    let mut block = || {
+        loop {
+            let bytes = noise.vec(dtype.block_bytes(), 128.0);
+            let bytes: Vec<u8> = bytes.iter().map(|&x| x as i8 as u8).collect();
+            assert!(Blocks::new(dtype, &bytes).unwrap().dequantize(&mut values));
+            let finite = values.iter().all(|v| v.is_finite());
+            let found = values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+            if finite && (largest / 4.0..largest).contains(&found) {
+                return bytes;
+            }
+        }
+    };
+    (0..29).map(|_| block()).collect()
 }
 
 struct Stored {
@@ -76,6 +105,11 @@ pub fn config(hidden_act: ActivationKind, style: RopeStyle, qk_norm: bool, tied:
 impl Toy {
     /// Random weights of `dtype`; norms are F32 and near 1.
     pub fn new(config: Config, dtype: DType) -> Toy {
+        Toy::with_types(config, |_| dtype)
+    }
+
+    /// As [`Toy::new`], of a type for each matrix.
+    pub fn with_types(config: Config, mut types: impl FnMut(Role) -> DType) -> Toy {
         let mut noise = Noise::from_state(0x1234_5678_9abc_def1);
         let tensors = Role::all(&config)
             .map(|role| {
@@ -86,7 +120,7 @@ impl Toy {
                 if norm {
                     values.iter_mut().for_each(|v| *v += 1.0);
                 }
-                let dtype = if norm { DType::F32 } else { dtype };
+                let dtype = if norm { DType::F32 } else { types(role) };
                 let (bytes, values) = store(dtype, &values);
                 Stored { role, dtype, rows, cols, bytes, values }
             })

@@ -3,7 +3,7 @@
 use core::arch::aarch64::*;
 
 use super::neon::token::neon;
-use crate::generic::pack::Pack;
+use crate::generic::pack::Quants;
 use crate::generic::panel::{Panel, Quad, rows};
 
 /// The four columns of four rows from `first` on.
@@ -23,7 +23,7 @@ pub(super) fn load_input(x: &[[i8; 4]; 4]) -> int8x16_t {
 
 /// Takes the bias from unsigned quants: products here are of signed bytes.
 #[inline(always)]
-pub(super) fn subtract_bias<P: Pack>(panel: &mut Panel) {
+pub(super) fn subtract_bias<P: Quants>(panel: &mut Panel) {
     if P::BIAS == 0 {
         return;
     }

@@ -1,8 +1,8 @@
 //! Scalar dot products of one weight row with one input row.
 
 use crate::block::{
-    BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, GROUPS, InputBlock, QK, QK_K,
-    unpack_scales,
+    BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, Format, GROUPS, InputBlock, QK,
+    QK_K, Unpacked, unpack_scales,
 };
 use crate::generic::accumulate::{add_product, add_scaled};
 
@@ -101,6 +101,24 @@ pub(crate) fn dot_q6_k(w: &[BlockQ6_K], x: &[InputBlock]) -> f32 {
         }
     }
     sum
+}
+
+/// The formats without a product of their own: `x.d * (scale * ((q - bias) . x) - min * sum(x))` for
+/// each 16 values.
+pub(crate) fn dot_unpacked(format: &Format, w: &[u8], x: &[InputBlock]) -> f32 {
+    let bias = i32::from(format.bias());
+    let (mut total, mut weights) = (0.0, Unpacked::ZERO);
+    for (i, x) in x.iter().enumerate() {
+        format.unpack(w, i, &mut weights);
+        let quants = weights.quants.as_chunks::<16>().0.iter().zip(x.qs.as_chunks::<16>().0);
+        let numbers = weights.scales.iter().zip(&weights.mins).zip(&x.sums).enumerate();
+        for ((q, qs), (h, ((scale, min), &sum))) in quants.zip(numbers) {
+            let d = x.d.get(h / 2).copied().unwrap_or(0.0);
+            let products = dot_bytes(q, qs) - bias * i32::from(sum);
+            total += d * (scale * products as f32 - min * f32::from(sum));
+        }
+    }
+    total
 }
 
 /// Exact.

@@ -1,6 +1,6 @@
 //! Scalar matrix products.
 
-use super::dot::{dot_float, dot_q4_0, dot_q4_k, dot_q5_k, dot_q6_k, dot_q8_0};
+use super::dot::{dot_float, dot_q4_0, dot_q4_k, dot_q5_k, dot_q6_k, dot_q8_0, dot_unpacked};
 use super::quantize::{quantize_groups, quantize_q8_0};
 #[cfg(all(xielu_dsp, not(xielu_vfma)))]
 use crate::arch::arm::dsp as arm;
@@ -8,9 +8,11 @@ use crate::arch::arm::dsp as arm;
 use crate::arch::arm::dsp_fpu as arm;
 #[cfg(xielu_mve)]
 use crate::arch::arm::mve as arm;
-use crate::block::{BF16, F16, F32};
+use crate::block::{
+    BF16, DType, F16, F32, InputBlock, OneByOne, Unpack, Unpacked, for_products, format_of,
+};
 use crate::generic::gemv::gemv_by;
-use crate::generic::matmul::Table;
+use crate::generic::matmul::{Gemm, Table};
 use crate::generic::row_sum::{each_set, weighted_row_sum, weighted_row_sum_q8_0};
 
 pub(crate) const TABLE: Table = Table {
@@ -28,6 +30,7 @@ pub(crate) const TABLE: Table = Table {
     q4_k: |g| gemv_by(g, dot_q4_k),
     q5_k: |g| gemv_by(g, dot_q5_k),
     q6_k: |g| gemv_by(g, dot_q6_k),
+    unpacked,
     row_sum_f32: |rows, weights, sets, out| {
         each_set(weights, sets, out, |w, out| weighted_row_sum(rows, w, out, F32::get));
     },
@@ -43,6 +46,17 @@ pub(crate) const TABLE: Table = Table {
     quantize_q8_0,
     quantize_groups,
 };
+
+fn unpack<B: Unpack>(blocks: &[u8], out: &mut Unpacked) {
+    for_products::<B>(blocks, out, OneByOne);
+}
+
+fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
+    // SAFETY: every machine runs `unpack`.
+    if let Some(format) = unsafe { format_of!(dtype, unpack) } {
+        gemv_by(g, |w: &[u8], x: &[InputBlock]| dot_unpacked(&format, w, x));
+    }
+}
 
 /// By the FPU where it can be told inline.
 #[inline(always)]

@@ -10,7 +10,7 @@ use crate::block::{
 use crate::generic::gemv::{ChunkDot, chunks_of_256, chunks_of_groups};
 
 /// Groups that a vector of 32-bit sums holds.
-const LANES: usize = 4;
+pub(super) const LANES: usize = 4;
 
 /// The parts of [`ChunkDot`] that all types share here.
 macro_rules! sums {
@@ -198,21 +198,21 @@ impl<A: Vec128, const T: usize> WithMins<A, T> {
 }
 
 #[inline(always)]
-fn halves<B>(bytes: &[B; QK]) -> [&[B; 16]; 2] {
+pub(super) fn halves<B>(bytes: &[B; QK]) -> [&[B; 16]; 2] {
     let halves = bytes.as_chunks::<16>().0;
     [&halves[0], &halves[1]]
 }
 
 /// The quants of groups `4 * h ..`.
 #[inline(always)]
-fn inputs<A: Vec128>(a: A, x: &InputBlock, h: usize) -> [[A::Bytes; 2]; LANES] {
+pub(super) fn inputs<A: Vec128>(a: A, x: &InputBlock, h: usize) -> [[A::Bytes; 2]; LANES] {
     let groups = &x.qs.as_chunks::<QK>().0.as_chunks::<LANES>().0[h % (GROUPS / LANES)];
     groups.each_ref().map(|group| halves(group).map(|half| a.load_i8(half)))
 }
 
 /// The scales of groups `4 * h ..`.
 #[inline(always)]
-fn scales_of<A: Vec128>(a: A, x: &InputBlock, h: usize) -> A::F32 {
+pub(super) fn scales_of<A: Vec128>(a: A, x: &InputBlock, h: usize) -> A::F32 {
     a.load_f32(&x.d.as_chunks::<LANES>().0[h % (GROUPS / LANES)])
 }
 

@@ -1,11 +1,13 @@
 //! Matrix products of an instruction set that every CPU of its target has.
 
 use super::{
-    Float, FloatWeight, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, Quantize, Vec128, quantize_groups,
-    quantize_q8_0, transpose,
+    Float, FloatWeight, Looking, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, Quantize, UnpackedRows, Vec128,
+    quantize_groups, quantize_q8_0, transpose,
 };
-use crate::block::{BF16, F16, F32};
-use crate::generic::dispatch::{float_product, product};
+use crate::block::{
+    BF16, DType, F16, F32, Format, InputBlock, Unpack, Unpacked, for_products, format_of,
+};
+use crate::generic::dispatch::{float_product, product, unpacked_product};
 use crate::generic::gemm_float::{FloatPanelIsa, SQUARE};
 use crate::generic::gemm_quantized::PanelIsa;
 use crate::generic::matmul::{Gemm, Table};
@@ -31,6 +33,7 @@ pub(crate) const fn table<A: Baseline, const V: usize, const T: usize, const H: 
         q4_k: |g| product(A::TOKEN, Q4_K(A::TOKEN), g),
         q5_k: |g| product(A::TOKEN, Q5_K(A::TOKEN), g),
         q6_k: |g| product(A::TOKEN, Q6_K(A::TOKEN), g),
+        unpacked: unpacked::<A>,
         row_sum_f32: |rows, weights, sets, out| {
             weighted_row_sums(A::TOKEN, rows, weights, sets, out);
         },
@@ -57,6 +60,23 @@ impl<A: Baseline, W: FloatWeight> FloatPanelIsa<W> for A {
     fn get(w: W) -> f32 {
         w.get()
     }
+}
+
+fn unpacked<A: Baseline>(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
+    if let Some(format) = format::<A>(dtype) {
+        let rows = UnpackedRows { isa: A::TOKEN, format: &format };
+        unpacked_product(A::TOKEN, rows, g, &format);
+    }
+}
+
+fn unpack<A: Baseline, B: Unpack>(blocks: &[u8], out: &mut Unpacked) {
+    for_products::<B>(blocks, out, Looking(A::TOKEN));
+}
+
+/// The format of a type that is unpacked.
+pub(crate) fn format<A: Baseline>(dtype: DType) -> Option<Format> {
+    // SAFETY: every machine of the target runs its baseline.
+    unsafe { format_of!(dtype, unpack of A) }
 }
 
 fn float<A: Baseline, W: FloatWeight, const V: usize, const T: usize, const H: usize>(

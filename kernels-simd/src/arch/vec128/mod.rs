@@ -3,13 +3,16 @@
 
 mod gemv_float;
 mod gemv_quantized;
+mod gemv_unpacked;
 mod matmul;
 mod quantize;
 mod vector;
 
 use gemv_float::{Float, FloatWeight, transpose};
 pub(crate) use gemv_quantized::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0};
-pub(crate) use matmul::{Baseline, table};
+use gemv_unpacked::Looking;
+pub(crate) use gemv_unpacked::UnpackedRows;
+pub(crate) use matmul::{Baseline, format, table};
 pub(crate) use quantize::Quantize;
 use quantize::{quantize_groups, quantize_q8_0};
 pub(crate) use vector::Vec128;

@@ -80,12 +80,18 @@ mod tests {
     use super::*;
     use xielu::kernels::{DType, QK_K};
 
-    /// Where the scales of a block lie, and whether they are f16.
+    /// Where the scales of a block lie, and whether they are f16. None of MXFP4 and NVFP4 is infinite
+    /// or NaN; IQ1_M's is in parts.
     fn scales(dtype: DType) -> (&'static [usize], bool) {
         match dtype {
-            DType::F32 => (&[2], false),
+            DType::F32 | DType::Q8_K => (&[2], false),
             DType::BF16 => (&[0], false),
-            DType::Q4_K | DType::Q5_K => (&[0, 2], true),
+            DType::Q4_K | DType::Q5_K | DType::Q4_1 | DType::Q5_1 => (&[0, 2], true),
+            DType::Q2_K => (&[80, 82], true),
+            DType::Q3_K => (&[108], true),
+            DType::TQ1_0 => (&[52], true),
+            DType::TQ2_0 => (&[64], true),
+            DType::MXFP4 | DType::NVFP4 | DType::IQ1_M => (&[], true),
             DType::Q6_K => (&[208], true),
             _ => (&[0], true),
         }

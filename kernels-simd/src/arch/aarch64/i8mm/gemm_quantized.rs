@@ -6,7 +6,7 @@ use super::token::I8mm;
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
 use crate::arch::aarch64::neon::token::{Neon, neon};
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Pack;
+use crate::generic::pack::Quants;
 use crate::generic::panel::Panel;
 use crate::generic::simd::Vectors;
 
@@ -24,7 +24,7 @@ impl PanelIsa for I8mm {
     /// Eight columns of two rows side by side: where two quads held rows `4i ..`, the first now
     /// holds the first two rows' columns of both, the second those of the last two.
     #[inline(always)]
-    fn arrange<P: Pack>(self, panel: &mut Panel) {
+    fn arrange<P: Quants>(self, panel: &mut Panel) {
         subtract_bias::<P>(panel);
         for [even, odd] in panel.quants.as_chunks_mut::<2>().0 {
             let rows = even.as_chunks_mut::<4>().0.iter_mut().zip(odd.as_chunks_mut::<4>().0);
@@ -42,14 +42,14 @@ impl PanelIsa for I8mm {
     }
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+    fn tile<P: Quants>(self, panel: &Panel, mut tokens: Tokens<'_>) {
         tiles::<_, P, 2, 4>(self, panel, &mut tokens);
         tiles::<_, P, 2, 2>(self, panel, &mut tokens);
         tiles::<_, P, 2, 1>(self, panel, &mut tokens);
     }
 
     #[inline(always)]
-    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+    fn products<P: Quants, const V: usize, const T: usize, const Q: usize>(
         self,
         Columns { w, first, x, .. }: Columns<'_, T, Q>,
     ) -> Products<int32x4_t, V, T> {

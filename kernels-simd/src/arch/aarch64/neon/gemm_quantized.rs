@@ -6,19 +6,19 @@ use super::token::{Neon, neon};
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
 use crate::arch::aarch64::vec128::{add_neighbours, add_upper_products};
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Pack;
+use crate::generic::pack::Quants;
 use crate::generic::panel::Panel;
 
 impl PanelIsa for Neon {
     const TILE: usize = 4;
 
     #[inline(always)]
-    fn arrange<P: Pack>(self, panel: &mut Panel) {
+    fn arrange<P: Quants>(self, panel: &mut Panel) {
         subtract_bias::<P>(panel);
     }
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+    fn tile<P: Quants>(self, panel: &Panel, mut tokens: Tokens<'_>) {
         tiles::<_, P, 2, 2>(self, panel, &mut tokens);
         tiles::<_, P, 2, 1>(self, panel, &mut tokens);
     }
@@ -26,7 +26,7 @@ impl PanelIsa for Neon {
     /// Products of two bytes are summed in 16 bits as long as they fit: two of a byte's, eight of
     /// up to six bits.
     #[inline(always)]
-    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+    fn products<P: Quants, const V: usize, const T: usize, const Q: usize>(
         self,
         Columns { w, first, x, .. }: Columns<'_, T, Q>,
     ) -> Products<int32x4_t, V, T> {
@@ -73,7 +73,7 @@ impl PanelIsa for Neon {
 }
 
 /// The largest magnitude of a quant without its bias.
-const fn magnitude<P: Pack>() -> i16 {
+const fn magnitude<P: Quants>() -> i16 {
     let above = P::LARGEST as i16 - P::BIAS;
     if above > P::BIAS { above } else { P::BIAS }
 }

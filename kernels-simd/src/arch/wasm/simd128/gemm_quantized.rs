@@ -5,14 +5,14 @@ use core::arch::wasm32::*;
 use super::token::Simd128;
 use super::vec128::add_neighbours;
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Pack;
+use crate::generic::pack::Quants;
 use crate::generic::panel::{Panel, Quad, rows};
 
 impl PanelIsa for Simd128 {
     const TILE: usize = 4;
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+    fn tile<P: Quants>(self, panel: &Panel, mut tokens: Tokens<'_>) {
         tiles::<_, P, 1, 4>(self, panel, &mut tokens);
         tiles::<_, P, 1, 1>(self, panel, &mut tokens);
     }
@@ -20,7 +20,7 @@ impl PanelIsa for Simd128 {
     /// In 16 bits, which hold a quant with its bias or without: there is no product of four bytes,
     /// but one of two words.
     #[inline(always)]
-    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+    fn products<P: Quants, const V: usize, const T: usize, const Q: usize>(
         self,
         Columns { w, first, x, sums, bias }: Columns<'_, T, Q>,
     ) -> Products<v128, V, T> {

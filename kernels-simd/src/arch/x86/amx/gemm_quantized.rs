@@ -15,11 +15,10 @@ use super::tiles::{self, Shape, TILE_ROWS, Tiles};
 use super::token::{amx, compile};
 use crate::arch::x86::avx512::token::{Avx512, avx512};
 use crate::arch::x86::avx512_vnni::token::Avx512Vnni;
-use crate::block::{GROUPS, InputBlock};
-use crate::generic::gemm_quantized::{PanelKernel, add_scaled, subtract_mins};
-use crate::generic::matmul::Gemm;
-use crate::generic::pack::Pack;
-use crate::generic::panel::{HALVES, Panel, Quad, ROWS, Sums, load, store};
+use crate::block::{GROUPS, HALVES, InputBlock};
+use crate::generic::gemm_quantized::{Inputs, PanelKernel, add_scaled, subtract_mins};
+use crate::generic::pack::Quants;
+use crate::generic::panel::{Panel, Quad, ROWS, Sums, load, store};
 use crate::generic::simd::{Simd as _, Vectors as _};
 
 /// Tokens of a tile; products of fewer use vectors.
@@ -49,20 +48,15 @@ struct Step<'a> {
 impl<'a> Step<'a> {
     /// The first step of the tokens from `token` on; `None` if there are no 16.
     #[inline(always)]
-    fn first<W>(
-        g: &Gemm<'a, W, InputBlock>,
-        panel: &'a Panel,
-        token: usize,
-        chunk: usize,
-    ) -> Option<Self> {
-        let (first, stride) = (token * g.x_stride + chunk, g.x_stride);
-        let x = g.x.get(first..=first + (TOKENS - 1) * stride)?;
+    fn first(inputs: Inputs<'a>, panel: &'a Panel, token: usize, chunk: usize) -> Option<Self> {
+        let (first, stride) = (token * inputs.stride + chunk, inputs.stride);
+        let x = inputs.x.get(first..=first + (TOKENS - 1) * stride)?;
         Some(Step { panel, x, stride, scale: 0 })
     }
 
     /// The step after this one, if the panel has more scales.
     #[inline(always)]
-    fn next<P: Pack>(self) -> Option<Self> {
+    fn next<P: Quants>(self) -> Option<Self> {
         let scale = self.scale + SCALES;
         let scales = if P::HALVES { HALVES } else { GROUPS };
         if scale < scales { Some(Step { scale, ..self }) } else { None }
@@ -82,7 +76,7 @@ impl<'a> Step<'a> {
 /// The shapes for products of `P`: inputs, two halves of a panel's rows, and their products.
 pub(super) struct Shapes<P>(PhantomData<P>);
 
-impl<P: Pack> tiles::Shapes for Shapes<P> {
+impl<P: Quants> tiles::Shapes for Shapes<P> {
     const SHAPES: [Shape; 8] = {
         let x = Shape { rows: TOKENS, bytes: 4 * quads::<P>() };
         let w = Shape { rows: quads::<P>(), ..Shape::FULL };
@@ -92,11 +86,11 @@ impl<P: Pack> tiles::Shapes for Shapes<P> {
 }
 
 /// Quads of a scale's columns.
-const fn quads<P: Pack>() -> usize {
+const fn quads<P: Quants>() -> usize {
     if P::HALVES { 4 } else { 8 }
 }
 
-impl<P: Pack> PanelKernel<P> for &Tiles<Shapes<P>> {
+impl<P: Quants> PanelKernel<P> for &Tiles<Shapes<P>> {
     /// Signed bytes: there is no bias to subtract from every sum then.
     #[inline(always)]
     fn arrange(self, panel: &mut Panel) {
@@ -114,7 +108,7 @@ impl<P: Pack> PanelKernel<P> for &Tiles<Shapes<P>> {
     #[inline(always)]
     fn add_panel(
         self,
-        g: &Gemm<'_, P, InputBlock>,
+        inputs: Inputs<'_>,
         panel: &Panel,
         first_token: usize,
         chunk: usize,
@@ -123,7 +117,7 @@ impl<P: Pack> PanelKernel<P> for &Tiles<Shapes<P>> {
         let end = first_token + sums.len();
         let (whole, rest) = sums.as_chunks_mut::<TOKENS>();
         // SAFETY: `self` holds an `Amx`, so the machine runs the features of the function.
-        unsafe { add_tiles::<P>(self, g, panel, first_token, chunk, whole) };
+        unsafe { add_tiles::<P>(self, inputs, panel, first_token, chunk, whole) };
         if rest.is_empty() {
             return;
         }
@@ -133,7 +127,9 @@ impl<P: Pack> PanelKernel<P> for &Tiles<Shapes<P>> {
         let fresh = slots.iter_mut().rev().zip(rest.iter().rev());
         fresh.for_each(|(slot, sums)| *slot = *sums);
         // SAFETY: as above.
-        unsafe { add_tiles::<P>(self, g, panel, end.saturating_sub(TOKENS), chunk, &mut last) };
+        unsafe {
+            add_tiles::<P>(self, inputs, panel, end.saturating_sub(TOKENS), chunk, &mut last)
+        };
         let fresh = last.as_flattened().iter().rev().zip(rest.iter_mut().rev());
         fresh.for_each(|(slot, sums)| *sums = *slot);
     }
@@ -141,9 +137,9 @@ impl<P: Pack> PanelKernel<P> for &Tiles<Shapes<P>> {
 
 compile! {
 /// [`PanelKernel::add_panel`] for whole tiles of tokens.
-fn add_tiles<P: Pack>(
+fn add_tiles<P: Quants>(
     tiles: &Tiles<Shapes<P>>,
-    g: &Gemm<'_, P, InputBlock>,
+    inputs: Inputs<'_>,
     panel: &Panel,
     first_token: usize,
     chunk: usize,
@@ -152,7 +148,7 @@ fn add_tiles<P: Pack>(
     let mut buffers = [const { Buffer::uninit() }; 2];
     let [mut ahead, mut behind] = buffers.each_mut();
     let count = sums.len();
-    let mut following = Step::first(g, panel, first_token, chunk);
+    let mut following = Step::first(inputs, panel, first_token, chunk);
     if let Some(first) = following {
         for s in 0..SCALES {
             multiply(tiles, first, s, ahead);
@@ -161,7 +157,7 @@ fn add_tiles<P: Pack>(
     for (i, sums) in sums.iter_mut().enumerate() {
         let Some(mut current) = following else { return };
         following = match i + 1 {
-            i if i < count => Step::first(g, panel, first_token + i * TOKENS, chunk),
+            i if i < count => Step::first(inputs, panel, first_token + i * TOKENS, chunk),
             _ => None,
         };
         loop {
@@ -179,7 +175,7 @@ fn add_tiles<P: Pack>(
 
 /// Tiles multiply `next` into `ahead`, while vectors add `products`, those of `current`, to `sums`.
 #[inline(always)]
-fn overlap<P: Pack>(
+fn overlap<P: Quants>(
     tiles: &Tiles<Shapes<P>>,
     next: Option<Step<'_>>,
     ahead: &mut Buffer,
@@ -213,8 +209,9 @@ fn overlap<P: Pack>(
                 g,
                 &mut totals,
             );
-            if P::MINS {
-                subtract_mins::<Avx512Vnni, 2, 8>(vectors, &panel.mins, 0, x, g, &mut totals);
+            if P::MINS && panel.has_mins {
+                let mins = &panel.mins;
+                subtract_mins::<Avx512Vnni, P, 2, 8>(vectors, mins, 0, x, scale, &mut totals);
             }
         }
         for ([a, b], sums) in totals.into_iter().zip(sums) {
@@ -238,7 +235,7 @@ fn integers(isa: Avx512, q: &[[i32; ROWS]; AT_ONCE]) -> [[__m512i; 2]; AT_ONCE] 
 
 /// The products of scale `s` of a step: 16 tokens and twice 16 rows.
 #[inline(always)]
-fn multiply<P: Pack>(_: &Tiles<Shapes<P>>, step: Step<'_>, s: usize, out: &mut Buffer) {
+fn multiply<P: Quants>(_: &Tiles<Shapes<P>>, step: Step<'_>, s: usize, out: &mut Buffer) {
     const QUAD: usize = size_of::<Quad>();
     let first = (step.scale + s % SCALES) * quads::<P>();
     let Some(w) = step.panel.quants.get(first..first + quads::<P>()) else { return };

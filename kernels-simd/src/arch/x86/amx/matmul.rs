@@ -3,10 +3,16 @@
 use super::tiles::Tiles;
 use super::token::{Amx, compile};
 use super::{gemm_float, gemm_quantized};
+use crate::arch::x86::avx2::gemv_unpacked::format;
+use crate::arch::x86::avx2::token::Avx2;
 use crate::arch::x86::{avx512, avx512_vnni};
-use crate::block::{BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, InputBlock};
+use crate::block::{
+    BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, DType, Format, InputBlock,
+};
 use crate::generic::gemm_quantized::multiply_panels;
 use crate::generic::matmul::{Gemm, Table};
+use crate::generic::pack::Quants;
+use crate::generic::unpacked::{Bits, Bytes, unpacked_panels};
 
 /// Defines a product kernel.
 macro_rules! kernel {
@@ -36,6 +42,33 @@ kernel!(q6_k, BlockQ6_K);
 compile! {
     /// # Safety
     /// As [`Amx::new`].
+    unsafe fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
+        if g.out.tokens() < gemm_quantized::TOKENS {
+            return avx512_vnni::matmul::unpacked(g, dtype);
+        }
+        let Some(format) = format(Avx2::new(), dtype) else { return };
+        // SAFETY: the caller's promise is the same.
+        unsafe {
+            match (format.bytes, format.halves) {
+                (false, false) => panels::<Bits<false>>(g, &format),
+                (false, true) => panels::<Bits<true>>(g, &format),
+                (true, false) => panels::<Bytes<false>>(g, &format),
+                (true, true) => panels::<Bytes<true>>(g, &format),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Amx::new`].
+    unsafe fn panels<P: Quants>(g: Gemm<'_, u8, InputBlock>, format: &Format) {
+        // SAFETY: the caller's promise is the same. Nothing below here calls a kernel of this
+        // table, so no other `Tiles` exists.
+        let tiles = unsafe { Tiles::configure(Amx::new()) };
+        unpacked_panels::<P, &Tiles<gemm_quantized::Shapes<P>>>(&tiles, g, format);
+    }
+
+    /// # Safety
+    /// As [`Amx::new`].
     unsafe fn bf16(g: Gemm<'_, BF16, f32>) {
         if g.out.tokens() < gemm_float::TOKENS {
             return avx512::matmul::float(g);
@@ -48,4 +81,4 @@ compile! {
 }
 
 pub(crate) const TABLE: Table =
-    Table { bf16, q8_0, q4_0, q4_k, q5_k, q6_k, ..avx512_vnni::matmul::TABLE };
+    Table { bf16, q8_0, q4_0, q4_k, q5_k, q6_k, unpacked, ..avx512_vnni::matmul::TABLE };

@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use super::token::{Avx2, avx2};
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Pack;
+use crate::generic::pack::Quants;
 use crate::generic::panel::{Panel, Quad, rows};
 
 impl PanelIsa for Avx2 {
@@ -12,7 +12,7 @@ impl PanelIsa for Avx2 {
 
     /// Bytes without their bias: [`Avx2::signed_products`] multiplies signed ones.
     #[inline(always)]
-    fn arrange<P: Pack>(self, panel: &mut Panel) {
+    fn arrange<P: Quants>(self, panel: &mut Panel) {
         if P::LARGEST == 255 {
             for q in panel.quants.as_flattened_mut().as_flattened_mut() {
                 *q ^= 0x80;
@@ -21,7 +21,7 @@ impl PanelIsa for Avx2 {
     }
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+    fn tile<P: Quants>(self, panel: &Panel, mut tokens: Tokens<'_>) {
         if P::LARGEST == 255 {
             tiles::<_, P, 2, 4>(self, panel, &mut tokens);
         } else {
@@ -33,7 +33,7 @@ impl PanelIsa for Avx2 {
     /// Products of two bytes are summed in 16 bits, which hold eight pairs of a 4-bit quant's;
     /// wider quants are summed more often.
     #[inline(always)]
-    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+    fn products<P: Quants, const V: usize, const T: usize, const Q: usize>(
         self,
         Columns { w, first, x, sums, bias }: Columns<'_, T, Q>,
     ) -> Products<__m256i, V, T> {

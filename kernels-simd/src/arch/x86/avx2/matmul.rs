@@ -2,9 +2,10 @@
 
 use super::gemv_float::{FloatRows, LoadF32};
 use super::gemv_quantized as rows;
+use super::gemv_unpacked::{UnpackedRows, format};
 use super::token::{Avx2, compile};
-use crate::block::{BF16, BlockQ8_0, F16, F32, InputBlock};
-use crate::generic::dispatch::{float_product, kernels, product};
+use crate::block::{BF16, BlockQ8_0, DType, F16, F32, InputBlock};
+use crate::generic::dispatch::{float_product, kernels, product, unpacked_product};
 use crate::generic::kv_element::KvFloat;
 use crate::generic::matmul::{Gemm, Table};
 use crate::generic::row_sum::{each_set, weighted_row_sum_q8_0, weighted_row_sums};
@@ -18,6 +19,7 @@ pub(crate) const TABLE: Table = Table {
     q4_k,
     q5_k,
     q6_k,
+    unpacked,
     row_sum_f32: row_sum::<F32>,
     row_sum_f16: row_sum::<F16>,
     row_sum_bf16: row_sum::<BF16>,
@@ -56,3 +58,12 @@ kernels!(compile, |isa: Avx2, g|
     q5_k: BlockQ5_K => product(isa, rows::Q5_K(isa), g),
     q6_k: BlockQ6_K => product(isa, rows::Q6_K(isa), g),
 );
+
+compile! {
+    pub(in crate::arch::x86) fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
+        let isa = Avx2::new();
+        if let Some(format) = format(isa, dtype) {
+            unpacked_product(isa, UnpackedRows { isa, format: &format }, g, &format);
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod gemm_float;
 mod gemm_quantized;
 pub(in crate::arch::x86) mod gemv_float;
 pub(in crate::arch::x86) mod gemv_quantized;
+pub(in crate::arch::x86) mod gemv_unpacked;
 pub(crate) mod matmul;
 mod quantize;
 pub(in crate::arch::x86) mod token;

@@ -59,6 +59,13 @@ impl Avx2 {
         unsafe { _mm256_loadu_si256(core::ptr::from_ref(bytes).cast()) }
     }
 
+    /// The reverse of [`Avx2::load_256`].
+    #[inline(always)]
+    pub(in crate::arch::x86) fn store_256(self, v: __m256i, to: &mut [u8; 32]) {
+        // SAFETY: `self` is the proof of the features; the array has the 32 bytes that are written.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), v) }
+    }
+
     /// Eight floats.
     #[inline(always)]
     pub(in crate::arch::x86) fn load_f32x8(self, x: &[f32; 8]) -> __m256 {

@@ -5,7 +5,7 @@ use core::arch::x86_64::*;
 use super::token::{Avx512Vnni, vnni};
 use crate::arch::x86::avx512::token::Avx512;
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Pack;
+use crate::generic::pack::Quants;
 use crate::generic::panel::{Panel, Quad, rows};
 use crate::generic::simd::Vectors;
 
@@ -21,14 +21,14 @@ impl PanelIsa for Avx512Vnni {
     const TILE: usize = 6;
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+    fn tile<P: Quants>(self, panel: &Panel, mut tokens: Tokens<'_>) {
         tiles::<_, P, 2, 6>(self, panel, &mut tokens);
         tiles::<_, P, 2, 3>(self, panel, &mut tokens);
         tiles::<_, P, 2, 1>(self, panel, &mut tokens);
     }
 
     #[inline(always)]
-    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+    fn products<P: Quants, const V: usize, const T: usize, const Q: usize>(
         self,
         Columns { w, first, x, sums, bias }: Columns<'_, T, Q>,
     ) -> Products<__m512i, V, T> {

@@ -3,9 +3,11 @@
 use super::gemv_quantized::Rows;
 use super::token::{Avx512Vnni, compile};
 use super::unpack;
+use crate::arch::x86::avx2::gemv_unpacked::{UnpackedRows, format};
 use crate::arch::x86::avx512;
-use crate::generic::dispatch::{kernels, product};
-use crate::generic::matmul::Table;
+use crate::block::{DType, InputBlock};
+use crate::generic::dispatch::{kernels, product, unpacked_product};
+use crate::generic::matmul::{Gemm, Table};
 
 kernels!(compile, |isa: Avx512Vnni, g|
     q8_0: BlockQ8_0 => product(isa, Rows::<unpack::Q8_0>::new(isa), g),
@@ -15,4 +17,14 @@ kernels!(compile, |isa: Avx512Vnni, g|
     q6_k: BlockQ6_K => product(isa, Rows::<unpack::Q6_K>::new(isa), g),
 );
 
-pub(crate) const TABLE: Table = Table { q8_0, q4_0, q4_k, q5_k, q6_k, ..avx512::matmul::TABLE };
+pub(crate) const TABLE: Table =
+    Table { q8_0, q4_0, q4_k, q5_k, q6_k, unpacked, ..avx512::matmul::TABLE };
+
+compile! {
+    pub(in crate::arch::x86) fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
+        let isa = Avx512Vnni::new();
+        if let Some(format) = format(isa.avx2(), dtype) {
+            unpacked_product(isa, UnpackedRows { isa, format: &format }, g, &format);
+        }
+    }
+}

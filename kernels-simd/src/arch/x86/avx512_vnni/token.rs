@@ -2,6 +2,7 @@
 
 use core::arch::x86_64::*;
 
+use crate::arch::x86::avx2::dot::ByteDot;
 use crate::arch::x86::avx2::token::Avx2;
 use crate::arch::x86::avx512::token::Avx512;
 
@@ -67,5 +68,18 @@ impl Avx512Vnni {
     #[inline(always)]
     pub(super) fn dot_256(self, acc: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
         vnni!(self, _mm256_dpbusd_epi32(acc, unsigned, signed))
+    }
+}
+
+/// For the formats that are unpacked, whose dot products are in vectors of 256 bits.
+impl ByteDot for Avx512Vnni {
+    #[inline(always)]
+    fn avx2(self) -> Avx2 {
+        self.avx512.avx2()
+    }
+
+    #[inline(always)]
+    fn dot(self, acc: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
+        self.dot_256(acc, unsigned, signed)
     }
 }

@@ -6,7 +6,7 @@ use super::token::AvxVnni;
 use crate::arch::x86::avx2::dot::ByteDot;
 use crate::arch::x86::avx2::token::Avx2;
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Pack;
+use crate::generic::pack::Quants;
 use crate::generic::panel::Panel;
 use crate::generic::simd::Vectors;
 
@@ -22,13 +22,13 @@ impl PanelIsa for AvxVnni {
     const TILE: usize = 6;
 
     #[inline(always)]
-    fn tile<P: Pack>(self, panel: &Panel, mut tokens: Tokens<'_>) {
+    fn tile<P: Quants>(self, panel: &Panel, mut tokens: Tokens<'_>) {
         tiles::<_, P, 1, 6>(self, panel, &mut tokens);
         tiles::<_, P, 1, 1>(self, panel, &mut tokens);
     }
 
     #[inline(always)]
-    fn products<P: Pack, const V: usize, const T: usize, const Q: usize>(
+    fn products<P: Quants, const V: usize, const T: usize, const Q: usize>(
         self,
         Columns { w, first, x, sums, bias }: Columns<'_, T, Q>,
     ) -> Products<__m256i, V, T> {

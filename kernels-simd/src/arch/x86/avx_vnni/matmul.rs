@@ -2,9 +2,12 @@
 
 use super::token::{AvxVnni, compile};
 use crate::arch::x86::avx2;
+use crate::arch::x86::avx2::dot::ByteDot as _;
 use crate::arch::x86::avx2::gemv_quantized as rows;
-use crate::generic::dispatch::{kernels, product};
-use crate::generic::matmul::Table;
+use crate::arch::x86::avx2::gemv_unpacked::{UnpackedRows, format};
+use crate::block::{DType, InputBlock};
+use crate::generic::dispatch::{kernels, product, unpacked_product};
+use crate::generic::matmul::{Gemm, Table};
 
 kernels!(compile, |isa: AvxVnni, g|
     q8_0: BlockQ8_0 => product(isa, rows::Q8_0(isa), g),
@@ -14,4 +17,14 @@ kernels!(compile, |isa: AvxVnni, g|
     q6_k: BlockQ6_K => product(isa, rows::Q6_K(isa), g),
 );
 
-pub(crate) const TABLE: Table = Table { q8_0, q4_0, q4_k, q5_k, q6_k, ..avx2::matmul::TABLE };
+pub(crate) const TABLE: Table =
+    Table { q8_0, q4_0, q4_k, q5_k, q6_k, unpacked, ..avx2::matmul::TABLE };
+
+compile! {
+    pub(in crate::arch::x86) fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
+        let isa = AvxVnni::new();
+        if let Some(format) = format(isa.avx2(), dtype) {
+            unpacked_product(isa, UnpackedRows { isa, format: &format }, g, &format);
+        }
+    }
+}

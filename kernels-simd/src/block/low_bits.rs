@@ -1,0 +1,176 @@
+//! Q2_K, Q3_K, TQ1_0 and TQ2_0, 256 values of up to three bits, and Q8_K, 256 bytes.
+
+#![allow(non_camel_case_types)] // the formats' names
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dtype::QK_K;
+use super::float::{F16, F32};
+use super::unpacked::{HALVES, Unpacked, dequantize, quarters, unpack_large};
+
+/// 256 values in 16 groups of 16: `x = d * scale * q - dmin * min`, `q` in 0 ..= 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockQ2_K {
+    /// A group's scale in the low nibble, its min in the high one.
+    pub scales: [u8; HALVES],
+    /// Of each half (128 values), byte `l` holds values `l`, `l + 32`, `l + 64` and `l + 96`, lowest
+    /// bits first.
+    pub qs: [u8; QK_K / 4],
+    /// Scale of the groups' scales.
+    pub d: F16,
+    /// Scale of the groups' mins.
+    pub dmin: F16,
+}
+
+/// 256 values in 16 groups of 16: `x = d * (scale - 32) * (q - 4)`, `q` in 0 ..= 7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockQ3_K {
+    /// Bit `g` of byte `l` is the highest bit of value `l` of the `g`-th 32.
+    pub hmask: [u8; QK_K / 8],
+    /// The lower two bits, as in [`BlockQ2_K`].
+    pub qs: [u8; QK_K / 4],
+    /// Sixteen 6-bit scales: the lower four bits are the nibbles of the first eight bytes, low ones
+    /// first; bits `2i ..` of byte `8 + j` are the upper two of scale `4i + j`.
+    pub scales: [u8; 12],
+    /// Scale of the scales.
+    pub d: F16,
+}
+
+/// 256 values: `x = d * q`. ggml's inputs of products with K-quants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockQ8_K {
+    /// The scale.
+    pub d: F32,
+    /// The quants.
+    pub qs: [i8; QK_K],
+    /// Sums of 16 quants each (little-endian); values do not need them.
+    pub bsums: [[u8; 2]; HALVES],
+}
+
+/// 256 values: `x = d * (q - 1)`, `q` in 0 ..= 2, five in a byte: the first is `byte * 3 / 256`, and
+/// each next one that of the byte times 3, modulo 256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockTQ1_0 {
+    /// Byte `l` of the first 32 holds values `l`, `l + 32` and so on; those of the other 16 are
+    /// 160 on, 16 apart.
+    pub qs: [u8; (QK_K - QK_K / 64 * 4) / 5],
+    /// Four values each, from 240 on, 4 apart.
+    pub qh: [u8; QK_K / 64],
+    /// The scale.
+    pub d: F16,
+}
+
+/// 256 values: `x = d * (q - 1)`, `q` in 0 ..= 3, packed as in [`BlockQ2_K`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockTQ2_0 {
+    /// Two bits a value.
+    pub qs: [u8; QK_K / 4],
+    /// The scale.
+    pub d: F16,
+}
+
+#[inline(always)]
+fn q2_k(block: &BlockQ2_K, out: &mut Unpacked) {
+    quarters(&block.qs, &mut out.quants);
+    let (d, dmin) = (block.d.get(), block.dmin.get());
+    let numbers = out.scales.iter_mut().zip(&mut out.mins);
+    for ((scale, min), both) in numbers.zip(&block.scales) {
+        *scale = d * f32::from(both & 15);
+        *min = dmin * f32::from(both >> 4);
+    }
+}
+
+#[inline(always)]
+fn q3_k(block: &BlockQ3_K, out: &mut Unpacked) {
+    quarters(&block.qs, &mut out.quants);
+    for (g, quants) in out.quants.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        for (q, high) in quants.iter_mut().zip(&block.hmask) {
+            *q |= (high >> g & 1) << 2;
+        }
+    }
+    let [low @ .., a, b, c, d] = block.scales;
+    let low = u64::from_le_bytes(low);
+    let high = u32::from_le_bytes([a, b, c, d]);
+    let d = block.d.get();
+    for (i, out) in out.scales.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        // Four scales' lower bits: bytes of one half, nibbles of one side.
+        let low = (low >> (32 * (i % 2)) >> (4 * (i / 2))) as u32 & 0x0f0f_0f0f;
+        let high = (high >> (2 * i) & 0x0303_0303) << 4;
+        for (scale, bits) in out.iter_mut().zip((low | high).to_le_bytes()) {
+            *scale = d * f32::from(i16::from(bits) - 32);
+        }
+    }
+}
+
+#[inline(always)]
+fn q8_k(block: &BlockQ8_K, out: &mut Unpacked) {
+    out.quants = block.qs.map(|q| q.cast_unsigned() ^ 0x80);
+    out.scales = [block.d.get(); HALVES];
+}
+
+/// Value number `n` of each byte.
+#[inline(always)]
+fn trits(bytes: &[u8], power: u8, out: &mut [u8]) {
+    for (out, byte) in out.iter_mut().zip(bytes) {
+        *out = (u16::from(byte.wrapping_mul(power)) * 3 >> 8) as u8;
+    }
+}
+
+#[inline(always)]
+fn tq1_0(block: &BlockTQ1_0, out: &mut Unpacked) {
+    let (first, second) = block.qs.split_at(32);
+    let (fives, rest) = out.quants.split_at_mut(160);
+    let (sixteens, fours) = rest.split_at_mut(80);
+    for (out, power) in fives.chunks_mut(32).zip([1, 3, 9, 27, 81]) {
+        trits(first, power, out);
+    }
+    for (out, power) in sixteens.chunks_mut(16).zip([1, 3, 9, 27, 81]) {
+        trits(second, power, out);
+    }
+    for (out, power) in fours.chunks_mut(4).zip([1, 3, 9, 27]) {
+        trits(&block.qh, power, out);
+    }
+    out.scales = [block.d.get(); HALVES];
+}
+
+#[inline(always)]
+fn tq2_0(block: &BlockTQ2_0, out: &mut Unpacked) {
+    quarters(&block.qs, &mut out.quants);
+    out.scales = [block.d.get(); HALVES];
+}
+
+unpack_large!(BlockQ2_K, q2_k, {
+    const BIAS: u8 = 0;
+    const LARGEST: u8 = 3;
+    const HALVES: bool = true;
+    const MINS: bool = true;
+});
+unpack_large!(BlockQ3_K, q3_k, {
+    const BIAS: u8 = 4;
+    const LARGEST: u8 = 7;
+    const HALVES: bool = true;
+});
+unpack_large!(BlockQ8_K, q8_k, {
+    const BIAS: u8 = 128;
+    const LARGEST: u8 = 255;
+});
+unpack_large!(BlockTQ1_0, tq1_0, {
+    const BIAS: u8 = 1;
+    const LARGEST: u8 = 2;
+});
+unpack_large!(BlockTQ2_0, tq2_0, {
+    const BIAS: u8 = 1;
+    const LARGEST: u8 = 3;
+});
+dequantize!(
+    BlockQ2_K: QK_K,
+    BlockQ3_K: QK_K,
+    BlockQ8_K: QK_K,
+    BlockTQ1_0: QK_K,
+    BlockTQ2_0: QK_K,
+);

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Makes blocks.bin: blocks of every format that gguf decodes, and what their values are.
+
+    python3 tests/data/blocks.py
+
+Needs gguf and numpy (PyPI). For each format of FORMATS, in this order: blocks, then for each block the
+64-bit FNV-1a hash of its values as little-endian f32 (-0 as 0). Blocks are random bytes, enough of
+them to reach most points of the lists of IQ1, IQ2 and IQ3, with scales that are normal, subnormal,
+zero and negative; those that gguf encodes too begin with four that it made.
+"""
+import pathlib
+
+import numpy
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
+
+# Name, blocks, where f16 scales lie.
+FORMATS = [
+    ("Q4_0", 16, [0]), ("Q8_0", 16, [0]), ("Q4_K", 8, [0, 2]), ("Q5_K", 8, [0, 2]), ("Q6_K", 8, [208]),
+    ("Q4_1", 32, [0, 2]), ("Q5_0", 32, [0]), ("Q5_1", 32, [0, 2]), ("Q2_K", 16, [80, 82]),
+    ("Q3_K", 16, [108]), ("IQ4_NL", 32, [0]), ("IQ4_XS", 16, [0]), ("MXFP4", 32, []),
+    ("NVFP4", 64, []), ("TQ1_0", 16, [52]), ("TQ2_0", 16, [64]), ("IQ1_S", 64, [0]),
+    ("IQ1_M", 64, []), ("IQ2_XXS", 16, [0]), ("IQ2_XS", 24, [0]), ("IQ2_S", 48, [0]),
+    ("IQ3_XXS", 16, [0]), ("IQ3_S", 24, [0]),
+]
+ENCODED = ["Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4", "TQ1_0", "TQ2_0"]
+
+
+def halves(random, n):
+    """Scales of every kind: the exponent of each fourth is drawn evenly, the rest are moderate."""
+    moderate = random.normal(size=n).astype("<f2")
+    some = random.integers(0, 0x7C00, n, dtype="<u2") | (random.integers(0, 2, n, dtype="<u2") << 15)
+    some[:3] = [0x0001, 0x83FF, 0x0000]
+    return numpy.where(numpy.arange(n) % 4 == 1, some, moderate.view("<u2")).astype("<u2")
+
+
+def hashed(values):
+    h = 0xCBF29CE484222325
+    for byte in (values.astype("<f4") + numpy.float32(0)).tobytes():
+        h = (h ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return h.to_bytes(8, "little")
+
+
+def make():
+    random = numpy.random.default_rng(19)
+    out = b""
+    for name, count, at in FORMATS:
+        kind = GGMLQuantizationType[name]
+        length, size = GGML_QUANT_SIZES[kind]
+        blocks = random.integers(0, 256, (count, size), dtype=numpy.uint8)
+        for offset in at:
+            blocks[:, offset : offset + 2] = halves(random, count).view(numpy.uint8).reshape(-1, 2)
+        if name == "MXFP4":
+            # Exponents, the smallest first, up to the largest whose values are finite.
+            blocks[:, 0] = numpy.linspace(0, 251, count).astype(numpy.uint8)
+            blocks[1, 0] = 1
+        if name == "NVFP4":
+            blocks[:, :4] = numpy.arange(256, dtype=numpy.uint8).reshape(count, 4)
+        if name == "IQ1_M":
+            words = blocks[:, 48:].copy().view("<u2") & 0x0FFF
+            scale = halves(random, count)
+            for i in range(4):
+                words[:, i] |= (scale >> (4 * i) & 15) << 12
+            blocks[:, 48:] = words.view(numpy.uint8)
+        if name in ENCODED:
+            values = random.normal(size=(4, length)).astype(numpy.float32)
+            values[1] *= 1e-6
+            values[2] = 0
+            blocks[:4] = quants.quantize(values, kind)
+        with numpy.errstate(all="ignore"):
+            decoded = quants.dequantize(blocks, kind)
+        assert numpy.isfinite(decoded).all(), name
+        out += blocks.tobytes() + b"".join(map(hashed, decoded))
+    return out
+
+
+if __name__ == "__main__":
+    pathlib.Path(__file__).with_name("blocks.bin").write_bytes(make())
