@@ -3,6 +3,7 @@
 //! linked, and an error where it is used.
 
 use crate::block::DType;
+pub use crate::block::UNPACKED;
 
 /// Whether this target has one set of kernels, the scalar one, and little room for it: each kernel
 /// is called by its name, so that only those in use are linked, and has one form.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::kernels::DType;
+use crate::kernels::built::UNPACKED;
 
 /// An element type as a GGUF file numbers it; the number may be unknown to this library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +76,7 @@ impl GgmlType {
             DType::Q5_K => 13,
             DType::Q6_K => 14,
             DType::BF16 => 30,
+            _ if !UNPACKED => return None,
             DType::Q4_1 => 3,
             DType::Q5_0 => 6,
             DType::Q5_1 => 7,
@@ -110,6 +112,8 @@ impl GgmlType {
             13 => DType::Q5_K,
             14 => DType::Q6_K,
             30 => DType::BF16,
+            // What is not compiled takes no room.
+            _ if !UNPACKED => return None,
             3 => DType::Q4_1,
             6 => DType::Q5_0,
             7 => DType::Q5_1,

@@ -5,6 +5,7 @@ use xielu::checkpoint::{LayerRole, Role};
 use xielu::config::RopeStyle;
 use xielu::kernels::{Activation, DType, Matrix, Shape};
 use xielu::mlp::MlpSizes;
+use xielu::quant::ENCODED;
 use xielu::{Backend, Error, Mlp};
 use xielu_testing::noise::Noise;
 use xielu_testing::toy::{Toy, activate, config, matvec, requantize};
@@ -56,7 +57,9 @@ fn norm(x: impl Iterator<Item = f64>) -> f64 {
 #[test]
 fn every_form_type_and_tile_matches_f64() {
     for act in ACTS {
-        for dtype in DType::ALL {
+        // The rest differ in their products alone.
+        let some = |dtype: &DType| act == ActivationKind::Xielu || ENCODED.contains(dtype);
+        for dtype in DType::ALL.into_iter().filter(some) {
             let toy = toy(act, dtype);
             let mlp = Mlp::load(&&toy, &toy.config, 0).unwrap();
             let (block, ffn) = (dtype.block_len().max(32), mlp.intermediate_size());

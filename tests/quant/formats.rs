@@ -70,7 +70,8 @@ fn bytes_with_sums() {
     }
 }
 
-/// Every type is in this file, floats apart, and every number of a block type of ggml's is a type.
+/// Every type is in this file, floats apart, and every number of a block type of ggml's is a type: but
+/// Q1_0, which gguf does not decode.
 #[test]
 fn none_is_missing() {
     let tested = |dtype| FORMATS.iter().any(|(tested, _)| *tested == dtype);
@@ -78,7 +79,7 @@ fn none_is_missing() {
     let others = [DType::F32, DType::F16, DType::BF16, DType::Q8_1, DType::Q8_K];
     assert_eq!(untested, others);
     let blocks = (0..64).map(GgmlType).filter(|kind| kind.block_len().is_some_and(|len| len > 1));
-    for kind in blocks {
+    for kind in blocks.filter(|kind| kind.name() != Some("Q1_0")) {
         let dtype = kind.dtype().unwrap_or_else(|| panic!("{kind}"));
         assert_eq!(GgmlType::from_dtype(dtype), Some(kind));
         assert!(dtype.is_quantized() && DType::ALL.contains(&dtype));

@@ -20,8 +20,8 @@ const fn any_built(quantized: bool) -> bool {
     false
 }
 
-/// Whether any type is compiled whose products unpack it ([`super::Unpack`]).
-pub(crate) const UNPACKED: bool = {
+/// Whether any type is compiled that has no kernels of its own and is unpacked for products.
+pub const UNPACKED: bool = {
     let (mut i, mut any) = (0, false);
     while i < DType::ALL.len() {
         let dtype = DType::ALL[i];
@@ -131,19 +131,18 @@ impl DType {
     pub const fn block_len(self) -> usize {
         match self {
             DType::F32 | DType::F16 | DType::BF16 => 1,
+            DType::Q8_0 | DType::Q4_0 => QK,
+            DType::Q4_K | DType::Q5_K | DType::Q6_K => QK_K,
+            // What is not compiled takes no room: such types are refused before anyone asks.
+            _ if !UNPACKED => QK_K,
             DType::NVFP4 => 64,
-            DType::Q8_0
-            | DType::Q4_0
-            | DType::Q4_1
+            DType::Q4_1
             | DType::Q5_0
             | DType::Q5_1
             | DType::Q8_1
             | DType::IQ4_NL
             | DType::MXFP4 => QK,
-            DType::Q4_K
-            | DType::Q5_K
-            | DType::Q6_K
-            | DType::Q2_K
+            DType::Q2_K
             | DType::Q3_K
             | DType::Q8_K
             | DType::IQ4_XS
@@ -169,6 +168,7 @@ impl DType {
             DType::Q4_K => 144,
             DType::Q5_K => 176,
             DType::Q6_K => 210,
+            _ if !UNPACKED => 292,
             DType::Q4_1 => 20,
             DType::Q5_0 => 22,
             DType::Q5_1 => 24,

@@ -19,8 +19,7 @@ mod unpacked;
 
 pub use blocks::Blocks;
 pub use codes::{BlockIQ4_NL, BlockIQ4_XS, BlockMXFP4, BlockNVFP4};
-pub(crate) use dtype::UNPACKED;
-pub use dtype::{DType, QK, QK_K};
+pub use dtype::{DType, QK, QK_K, UNPACKED};
 pub use float::{BF16, F16, F32};
 pub(crate) use input::GROUPS;
 pub use input::{INPUT_BLOCK, InputBlock};

@@ -110,11 +110,6 @@ impl<D: ByteDot> Vec128 for D {
         neon!(vqtbl1q_u8(table, numbers))
     }
     #[inline(always)]
-    unsafe fn store_to(self, a: uint8x16_t, p: *mut u8) {
-        // SAFETY: `Vec128::store_to` requires `p` to be writable for 16 bytes; the target has NEON.
-        unsafe { vst1q_u8(p, a) }
-    }
-    #[inline(always)]
     fn shl<const N: i32>(self, a: uint8x16_t) -> uint8x16_t {
         neon!(vshlq_n_u8::<N>(a))
     }

@@ -1,15 +1,15 @@
 //! Dot products of the formats that are unpacked, with one to four input rows: 256 weights are
 //! unpacked in plain Rust and multiplied from there.
 
-use super::Vec128;
 use super::gemv_quantized::{LANES, halves, inputs, scales_of};
+use super::{Quantize, Vec128};
 use crate::block::{Format, GROUPS, HALVES, InputBlock, LookUp, QK, QK_K, Unpacked};
 use crate::generic::gemv::RowDot;
 
 /// An instruction set, for looking bytes up.
 pub(super) struct Looking<A>(pub A);
 
-impl<A: Vec128> LookUp for Looking<A> {
+impl<A: Quantize> LookUp for Looking<A> {
     #[inline(always)]
     fn look_up(self, table: &[u8; 16], codes: &mut [u8; QK_K]) {
         let Looking(a) = self;

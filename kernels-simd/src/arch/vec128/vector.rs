@@ -18,9 +18,6 @@ pub(crate) trait Vec128: Copy {
     fn select(self, mask: Self::Bytes, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
     /// Bytes of `table` by number, below 16.
     fn look_up(self, table: Self::Bytes, numbers: Self::Bytes) -> Self::Bytes;
-    /// # Safety
-    /// `p` is writable for 16 bytes; any alignment.
-    unsafe fn store_to(self, a: Self::Bytes, p: *mut u8);
     /// Each byte `N` bits to the left, zeros from the right.
     fn shl<const N: i32>(self, a: Self::Bytes) -> Self::Bytes;
     /// Each byte `N` bits to the right, zeros from the left.

@@ -51,11 +51,6 @@ impl Vec128 for Simd128 {
         i8x16_swizzle(table, numbers)
     }
     #[inline(always)]
-    unsafe fn store_to(self, a: v128, p: *mut u8) {
-        // SAFETY: `Vec128::store_to` requires `p` to be writable for 16 bytes.
-        unsafe { v128_store(p.cast(), a) }
-    }
-    #[inline(always)]
     fn shl<const N: i32>(self, a: v128) -> v128 {
         u8x16_shl(a, N as u32)
     }
