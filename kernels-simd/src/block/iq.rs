@@ -108,7 +108,8 @@ pub struct BlockIQ1_M {
 fn with_signs(point: u64, signs: u8) -> [u8; 8] {
     let signs = spread_bits(signs);
     // The complement and one: no carry, for no value of a point is 0.
-    ((point ^ signs * 255).wrapping_add(signs) ^ u64::from_le_bytes([0x80; 8])).to_le_bytes()
+    let negated = (point ^ (signs * 255)).wrapping_add(signs);
+    (negated ^ u64::from_le_bytes([0x80; 8])).to_le_bytes()
 }
 
 /// Seven signs and an eighth that makes their number even.

@@ -117,7 +117,7 @@ fn q8_k(block: &BlockQ8_K, out: &mut Unpacked) {
 #[inline(always)]
 fn trits(bytes: &[u8], power: u8, out: &mut [u8]) {
     for (out, byte) in out.iter_mut().zip(bytes) {
-        *out = (u16::from(byte.wrapping_mul(power)) * 3 >> 8) as u8;
+        *out = ((u16::from(byte.wrapping_mul(power)) * 3) >> 8) as u8;
     }
 }
 
