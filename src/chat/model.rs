@@ -1,7 +1,7 @@
 //! What a model's files say of conversations: its templates, and its special tokens by name.
 
 use std::format;
-use std::string::{String, ToString as _};
+use std::string::String;
 use std::vec::Vec;
 
 use super::ChatError;
@@ -32,7 +32,7 @@ pub fn templates(view: &ModelView<'_>) -> Result<Vec<(String, String)>, ChatErro
         ModelView::Gguf(gguf) => Ok(of_gguf(gguf.first())),
         #[cfg(feature = "safetensors")]
         ModelView::Hf(dir) => {
-            let all = dir.chat_templates().map_err(|e| ChatError::Model(e.to_string()))?;
+            let all = dir.chat_templates().map_err(|e| ChatError::Model(format!("{e}")))?;
             Ok(all.into_iter().map(|template| (template.name, template.text)).collect())
         }
     }
@@ -56,7 +56,7 @@ pub(super) fn special_tokens(view: &ModelView<'_>) -> Result<Vec<(String, String
     match view {
         ModelView::Gguf(gguf) => Ok(tokens_of_gguf(gguf.first())),
         #[cfg(feature = "safetensors")]
-        ModelView::Hf(dir) => dir.special_texts().map_err(|e| ChatError::Model(e.to_string())),
+        ModelView::Hf(dir) => dir.special_texts().map_err(|e| ChatError::Model(format!("{e}"))),
     }
 }
 

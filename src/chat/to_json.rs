@@ -170,6 +170,13 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// A number that is neither whole nor infinite as a template prints it; `None` if `value` is none.
+pub(super) fn printed(value: &Value) -> Option<String> {
+    let is_float = value.kind() == ValueKind::Number && !value.is_integer();
+    let number = f64::try_from(value.clone()).ok().filter(|number| is_float && number.is_finite());
+    number.map(float)
+}
+
 /// A number as Python's `repr` writes it: the shortest digits that give it back, with an exponent
 /// below 1e-4 and from 1e16 on.
 fn float(value: f64) -> String {

@@ -168,6 +168,9 @@ case("special tokens in texts", [user("<|end|></|user|>{{ bos_token }}{% if %}")
 WORDS = [user("Hello"), {"role": "skip", "content": "x"}, user("  two words \n and three lo!"), {"role": "tool", "content": "42"}, user(""), {"role": "stop", "content": "x"}, user("never")]
 case("language", WORDS, "language")
 case("language, prompted", [user("Hello"), assistant("lol")], "language", add_generation_prompt=True, tools=[WEATHER], documents=[{"title": "T", "text": "x"}])
+THOUGHT = [user("q"), assistant("<think>\nwhy\n</think>\n\nso"), user("<r>x</r>"), assistant("b", reasoning_content="\nhm\n"), result(" r ")]
+case("habits", THOUGHT, "habits", tools=[WEATHER, NESTED])
+case("habits, called", [user(" a "), assistant(None, tool_calls=[call("f", {"x": "ü"}), call("g", "{}")])], "habits", add_generation_prompt=True)
 # JSON.
 VALUES = [
     "text", "quote \" back \\ line \n tab \t \b \f \x00 \x1f \x7f é 日 \U0001f600 </script> & ' /", [], {}, [[]], [{}], {"a": []},

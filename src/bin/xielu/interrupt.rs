@@ -1,17 +1,27 @@
-//! Ctrl-C: a flag that loops look at, so that they stop between two steps and clean up.
+//! Ctrl-C: a count that loops look at, so that they stop between two steps and clean up.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, bail};
 
-static REQUESTED: AtomicBool = AtomicBool::new(false);
+/// How often Ctrl-C was pressed.
+static PRESSED: AtomicU32 = AtomicU32::new(0);
 
-/// From now on Ctrl-C (and a termination signal) sets the flag; the second one ends the program.
+/// From now on Ctrl-C (and a termination signal) is counted; the second one ends the program.
 pub fn catch() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
-        if REQUESTED.swap(true, Ordering::Relaxed) {
+    catch_times(2)
+}
+
+/// As [`catch`], with the number of the one that ends the program.
+pub fn catch_times(last: u32) -> anyhow::Result<()> {
+    ctrlc::set_handler(move || {
+        let times = PRESSED.fetch_add(1, Ordering::Relaxed) + 1;
+        if times >= last {
             std::process::exit(130);
+        }
+        if times > 1 {
+            tell!("stopping; once more ends the program");
         }
     })
     .context("Ctrl-C cannot be caught")
@@ -19,12 +29,12 @@ pub fn catch() -> anyhow::Result<()> {
 
 /// Whether Ctrl-C was pressed since [`catch`].
 pub fn requested() -> bool {
-    REQUESTED.load(Ordering::Relaxed)
+    PRESSED.load(Ordering::Relaxed) > 0
 }
 
 /// Whether Ctrl-C was pressed, and forgets that: for programs that go on after it.
 pub fn take() -> bool {
-    REQUESTED.swap(false, Ordering::Relaxed)
+    PRESSED.swap(0, Ordering::Relaxed) > 0
 }
 
 /// Whether a loop that looks at it may go on.

@@ -79,8 +79,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let default = || session.default_context(LEAST_CONTEXT).positions;
     let context = args.context.unwrap_or_else(default);
-    interrupt::catch()?;
+    // An answer stops after the batch that is being computed; who presses twice still means that.
+    interrupt::catch_times(3)?;
     reserve(&mut session, context, "lower --context")?;
+    let trained = session.config().context_length;
+    if context > trained {
+        tell!("warning: the model was trained for a context of {trained}, not {context}");
+    }
     let stops = args.sampling.stops();
     let speed = args.speed;
     let mut chat = Chat { session, template, conversation, options, stops, speed, out: Out::new() };
