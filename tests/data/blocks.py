@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes blocks.bin: blocks of every format that gguf decodes, and what their values are.
+"""Makes blocks.bin, blocks of every format that gguf decodes and what their values are, and
+encoded.bin, what gguf makes of some values.
 
     python3 tests/data/blocks.py
 
@@ -7,6 +8,8 @@ Needs gguf and numpy (PyPI). For each format of FORMATS, in this order: blocks, 
 64-bit FNV-1a hash of its values as little-endian f32 (-0 as 0). Blocks are random bytes, enough of
 them to reach most points of the lists of IQ1, IQ2 and IQ3, with scales that are normal, subnormal,
 zero and negative; those that gguf encodes too begin with four that it made.
+
+encoded.bin: 16 rows of 32 little-endian f32, then their blocks as each of ROUNDED.
 """
 import pathlib
 
@@ -23,6 +26,8 @@ FORMATS = [
     ("IQ3_XXS", 16, [0]), ("IQ3_S", 24, [0]),
 ]
 ENCODED = ["Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4", "TQ1_0", "TQ2_0"]
+
+ROUNDED = ["Q4_1", "Q5_0", "Q5_1"]
 
 
 def halves(random, n):
@@ -73,5 +78,21 @@ def make():
     return out
 
 
+def encode():
+    random = numpy.random.default_rng(20)
+    rows = random.normal(size=(16, 32)).astype("<f4")
+    rows[1] *= 1e-6  # a subnormal scale
+    rows[2] = 0
+    rows[3] = -0.75  # no range
+    rows[4] += 40  # a minimum far from zero
+    rows[5] = numpy.abs(rows[5])
+    rows[6, 7] = 900  # an outlier
+    rows[7] = numpy.arange(32) - 15.5  # ties
+    made = [quants.quantize(rows, GGMLQuantizationType[name]).tobytes() for name in ROUNDED]
+    return rows.tobytes() + b"".join(made)
+
+
 if __name__ == "__main__":
-    pathlib.Path(__file__).with_name("blocks.bin").write_bytes(make())
+    here = pathlib.Path(__file__)
+    here.with_name("blocks.bin").write_bytes(make())
+    here.with_name("encoded.bin").write_bytes(encode())

@@ -3,6 +3,7 @@
 
 use xielu::checkpoint::gguf::GgmlType;
 use xielu::kernels::{Blocks, DType};
+use xielu::quant::{ENCODED, EncodeError, encode_row};
 
 /// As in `blocks.py`.
 const FORMATS: [(DType, usize); 23] = [
@@ -53,6 +54,33 @@ fn values_are_ggufs() {
         }
     }
     assert!(data.is_empty());
+}
+
+/// The types that round to the nearest, from 16 rows of 32 values.
+#[test]
+fn encoded_bytes_are_ggufs() {
+    let (rows, mut blocks) = include_bytes!("../data/encoded.bin").split_at(16 * 128);
+    let values: Vec<f32> = rows.as_chunks().0.iter().map(|&v| f32::from_le_bytes(v)).collect();
+    for dtype in [DType::Q4_1, DType::Q5_0, DType::Q5_1] {
+        let (expected, rest) = blocks.split_at(16 * dtype.block_bytes());
+        blocks = rest;
+        for (i, expected) in expected.chunks(dtype.block_bytes()).enumerate() {
+            let mut found = vec![0xaa; dtype.block_bytes()];
+            encode_row(dtype, &values[32 * i..32 * (i + 1)], &mut found).unwrap();
+            assert_eq!(found, expected, "{dtype} {i}");
+        }
+    }
+    assert!(blocks.is_empty());
+}
+
+#[test]
+fn what_has_no_encoder_is_named() {
+    for dtype in DType::ALL.into_iter().filter(|dtype| !ENCODED.contains(dtype)) {
+        let mut out = vec![0; dtype.block_bytes()];
+        let error = encode_row(dtype, &vec![0.0; dtype.block_len()], &mut out).unwrap_err();
+        assert_eq!(error, EncodeError::NoEncoder { dtype });
+        assert!(error.to_string().starts_with(dtype.name()));
+    }
 }
 
 /// ggml's inputs of products, which gguf does not decode.

@@ -102,8 +102,7 @@ pub struct BlockIQ1_M {
     pub scales: [[u8; 2]; QK_K / 64],
 }
 
-/// Whether the quants of a point are negative, as eight bytes of 0 or 1, and the point's: biased
-/// quants.
+/// The biased quants of a point, negative where bits of `signs` are ones.
 #[inline(always)]
 fn with_signs(point: u64, signs: u8) -> [u8; 8] {
     let signs = spread_bits(signs);
