@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // As the model's authors sample; an answer of at most 400 tokens.
     let sampling = recommended_sampling(session.view())?;
     let sampler = SamplerOptions { seed: 1, ..SamplerOptions::recommended(&sampling) };
-    let options = GenerateOptions { limit: Some(400), sampler };
+    let options = GenerateOptions { limit: Some(400), sampler, ..Default::default() };
 
     // Room for a long conversation, where the memory allows it.
     let context = session.default_context(4096).positions;

@@ -101,7 +101,7 @@ fn a_caller_stops_and_a_full_context_does() {
     let small = SessionOptions { context: Some(16), ..options() };
     let mut session = Session::open_with(MODEL, &small).unwrap();
     let warm = SamplerOptions { temperature: 1.5, seed: 3, ..SamplerOptions::default() };
-    let options = GenerateOptions { limit: None, sampler: warm };
+    let options = GenerateOptions { limit: None, sampler: warm, ..GenerateOptions::default() };
     let n = session.prompt_ids(PROMPT).unwrap().len();
     let result = session.generate(PROMPT, &options, |_| ControlFlow::Continue(())).unwrap();
     assert_eq!((result.stop, result.tokens), (Some(Stop::ContextFull), 16 - n + 1));
@@ -272,4 +272,20 @@ fn a_text_ends_a_generation_wherever_tokens_are_cut() {
         assert_eq!(text, whole[..whole.find(stop).unwrap()]);
         assert!(generated.stop.is_none() || generated.tokens == 24);
     }
+}
+
+#[test]
+fn special_tokens_are_text_where_they_are_wanted() {
+    let session = Session::open(MODEL).unwrap();
+    let tokenizer = session.tokenizer().unwrap();
+    let special = tokenizer.ends()[0];
+    let ids = [&session.prompt_ids("ab").unwrap()[..], &[special]].concat();
+    let text = |wanted| {
+        let mut stream = tokenizer.stream().with_special(wanted);
+        let pieces = ids.iter().map(|&id| stream.push(id).unwrap().unwrap_or_default());
+        pieces.collect::<String>()
+    };
+    assert_eq!(text(false), "ab");
+    assert_eq!(text(true), tokenizer.decode_with_special(&ids).unwrap());
+    assert!(text(true).len() > 2 && text(true).starts_with("ab"), "{}", text(true));
 }

@@ -20,6 +20,10 @@ pub struct GenerateOptions {
     pub limit: Option<usize>,
     /// How tokens are drawn: greedily by default.
     pub sampler: SamplerOptions,
+    /// Special tokens are given as text, too, by [`Session::generate`] and
+    /// [`Session::write_text`]: what a model marks with them, such as its deliberation, is seen.
+    /// (Not those that end a text.)
+    pub special: bool,
 }
 
 impl GenerateOptions {
@@ -100,7 +104,7 @@ impl Session {
         self.begin(ids.len(), options)?;
         self.read(&ids, |_| ControlFlow::Continue(()))?;
         let tokenizer = self.tokenizer()?.clone();
-        let mut stream = TextStream::new(&*tokenizer);
+        let mut stream = TextStream::new(&*tokenizer).with_special(options.special);
         // What a token is as text may depend on those before it.
         ids.iter().try_for_each(|&id| stream.push(id).map(|_| ()))?;
         self.write_stream(stream, options, &mut on_text)
@@ -119,7 +123,7 @@ impl Session {
         mut on_text: impl FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generated, SessionError> {
         let tokenizer = self.tokenizer()?.clone();
-        let mut stream = TextStream::new(&*tokenizer);
+        let mut stream = TextStream::new(&*tokenizer).with_special(options.special);
         let before = self.ids.len().saturating_sub(TEXT_BEFORE);
         for &id in self.ids.get(before..).unwrap_or_default() {
             stream.push(id)?;

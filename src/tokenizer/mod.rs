@@ -159,6 +159,14 @@ impl Tokenizer {
         guarded("the tokenizer's decoder fails", || self.inner.decode(ids, true))
     }
 
+    /// As [`Tokenizer::decode`], with special tokens as text.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode`].
+    pub fn decode_with_special(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        guarded("the tokenizer's decoder fails", || self.inner.decode(ids, false))
+    }
+
     /// Whether `id` names a byte, as `<0x0A>` does, and its text depends on its neighbours.
     fn is_lone_byte(&self, id: u32) -> bool {
         let names_byte = |token: String| {

@@ -20,6 +20,8 @@ pub struct TextStream<T> {
     ids: Vec<u32>,
     /// Bytes of their text that have been given.
     given: usize,
+    /// Special tokens are text, too.
+    special: bool,
 }
 
 impl Tokenizer {
@@ -32,7 +34,14 @@ impl Tokenizer {
 impl<T: Deref<Target = Tokenizer>> TextStream<T> {
     /// A stream at the beginning of a text.
     pub fn new(tokenizer: T) -> Self {
-        TextStream { tokenizer, ids: Vec::new(), given: 0 }
+        TextStream { tokenizer, ids: Vec::new(), given: 0, special: false }
+    }
+
+    /// Gives special tokens as text, too, if `special` says so:
+    /// [`Tokenizer::decode_with_special`].
+    #[must_use]
+    pub fn with_special(self, special: bool) -> Self {
+        TextStream { special, ..self }
     }
 
     /// The text that `id` completes, if it completes any.
@@ -44,7 +53,7 @@ impl<T: Deref<Target = Tokenizer>> TextStream<T> {
         if self.tokenizer.is_lone_byte(id) {
             return Ok(None);
         }
-        let text = self.tokenizer.decode(&self.ids)?;
+        let text = self.text()?;
         if text.ends_with(UNKNOWN) {
             return Ok(None);
         }
@@ -65,11 +74,18 @@ impl<T: Deref<Target = Tokenizer>> TextStream<T> {
     /// # Errors
     /// If the tokens have no text.
     pub fn finish(&mut self) -> Result<Option<String>, TokenizerError> {
-        let text = self.tokenizer.decode(&self.ids)?;
+        let text = self.text()?;
         let rest = self.new_text(&text);
         self.ids.clear();
         self.given = 0;
         Ok(rest)
+    }
+
+    fn text(&self) -> Result<String, TokenizerError> {
+        match self.special {
+            true => self.tokenizer.decode_with_special(&self.ids),
+            false => self.tokenizer.decode(&self.ids),
+        }
     }
 
     fn new_text(&self, text: &str) -> Option<String> {

@@ -289,3 +289,13 @@ fn ctrl_c_stops_an_answer_and_ctrl_d_ends() {
     assert_eq!(messages[0].1, "Why?");
     assert!(!messages[1].1.is_empty());
 }
+
+#[test]
+fn special_tokens_are_printed_on_request() {
+    let run = |more: &[&str]| {
+        let prompt = ["-p", "a<s>b", "-n", "0"];
+        succeeds(&[&["generate", MODEL], &prompt[..], more].concat())
+    };
+    assert_eq!(run(&[]), "ab\n");
+    assert_eq!(run(&["--special"]), "a<s>b\n");
+}

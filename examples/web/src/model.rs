@@ -87,7 +87,8 @@ impl Model {
         }
         let (top_k, top_p, seed) = (TOP_K, TOP_P, u64::from(seed));
         let sampler = SamplerOptions { temperature, top_k, top_p, seed };
-        self.generation = GenerateOptions { limit: Some(tokens), sampler }.generation();
+        self.generation =
+            GenerateOptions { limit: Some(tokens), sampler, ..Default::default() }.generation();
         self.stream = TextStream::new(tokenizer);
         self.session.reset();
         let text = ids.iter().map(|&id| Ok(self.stream.push(id)?.unwrap_or_default())).collect();

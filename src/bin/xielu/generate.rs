@@ -46,6 +46,9 @@ pub struct Args {
     /// Print token ids instead of text
     #[arg(long, conflicts_with = "stop")]
     ids: bool,
+    /// Print special tokens as text, too
+    #[arg(long, conflicts_with = "ids")]
+    special: bool,
     /// The prompt is what a user says: the model's chat template puts it into a conversation, and
     /// the answer alone is printed
     #[arg(long)]
@@ -71,6 +74,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let options = GenerateOptions {
         limit: args.n.and_then(|limit| limit.0),
         sampler: args.sampling.options(session.view(), Otherwise::Greedy)?,
+        special: args.special,
     };
     let context = context(args, &session, prompt.len(), &options)?;
     interrupt::catch()?;
@@ -80,7 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         tell!("warning: the model was trained for a context of {trained}, not {context}");
     }
     let tokenizer = session.tokenizer()?.clone();
-    let mut printer = Printer::new(&tokenizer, args.ids, args.sampling.stops());
+    let mut printer = Printer::new(&tokenizer, args.ids, args.special, args.sampling.stops());
     if !args.ids {
         prompt.iter().try_for_each(|&id| printer.prompt(id, !args.chat))?;
     }

@@ -40,9 +40,9 @@ pub struct Printer<'t> {
 }
 
 impl<'t> Printer<'t> {
-    /// Prints texts, and nothing of `stops`; or ids.
-    pub fn new(tokenizer: &'t Tokenizer, ids: bool, stops: StopTexts) -> Self {
-        let stream = tokenizer.stream();
+    /// Prints texts, with special tokens if wanted, and nothing of `stops`; or ids.
+    pub fn new(tokenizer: &'t Tokenizer, ids: bool, special: bool, stops: StopTexts) -> Self {
+        let stream = tokenizer.stream().with_special(special);
         Printer { stream, stops, stopped: false, ids, out: Out::new() }
     }
 

@@ -48,6 +48,10 @@ pub struct Args {
     /// was trained for, at most 4096, and less where that would take much of the memory
     #[arg(long, short_alias = 'c', alias = "ctx-size", value_name = "N")]
     context: Option<usize>,
+    /// Print special tokens of answers as text, too, and keep them in the conversation: what a model
+    /// marks with them, such as its deliberation, is read again as it was written
+    #[arg(long)]
+    special: bool,
     /// Say after each answer what was read and written, and how fast
     #[arg(long)]
     speed: bool,
@@ -73,6 +77,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let options = GenerateOptions {
         limit: args.n.and_then(|limit| limit.0),
         sampler: args.sampling.options(session.view(), Otherwise::Recommended)?,
+        special: args.special,
     };
     if args.context == Some(0) {
         bail!("--context is 0; give 1 or more");
