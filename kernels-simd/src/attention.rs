@@ -1,5 +1,7 @@
 //! Attention and its parts: shapes are checked here, before a kernel runs.
 
+use core::num::NonZeroUsize;
+
 use crate::block::{Blocks, DType};
 use crate::built;
 use crate::generic::attention::{Attend, AttendFn};
@@ -27,16 +29,18 @@ pub struct Attention<'a> {
 
 impl Attention<'_> {
     /// The heads of a group, if everything fits together.
-    fn group(&self, out: &Output<'_>) -> Result<usize, ShapeError> {
+    fn group(&self, out: &Output<'_>) -> Result<NonZeroUsize, ShapeError> {
         let (keys, values) = (&self.keys, &self.values);
         if values.rows() != keys.rows() {
             return Err(ShapeError::Rows { expected: keys.rows(), found: values.rows() });
         }
         let head_dim = keys.cols();
-        let group = out.rows().checked_div(head_dim).unwrap_or(0);
-        if values.cols() != head_dim || group * head_dim != out.rows() {
-            return Err(ShapeError::Rows { expected: group * head_dim, found: out.rows() });
-        }
+        let group = out.rows().checked_div(head_dim).and_then(NonZeroUsize::new);
+        let expected = group.map_or(head_dim, |group| group.get() * head_dim);
+        let Some(group) = group.filter(|_| values.cols() == head_dim && expected == out.rows())
+        else {
+            return Err(ShapeError::Rows { expected, found: out.rows() });
+        };
         for m in [keys, values] {
             if m.is_packed() {
                 return Err(ShapeError::Packing(m.dtype()));
@@ -150,7 +154,7 @@ impl Kernels {
 /// Attention on its way to a kernel of the instruction set in use.
 struct Call<'a> {
     attention: &'a Attention<'a>,
-    group: usize,
+    group: NonZeroUsize,
     out: Output<'a>,
 }
 

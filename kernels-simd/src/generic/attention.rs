@@ -6,6 +6,7 @@
 //! queries of a tile, those of every head that shares them too (grouped-query attention).
 
 use core::array;
+use core::num::NonZeroUsize;
 use core::ops::Range;
 
 use crate::block::{BF16, BlockQ8_0, F16, F32};
@@ -35,7 +36,7 @@ pub(crate) struct Attend<'a, W> {
     /// Head `g` of token `t` is `queries[t * query_stride + g * head_dim..][..head_dim]`.
     pub queries: &'a [f32],
     pub query_stride: usize,
-    pub group: usize,
+    pub group: NonZeroUsize,
     /// Positions that token 0 sees; every token sees one more than the one before it.
     pub visible: usize,
     pub scale: f32,
@@ -67,7 +68,7 @@ impl<W> Attend<'_, W> {
     /// The first query that sees a position.
     #[inline(always)]
     fn first_to_see(&self, position: usize) -> usize {
-        (position + 1).saturating_sub(self.visible) * self.group
+        (position + 1).saturating_sub(self.visible) * self.group.get()
     }
 }
 
@@ -138,7 +139,7 @@ pub(crate) fn attend<I, W, const V: usize, const T: usize, const H: usize>(
         scores: [[[0.0; ROWS]; PANELS]; QUERIES + MAX_TILE],
         softmax: [OnlineSoftmax::START; QUERIES],
     };
-    let queries = a.out.tokens() * a.group;
+    let queries = a.out.tokens() * a.group.get();
     for first in (0..queries).step_by(QUERIES) {
         let these = first..queries.min(first + QUERIES);
         tile.softmax = [OnlineSoftmax::START; QUERIES];
@@ -175,7 +176,7 @@ fn score<I, W, const V: usize, const T: usize, const H: usize>(
     for (p, start) in block.clone().step_by(ROWS).enumerate() {
         let these = a.first_to_see(start).max(these.start)..these.end;
         let scores = tile.scores.get_mut(these.start - first..).unwrap_or_default();
-        scores.iter_mut().for_each(|row| row[p] = [0.0; ROWS]);
+        scores.iter_mut().for_each(|row| *panel_of(row, p) = [0.0; ROWS]);
         for column in (0..a.head_dim).step_by(DEPTH) {
             let columns = column..a.head_dim.min(column + DEPTH);
             pack_keys(isa, a, start..block.end, &columns, &mut tile.panel);
@@ -188,17 +189,23 @@ fn score<I, W, const V: usize, const T: usize, const H: usize>(
                 if these.end - i <= H {
                     let Some(scores) = scores.first_chunk_mut::<H>() else { return };
                     let x: [_; H] = array::from_fn(|t| query(i + t));
-                    let scores = scores.each_mut().map(|row| &mut row[p]);
+                    let scores = scores.each_mut().map(|row| panel_of(row, p));
                     multiply::<_, V, H>(isa.simd(), &tile.panel, x, scores);
                 } else {
                     let Some(scores) = scores.first_chunk_mut::<T>() else { return };
                     let x: [_; T] = array::from_fn(|t| query(i + t));
-                    let scores = scores.each_mut().map(|row| &mut row[p]);
+                    let scores = scores.each_mut().map(|row| panel_of(row, p));
                     multiply::<_, V, T>(isa.simd(), &tile.panel, x, scores);
                 }
             }
         }
     }
+}
+
+/// The scores of panel `p` (modulo the panels of a block).
+#[inline(always)]
+const fn panel_of(row: &mut [Sums; PANELS], p: usize) -> &mut Sums {
+    &mut row[p % PANELS]
 }
 
 /// The keys of 32 positions, transposed. In place of positions behind the last comes the last one:
@@ -211,18 +218,20 @@ fn pack_keys<I: FloatPanelIsa<F32>, W: KvElement>(
     columns: &Range<usize>,
     panel: &mut Panel,
 ) {
-    let mut rows = [[F32([0; 4]); DEPTH]; SQUARE];
+    let mut rows = [[0.0; DEPTH]; SQUARE];
     let depth = columns.len();
     for octet in 0..ROWS / SQUARE {
         for (r, row) in rows.iter_mut().enumerate() {
             let position = (positions.start + octet * SQUARE + r).min(positions.end - 1);
-            let row: &mut [f32] = bytemuck::cast_slice_mut(row);
             widen(isa, a.keys, position * a.row_blocks, columns, row);
         }
         let squares = panel.columns.as_chunks_mut::<SQUARE>().0;
         for (i, square) in squares.iter_mut().enumerate().take(depth.div_ceil(SQUARE)) {
             // Past the depth is what an earlier octet had; nobody reads it.
-            let rows = rows.each_ref().map(|row| &row.as_chunks::<SQUARE>().0[i]);
+            let rows = rows.each_ref().map(|row| {
+                let square = &row.as_chunks::<SQUARE>().0[i % (DEPTH / SQUARE)];
+                bytemuck::cast_ref::<[f32; SQUARE], [F32; SQUARE]>(square)
+            });
             let columns = square.each_mut();
             isa.transpose(rows, columns.map(|column| &mut column.as_chunks_mut().0[octet]));
         }

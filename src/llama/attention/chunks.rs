@@ -57,7 +57,7 @@ impl Heads<'_, '_> {
         let granules = Granules { rows: piece, tokens: 1 };
         let operations = 2 * q.len() * chunks.positions;
         self.backend.parts(sums, granules, operations, &|first_row, first_chunk, mut part| {
-            let first_head = first_row / piece;
+            let first_head = first_row.checked_div(piece).unwrap_or(0);
             let q = q.get(first_head * values..).ok_or(Error::OutOfRange("queries"))?;
             for chunk in 0..part.tokens() {
                 let range = chunks.range(first_chunk + chunk);

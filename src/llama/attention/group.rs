@@ -64,7 +64,7 @@ impl Group<'_, '_> {
         out: &mut [f32],
     ) -> Result<(), Error> {
         let Backend { kernels, functions, .. } = self.backend;
-        let (heads, scale) = (q.len() / self.head_dim, self.scale());
+        let (heads, scale) = (q.len().checked_div(self.head_dim).unwrap_or(0), self.scale());
         out.fill(0.0);
         let mut start = 0;
         while start < keys.rows() {

@@ -48,7 +48,7 @@ impl Heads<'_, '_> {
     /// Many tokens, in tiles of queries.
     fn prompt(&self, first_position: usize, q: &[f32], out: Output<'_>) -> Result<(), Error> {
         let granules =
-            Granules { rows: self.group_len(), tokens: (PART_QUERIES / self.group).max(1) };
+            Granules { rows: self.group_len(), tokens: PART_QUERIES.div_ceil(self.group.max(1)) };
         let operations = 2 * q.len() * (first_position + out.tokens());
         let q_size = out.rows();
         self.backend.parts(out, granules, operations, &|first_row, first_token, part| {
@@ -56,7 +56,8 @@ impl Heads<'_, '_> {
             let (mut row, mut rest) = (first_row, part);
             while rest.rows() > 0 {
                 let (out, after) = rest.split_at_row(self.group_len());
-                let (kv_head, positions) = (row / self.group_len(), before + out.tokens());
+                let kv_head = row.checked_div(self.group_len()).unwrap_or(0);
+                let positions = before + out.tokens();
                 let queries = q.get(first_token * q_size + row..);
                 let attention = Attention {
                     keys: self.cache.keys(self.layer, kv_head, positions)?,
@@ -97,7 +98,7 @@ impl Heads<'_, '_> {
             let out = part.token(0).ok_or(Error::OutOfRange("attention output"))?;
             let q = q.get(first_row..).ok_or(Error::OutOfRange("queries"))?;
             for (i, (out, q)) in rows_mut(out, group).zip(rows(q, group)).enumerate() {
-                let kv_head = first_row / group + i;
+                let kv_head = first_row.checked_div(group).unwrap_or(0) + i;
                 let keys = self.cache.keys(self.layer, kv_head, positions)?;
                 let values = self.cache.values(self.layer, kv_head, positions)?;
                 Group { backend: self.backend, head_dim }.attend(
