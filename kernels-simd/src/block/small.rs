@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::dtype::QK;
 use super::float::F16;
-use super::unpacked::{Small, dequantize, nibbles, spread_bits, unpack_small};
+use super::unpacked::{Small, dequantize, nibble_words, nibbles, spread_bits, unpack_small};
 
 /// 32 values: `x = d * q + m`, the nibbles as in [`BlockQ4_0`](super::BlockQ4_0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -61,10 +61,11 @@ pub struct BlockQ8_1 {
 /// Quants of 5 bits.
 #[inline(always)]
 fn five_bits(qh: &[u8; QK / 8], qs: &[u8; QK / 2], out: &mut [u8; QK]) {
-    nibbles(qs, out);
-    for (out, &high) in out.as_chunks_mut().0.iter_mut().zip(qh) {
-        *out = (u64::from_le_bytes(*out) | spread_bits(high) << 4).to_le_bytes();
+    let mut words = nibble_words(qs);
+    for (word, &high) in words.iter_mut().zip(qh) {
+        *word |= spread_bits(high) << 4;
     }
+    *out = bytemuck::cast(words.map(u64::to_le));
 }
 
 impl Small for BlockQ4_1 {

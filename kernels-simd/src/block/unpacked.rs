@@ -163,13 +163,22 @@ pub(super) const fn spread_bits(byte: u8) -> u64 {
     (bits + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101
 }
 
-/// Low nibbles, then high ones, to 32 bytes.
+/// Low nibbles, then high ones: 32 bytes as four words, which become one vector where there is one of
+/// 32 bytes. (Halves stored apart and then loaded together would wait for each other.)
+#[inline(always)]
+pub(super) fn nibble_words(qs: &[u8; QK / 2]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (i, word) in words.iter_mut().enumerate() {
+        let bytes = qs.as_chunks().0.get(i % 2).copied().unwrap_or([0; 8]);
+        *word = u64::from_le_bytes(bytes) >> (i / 2 * 4) & u64::from_le_bytes([15; 8]);
+    }
+    words
+}
+
+/// [`nibble_words`] as bytes.
 #[inline(always)]
 pub(super) fn nibbles(qs: &[u8; QK / 2], out: &mut [u8; QK]) {
-    let (low, high) = out.split_at_mut(QK / 2);
-    for ((low, high), q) in low.iter_mut().zip(high).zip(qs) {
-        (*low, *high) = (q & 15, q >> 4);
-    }
+    *out = bytemuck::cast(nibble_words(qs).map(u64::to_le));
 }
 
 /// The 2-bit numbers of 64 bytes: of each 32 bytes the lowest bits of all, then the next ones.
