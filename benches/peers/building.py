@@ -108,7 +108,7 @@ def llama_bench_builds(args, names):
             made.write_text(how)
         probe = [program, "-m", ROOT / "models" / "tiny-Q8_0.gguf", "-p", "32", "-n", "1", "-r", "1"]
         if subprocess.run(probe, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
-            say(f"llama-bench {name} does not run here and is left out (GCC before 12.4 miscompiles "
+            say(f"llama-bench {name} does not run here and is left out (GCC 12.2 miscompiles "
                 f"its AMX kernels: remove {build} and set CC=clang CXX=clang++)")
         else:
             builds[name] = program
