@@ -46,8 +46,11 @@ fn written(name: &str, text: &str) -> PathBuf {
 
 /// The second library, optimised across crates or not.
 fn other(lto: &str) -> String {
-    let source = written("other.rs", OTHER);
-    let library = libraries().join(format!("libother_{lto}.a"));
+    // Tests run side by side, and the compiler's files of one crate have one name: a folder each.
+    let folder = libraries().join(format!("other-{lto}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (source, library) = (folder.join("other.rs"), folder.join("libother.a"));
+    std::fs::write(&source, OTHER).unwrap();
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
     rustc.args(["--edition", "2024", "--crate-type", "staticlib", "-O", "-o"]).arg(&library);
     rustc.arg("-C").arg(format!("lto={lto}")).arg(source);

@@ -11,8 +11,8 @@ use xielu_testing::kernels::every_kernel;
 use xielu_testing::relative_error;
 use xielu_testing::toy::{Toy, config};
 
-/// More than two chunks, and no whole number of tiles or blocks.
-const CONTEXT: usize = 1300;
+/// More than one chunk, and no whole number of tiles or blocks.
+const CONTEXT: usize = 700;
 
 /// Three query heads share one of keys and values.
 fn grouped() -> Toy {
