@@ -15,7 +15,7 @@ const DEEPEST: usize = 128;
 /// The arguments of `json.dumps` that templates may give.
 #[derive(Clone, Debug)]
 pub(super) struct Style {
-    /// Characters beyond ASCII as `\uXXXX`.
+    /// Characters beyond ASCII as `\u` and four hexadecimal digits.
     pub(super) ensure_ascii: bool,
     /// What a line begins with for each level; `None` writes one line.
     pub(super) indent: Option<String>,
