@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use xielu_testing::require;
 
@@ -38,17 +39,19 @@ int main(void)
 }
 "#;
 
-fn written(name: &str, text: &str) -> PathBuf {
-    let path = libraries().join(name);
-    std::fs::write(&path, text).unwrap();
-    path
+/// A folder that no other call has: tests run side by side, and compilers' files of one source
+/// have one name.
+fn own_folder() -> PathBuf {
+    static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+    let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+    let folder = libraries().join(format!("two_libraries.{number}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// The second library, optimised across crates or not.
 fn other(lto: &str) -> String {
-    // Tests run side by side, and the compiler's files of one crate have one name: a folder each.
-    let folder = libraries().join(format!("other-{lto}"));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = own_folder();
     let (source, library) = (folder.join("other.rs"), folder.join("libother.a"));
     std::fs::write(&source, OTHER).unwrap();
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
@@ -60,7 +63,8 @@ fn other(lto: &str) -> String {
 
 /// Links both, in both orders, and runs the program.
 fn works_beside(xielu: &str, other: &str) {
-    let main = written("two.c", MAIN);
+    let main = own_folder().join("two.c");
+    std::fs::write(&main, MAIN).unwrap();
     for compiler in require::programs("cc", &["gcc", "clang"]) {
         for libraries in [[xielu, other], [other, xielu]] {
             let program = compile(compiler, &main, &["-std=c99"], &libraries);

@@ -255,33 +255,43 @@ fn ctrl_c_stops_an_answer_and_ctrl_d_ends() {
         "'{bin}' chat '{MODEL}' --template '{}' --context 200000 --seed 1 --temp 1",
         template.display()
     );
-    let mut command = std::process::Command::new("script");
-    command.args(["-qec", &run, "/dev/null"]).env("TERM", "xterm");
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    // A chat that waits for other keys than these is ended, and what is read ends with it.
+    let mut command = std::process::Command::new("timeout");
+    command.args(["--foreground", "120", "script", "-qec", &run, "/dev/null"]);
+    command.env("TERM", "xterm").current_dir(env!("CARGO_MANIFEST_DIR"));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut keys = child.stdin.take().unwrap();
     let mut out = child.stdout.take().unwrap();
+    // What came and was not waited for yet.
     let mut seen = String::new();
-    let mut until = |seen: &mut String, part: &str| {
+    let mut until = |is_there: &dyn Fn(&str) -> Option<usize>| {
         let mut bytes = [0; 4096];
-        while !seen.contains(part) {
+        loop {
+            if let Some(end) = is_there(&seen) {
+                seen.drain(..end);
+                return;
+            }
             let n = std::io::Read::read(&mut out, &mut bytes).unwrap();
-            assert!(n > 0, "no {part:?} in {seen}");
+            assert!(n > 0, "the chat ended after {seen:?}");
             seen.push_str(&String::from_utf8_lossy(&bytes[..n]));
         }
-        seen.clear();
     };
-    until(&mut seen, "> ");
+    let after = |part: &'static str| move |seen: &str| Some(seen.find(part)? + part.len());
+    // The editor's own prompt: an answer may contain ">" and no escapes. From here on keys are
+    // the editor's.
+    let prompt = after("> \r\x1b[2C");
+    until(&prompt);
     keys.write_all(b"Whx\x7fy?\r").unwrap();
-    // Something of the answer, after the line is echoed.
-    until(&mut seen, "\r\n");
-    std::thread::sleep(std::time::Duration::from_millis(1500));
+    // The editor gives the terminal back, then something of the answer comes.
+    until(&after("\x1b[?2004l"));
+    until(&|seen| Some(seen.find(char::is_alphanumeric)? + 1));
     keys.write_all(b"\x03").unwrap();
-    until(&mut seen, "> ");
+    until(&prompt);
     keys.write_all(format!("/save {}\r", file.display()).as_bytes()).unwrap();
-    until(&mut seen, "> ");
+    until(&prompt);
     keys.write_all(b"\x03").unwrap();
-    until(&mut seen, "Ctrl-D ends");
+    until(&after("Ctrl-D ends"));
+    until(&prompt);
     keys.write_all(b"\x04").unwrap();
     assert!(child.wait().unwrap().success());
     let messages = saved(&file);
