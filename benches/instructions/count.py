@@ -22,7 +22,7 @@ VALUES = 8192  # a tile of the sums of gradients
 KEYS = 8192  # values of 64 keys, each multiplied with 128 queries; the values as often
 TYPES = ["q8_0", "q4_0", "q4_k", "q5_k", "q6_k", "f16", "bf16", "f32"]
 # Weights, in 32 rows, that a product of so many tokens is counted with.
-WEIGHTS = {1: 131072, 4: 65536, 64: 8192}
+WEIGHTS = {1: 131072, 4: 65536, 64: 32768}
 KERNELS = [
     "relu2-f32", "xiprelu-f32", "silu-f32", "swiglu-f32",
     "xielu-f32", "xielu-bf16", "xielu-f16", "xielu-q8_0",

@@ -25,8 +25,10 @@ impl DType {
         }
     }
 
-    /// All of them.
-    pub const ALL: [DType; 3] = [DType::F32, DType::BF16, DType::F16];
+    xielu_kernels_simd::every_variant! {
+        /// All of them.
+        pub const ALL: DType = [F32, BF16, F16];
+    }
 
     /// Bytes of one value.
     pub const fn size(self) -> u64 {

@@ -1,6 +1,6 @@
 //! Runs one kernel and nothing else, for tools that count instructions:
 //! `kernel NAME ISA N REPEATS`, for example `kernel xielu-f32 avx2 4096 3`, or, for the product of
-//! N weights in 32 rows with 64 tokens, `kernel q8_0x64 avx2 8192 3`, or, for the attention of 128
+//! N weights in 32 rows with 64 tokens, `kernel q8_0x64 avx2 32768 3`, or, for the attention of 128
 //! queries to N keys' values of a head of 128, `kernel attention-f16 avx2 8192 3`.
 //!
 //! `benches/instructions/count.py` subtracts runs of different REPEATS, so what happens before the

@@ -16,7 +16,8 @@
 //! 3. **`generic`**: what instruction sets share, written once over vectors: the formulas of the
 //!    activations (`activation`), products of few tokens (`gemv`) and of many (`gemm_quantized`,
 //!    `gemm_float`), attention of many queries (`attention`).
-//! 4. **`output`** and [`built`]: where products are written; what a small target leaves out.
+//! 4. **`output`**, [`built`] and `every_variant`: where products are written; what a small target
+//!    leaves out; lists of all variants.
 //! 5. **`block`**: the formats of weights and inputs.
 //!
 //! Inside a room no two files import each other either. Within `arch`, a newer instruction set
@@ -50,6 +51,7 @@ mod block;
 pub mod built;
 mod element;
 mod epilogue;
+mod every_variant;
 mod generic;
 mod kernels;
 #[cfg(feature = "mmap")]

@@ -56,30 +56,32 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [Status; 22] = [
-        Status::Ok,
-        Status::Null,
-        Status::Misaligned,
-        Status::Short,
-        Status::Overlap,
-        Status::Uninitialized,
-        Status::Option,
-        Status::Length,
-        Status::Gguf,
-        Status::Unsupported,
-        Status::Missing,
-        Status::Invalid,
-        Status::Config,
-        Status::Parameter,
-        Status::Layer,
-        Status::Tile,
-        Status::ContextFull,
-        Status::Token,
-        Status::NotFound,
-        Status::Internal,
-        Status::NonFinite,
-        Status::Text,
-    ];
+    xielu_kernels_simd::every_variant! {
+        const ALL: Status = [
+            Ok,
+            Null,
+            Misaligned,
+            Short,
+            Overlap,
+            Uninitialized,
+            Option,
+            Length,
+            Gguf,
+            Unsupported,
+            Missing,
+            Invalid,
+            Config,
+            Parameter,
+            Layer,
+            Tile,
+            ContextFull,
+            Token,
+            NotFound,
+            Internal,
+            NonFinite,
+            Text,
+        ];
+    }
 
     const fn text(self) -> &'static CStr {
         match self {

@@ -12,7 +12,9 @@ pub(crate) enum Architecture {
 }
 
 impl Architecture {
-    pub(crate) const ALL: [Self; 3] = [Self::Apertus, Self::Llama, Self::XieluLlama];
+    xielu_kernels_simd::every_variant! {
+        pub(crate) const ALL: Architecture = [Apertus, Llama, XieluLlama];
+    }
 
     pub(crate) const fn name(self) -> &'static str {
         match self {

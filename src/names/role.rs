@@ -43,20 +43,22 @@ pub enum LayerRole {
 }
 
 impl LayerRole {
-    /// Every role, in no particular order.
-    pub const ALL: [LayerRole; 11] = [
-        LayerRole::AttnNorm,
-        LayerRole::AttnQ,
-        LayerRole::AttnK,
-        LayerRole::AttnV,
-        LayerRole::AttnOutput,
-        LayerRole::AttnQNorm,
-        LayerRole::AttnKNorm,
-        LayerRole::FfnNorm,
-        LayerRole::FfnGate,
-        LayerRole::FfnUp,
-        LayerRole::FfnDown,
-    ];
+    xielu_kernels_simd::every_variant! {
+        /// Every role, in no particular order.
+        pub const ALL: LayerRole = [
+            AttnNorm,
+            AttnQ,
+            AttnK,
+            AttnV,
+            AttnOutput,
+            AttnQNorm,
+            AttnKNorm,
+            FfnNorm,
+            FfnGate,
+            FfnUp,
+            FfnDown,
+        ];
+    }
 
     /// What follows `blk.N.` in GGUF's name.
     const fn gguf_suffix(self) -> &'static str {

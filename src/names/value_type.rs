@@ -32,22 +32,24 @@ pub enum ValueType {
 }
 
 impl ValueType {
-    /// In the order of the format's numbers.
-    pub const ALL: [ValueType; 13] = [
-        ValueType::U8,
-        ValueType::I8,
-        ValueType::U16,
-        ValueType::I16,
-        ValueType::U32,
-        ValueType::I32,
-        ValueType::F32,
-        ValueType::Bool,
-        ValueType::Str,
-        ValueType::Array,
-        ValueType::U64,
-        ValueType::I64,
-        ValueType::F64,
-    ];
+    xielu_kernels_simd::every_variant! {
+        /// In the order of the format's numbers.
+        pub const ALL: ValueType = [
+            U8,
+            I8,
+            U16,
+            I16,
+            U32,
+            I32,
+            F32,
+            Bool,
+            Str,
+            Array,
+            U64,
+            I64,
+            F64,
+        ];
+    }
 
     /// The format's number.
     pub const fn id(self) -> u32 {

@@ -31,20 +31,22 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// Every instruction set this crate has kernels for, on any target, in the order of preference:
-    /// [`Isa::detect`] chooses the last one that is available.
-    pub const ALL: [Isa; 10] = [
-        Isa::Scalar,
-        Isa::Avx2,
-        Isa::AvxVnni,
-        Isa::Avx512,
-        Isa::Amx,
-        Isa::Avx512Vnni,
-        Isa::Neon,
-        Isa::Dotprod,
-        Isa::I8mm,
-        Isa::Simd128,
-    ];
+    crate::every_variant! {
+        /// Every instruction set this crate has kernels for, on any target, in the order of
+        /// preference: [`Isa::detect`] chooses the last one that is available.
+        pub const ALL: Isa = [
+            Scalar,
+            Avx2,
+            AvxVnni,
+            Avx512,
+            Amx,
+            Avx512Vnni,
+            Neon,
+            Dotprod,
+            I8mm,
+            Simd128,
+        ];
+    }
 
     /// Its place in a set.
     pub(crate) const fn bit(self) -> u32 {

@@ -95,37 +95,39 @@ pub enum DType {
 }
 
 impl DType {
-    /// Every type this crate computes with.
-    pub const ALL: [DType; 28] = [
-        DType::F32,
-        DType::F16,
-        DType::BF16,
-        DType::Q8_0,
-        DType::Q4_0,
-        DType::Q4_K,
-        DType::Q5_K,
-        DType::Q6_K,
-        DType::Q4_1,
-        DType::Q5_0,
-        DType::Q5_1,
-        DType::Q8_1,
-        DType::Q2_K,
-        DType::Q3_K,
-        DType::Q8_K,
-        DType::IQ4_NL,
-        DType::IQ4_XS,
-        DType::MXFP4,
-        DType::NVFP4,
-        DType::TQ1_0,
-        DType::TQ2_0,
-        DType::IQ1_S,
-        DType::IQ1_M,
-        DType::IQ2_XXS,
-        DType::IQ2_XS,
-        DType::IQ2_S,
-        DType::IQ3_XXS,
-        DType::IQ3_S,
-    ];
+    crate::every_variant! {
+        /// Every type this crate computes with.
+        pub const ALL: DType = [
+            F32,
+            F16,
+            BF16,
+            Q8_0,
+            Q4_0,
+            Q4_K,
+            Q5_K,
+            Q6_K,
+            Q4_1,
+            Q5_0,
+            Q5_1,
+            Q8_1,
+            Q2_K,
+            Q3_K,
+            Q8_K,
+            IQ4_NL,
+            IQ4_XS,
+            MXFP4,
+            NVFP4,
+            TQ1_0,
+            TQ2_0,
+            IQ1_S,
+            IQ1_M,
+            IQ2_XXS,
+            IQ2_XS,
+            IQ2_S,
+            IQ3_XXS,
+            IQ3_S,
+        ];
+    }
 
     /// Values in one block (1 for the float types).
     pub const fn block_len(self) -> usize {

@@ -192,7 +192,7 @@ fn add_group<A: PanelIsa, P: Quants, const V: usize, const T: usize, const Q: us
     let sums = x.map(|x| x.half_sums(g));
     let q = isa.products::<P, V, T, Q>(Columns { w, first, x: quads, sums, bias });
     add_scaled(isa, q, scales, first, x, g, totals);
-    if P::MINS && panel.has_mins {
+    if P::has_mins(panel) {
         subtract_mins::<A, P, V, T>(isa, &panel.mins, first, x, s, totals);
     }
 }

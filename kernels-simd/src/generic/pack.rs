@@ -21,9 +21,28 @@ pub(crate) trait Quants: Copy {
     const LARGEST: u8;
     /// Whether scales are for 16 columns instead of 32.
     const HALVES: bool = false;
-    /// Whether there can be mins, for as many columns as scales; [`Panel::has_mins`] says whether
-    /// there are.
-    const MINS: bool = false;
+    /// Which panels have mins, for as many columns as scales.
+    const MINS: Mins = Mins::None;
+
+    /// Whether `panel`, which is of this type, has mins. Where the type says so, nothing is asked
+    /// while products are summed.
+    #[inline(always)]
+    fn has_mins(panel: &Panel) -> bool {
+        match Self::MINS {
+            Mins::None => false,
+            Mins::All => true,
+            Mins::Some => panel.has_mins,
+        }
+    }
+}
+
+/// Panels of a type that have mins.
+#[derive(Clone, Copy)]
+pub(crate) enum Mins {
+    None,
+    All,
+    /// Those that say so: [`Panel::has_mins`].
+    Some,
 }
 
 /// How a weight type becomes bytes that are its [`Quants`].
@@ -214,7 +233,6 @@ fn expand_mins(d: &[[F16; 2]; ROWS], scales: &[Quad; 3], panel: &mut Panel) {
             panel.mins[g][r] = factors[1][r] * min as f32;
         }
     }
-    panel.has_mins = true;
 }
 
 /// 256 nibbles, with mins.
@@ -229,7 +247,7 @@ pub(crate) struct TileQ4_K {
 impl Quants for BlockQ4_K {
     const BIAS: i16 = 0;
     const LARGEST: u8 = 15;
-    const MINS: bool = true;
+    const MINS: Mins = Mins::All;
 }
 
 impl Pack for BlockQ4_K {
@@ -264,7 +282,7 @@ pub(crate) struct TileQ5_K {
 impl Quants for BlockQ5_K {
     const BIAS: i16 = 0;
     const LARGEST: u8 = 31;
-    const MINS: bool = true;
+    const MINS: Mins = Mins::All;
 }
 
 impl Pack for BlockQ5_K {

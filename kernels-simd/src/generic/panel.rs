@@ -24,7 +24,7 @@ pub(crate) struct Panel {
     pub scales: [[f32; ROWS]; HALVES],
     /// The min of each row's groups, of as many columns, which is subtracted from every value.
     pub mins: [[f32; ROWS]; HALVES],
-    /// Whether there are mins.
+    /// Whether there are mins, where the type of quants does not say it.
     pub has_mins: bool,
 }
 

@@ -84,16 +84,10 @@ impl Activation {
 }
 
 impl ActivationKind {
-    /// All of them.
-    pub const ALL: [ActivationKind; 7] = [
-        ActivationKind::Xielu,
-        ActivationKind::Xiprelu,
-        ActivationKind::Relu2,
-        ActivationKind::Silu,
-        ActivationKind::Elu,
-        ActivationKind::Xsilu,
-        ActivationKind::Swiglu,
-    ];
+    crate::every_variant! {
+        /// All of them.
+        pub const ALL: ActivationKind = [Xielu, Xiprelu, Relu2, Silu, Elu, Xsilu, Swiglu];
+    }
 
     /// Whether it takes two values, a gate and what it lets through: an MLP then has a third
     /// matrix, `gate_proj`.

@@ -3,7 +3,7 @@
 use crate::block::{Format, InputBlock, Unpacked};
 use crate::generic::gemm_quantized::{PanelKernel, Source, multiply_panels_of};
 use crate::generic::matmul::Gemm;
-use crate::generic::pack::{Quants, scatter, scatter_column};
+use crate::generic::pack::{Mins, Quants, scatter, scatter_column};
 use crate::generic::panel::{Panel, ROWS};
 use crate::generic::prefetch::prefetch;
 
@@ -18,7 +18,7 @@ impl<const HALVES: bool> Quants for Bits<HALVES> {
     const BIAS: i16 = 16;
     const LARGEST: u8 = 47;
     const HALVES: bool = HALVES;
-    const MINS: bool = true;
+    const MINS: Mins = Mins::Some;
 }
 
 /// Quants of whole bytes.

@@ -209,7 +209,7 @@ fn overlap<P: Quants>(
                 g,
                 &mut totals,
             );
-            if P::MINS && panel.has_mins {
+            if P::has_mins(panel) {
                 let mins = &panel.mins;
                 subtract_mins::<Avx512Vnni, P, 2, 8>(vectors, mins, 0, x, scale, &mut totals);
             }
