@@ -54,6 +54,8 @@ impl Types {
         let output = self.output.unwrap_or(match self.rest {
             DType::Q4_0 | DType::Q4_1 | DType::Q4_K => DType::Q6_K,
             DType::Q5_0 | DType::Q5_1 | DType::Q5_K => DType::Q6_K,
+            DType::Q2_K | DType::Q3_K => DType::Q6_K,
+            DType::IQ4_NL | DType::IQ4_XS | DType::MXFP4 => DType::Q6_K,
             other => other,
         });
         match role {
@@ -78,11 +80,15 @@ impl Types {
             DType::Q8_0 => 7,
             DType::Q5_0 => 8,
             DType::Q5_1 => 9,
+            DType::Q2_K => 10,
+            DType::Q3_K => 11,
             DType::Q4_K if mixed => 15,
             DType::Q4_K => 14,
             DType::Q5_K if mixed => 17,
             DType::Q5_K => 16,
             DType::Q6_K => 18,
+            DType::IQ4_NL => 25,
+            DType::IQ4_XS => 30,
             DType::BF16 => 32,
             // Guessed, which is what llama.cpp calls a file without this knowledge.
             _ => 1024,
@@ -91,7 +97,12 @@ impl Types {
 }
 
 /// Types by name, smallest first.
-pub const DTYPES: [(&str, DType); 11] = [
+pub const DTYPES: [(&str, DType); 16] = [
+    ("q2_k", DType::Q2_K),
+    ("q3_k", DType::Q3_K),
+    ("iq4_xs", DType::IQ4_XS),
+    ("mxfp4", DType::MXFP4),
+    ("iq4_nl", DType::IQ4_NL),
     ("q4_0", DType::Q4_0),
     ("q4_k", DType::Q4_K),
     ("q4_1", DType::Q4_1),
@@ -136,13 +147,16 @@ impl FromStr for Types {
     }
 }
 
-/// `wanted`, or a type that holds rows of `cols` where these are not whole blocks: Q8_0 for the
-/// K-quants, else F16. (llama.cpp, too, falls back to a type with blocks of 32 and then to F16; of
-/// Q4_K and Q5_K to Q5_0 and Q5_1, which lose more than Q8_0.)
+/// `wanted`, or a type that holds rows of `cols` where these are not whole blocks: Q8_0 for Q4_K to
+/// Q6_K, IQ4_NL for the smaller types of 256 values, else F16. (llama.cpp, too, falls back to a type
+/// with blocks of 32 and then to F16; of Q4_K and Q5_K to Q5_0 and Q5_1, which lose more than Q8_0.)
 pub(super) fn fitting(wanted: DType, cols: usize) -> DType {
     let fits = |dtype: &DType| dtype.row_bytes(cols).is_some();
-    let k_quant = matches!(wanted, DType::Q4_K | DType::Q5_K | DType::Q6_K);
-    let second = if k_quant { DType::Q8_0 } else { DType::F16 };
+    let second = match wanted {
+        DType::Q4_K | DType::Q5_K | DType::Q6_K => DType::Q8_0,
+        DType::Q2_K | DType::Q3_K | DType::IQ4_XS => DType::IQ4_NL,
+        _ => DType::F16,
+    };
     [wanted, second].into_iter().find(fits).unwrap_or(DType::F16)
 }
 
@@ -184,5 +198,8 @@ mod tests {
         assert_eq!(fitting(DType::Q4_K, 512), DType::Q4_K);
         assert_eq!(fitting(DType::Q5_K, 96), DType::Q8_0);
         assert_eq!(fitting(DType::Q6_K, 100), DType::F16);
+        assert_eq!(fitting(DType::Q2_K, 96), DType::IQ4_NL);
+        assert_eq!(fitting(DType::IQ4_XS, 100), DType::F16);
+        assert_eq!(fitting(DType::MXFP4, 100), DType::F16);
     }
 }

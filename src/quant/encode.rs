@@ -4,8 +4,12 @@ use core::fmt;
 
 use half::{bf16, f16};
 
-use super::k_quants::{q4_k, q5_k, q6_k};
-use crate::kernels::{BlockQ8_0, DType, F16, Kernels, QK};
+use super::codes::{iq4_nl, iq4_xs};
+use super::importance::mean_square;
+use super::k_quants::{q2_k, q3_k, q4_k, q5_k, q6_k};
+use super::rounded::{mxfp4, q4_0, q4_1, q5_0, q5_1, q8_0};
+use super::weighted;
+use crate::kernels::DType;
 
 /// Why a row cannot be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,18 @@ pub enum EncodeError {
     },
     /// The value at `index` is NaN or infinite: blocks cannot hold it.
     NotFinite {
+        /// Position in the row.
+        index: usize,
+    },
+    /// There is not one weight for each value.
+    WeightsLength {
+        /// Values of the row.
+        expected: usize,
+        /// Weights given.
+        found: usize,
+    },
+    /// The weight at `index` is negative, NaN or infinite.
+    Weight {
         /// Position in the row.
         index: usize,
     },
@@ -58,6 +74,12 @@ impl fmt::Display for EncodeError {
             EncodeError::NotFinite { index } => {
                 write!(f, "value {index} of the row is NaN or infinite")
             }
+            EncodeError::WeightsLength { expected, found } => {
+                write!(f, "a row of {expected} values has {found} weights")
+            }
+            EncodeError::Weight { index } => {
+                write!(f, "weight {index} of the row is negative, NaN or infinite")
+            }
             EncodeError::NoEncoder { dtype } => {
                 write!(f, "{dtype} can be read and computed with, not written")
             }
@@ -71,7 +93,7 @@ impl fmt::Display for EncodeError {
 impl core::error::Error for EncodeError {}
 
 /// The types that [`encode_row`] writes.
-pub const ENCODED: [DType; 11] = [
+pub const ENCODED: [DType; 16] = [
     DType::F32,
     DType::F16,
     DType::BF16,
@@ -83,6 +105,26 @@ pub const ENCODED: [DType; 11] = [
     DType::Q4_1,
     DType::Q5_0,
     DType::Q5_1,
+    DType::Q2_K,
+    DType::Q3_K,
+    DType::IQ4_NL,
+    DType::IQ4_XS,
+    DType::MXFP4,
+];
+
+/// The types whose encoders search for scales by the weights of [`encode_row_weighted`].
+pub const WEIGHTED: [DType; 11] = [
+    DType::Q4_0,
+    DType::Q4_1,
+    DType::Q5_0,
+    DType::Q5_1,
+    DType::Q2_K,
+    DType::Q3_K,
+    DType::Q4_K,
+    DType::Q5_K,
+    DType::Q6_K,
+    DType::IQ4_NL,
+    DType::IQ4_XS,
 ];
 
 /// Encodes one row of values as `dtype` into `out`, which may be at any address.
@@ -99,7 +141,13 @@ pub const ENCODED: [DType; 11] = [
 /// - `Q4_K`, `Q5_K`: `x = d s q - dmin m` with 6-bit `s` and `m` for each 32 values; the scale
 ///   and min of each group are searched for, the squares of the errors weighted by `rms(x) + |x|`
 ///   of the group.
-/// - `Q6_K`: `x = d s q` with 8-bit `s` for each 16 values, searched for with weights `x^2`.
+/// - `Q2_K`: as `Q4_K` with 4-bit `s` and `m` for each 16 values; absolute errors, weighted by `|x|`.
+/// - `Q3_K`, `Q6_K`: `x = d s q` with 6-bit or 8-bit `s` for each 16 values, searched for with
+///   weights `x^2`.
+/// - `IQ4_NL`: `x = d v(q)` of the values of [`BlockIQ4_NL`](crate::kernels::BlockIQ4_NL), `d`
+///   searched for with weights `x^2`; `IQ4_XS`: `x = d s v(q)` with 6-bit `s` for each 32 values.
+/// - `MXFP4`: `d = 2^(floor(log2 max|x|) - 2)`, `q` the code of the nearest value. Below `2^-125`,
+///   where ggml's exponent is undefined, it is 0.
 ///
 /// A block whose `d` is 0 stores the quants of zero; one whose `d` is below f16's range stores a
 /// zero scale. Both decode to zeros. Source of the formats: ggml's reference encoders.
@@ -107,11 +155,49 @@ pub const ENCODED: [DType; 11] = [
 /// # Errors
 /// [`EncodeError`]; `out` then holds an unspecified mixture.
 pub fn encode_row(dtype: DType, row: &[f32], out: &mut [u8]) -> Result<(), EncodeError> {
+    encode(dtype, row, None, out)
+}
+
+/// As [`encode_row`], with a weight for each value: how much the square of its error counts. An
+/// importance matrix has the mean squares of what each column of a matrix is multiplied with.
+///
+/// The types of [`WEIGHTED`] search for the scales (and mins) with the least sum of weighted squares;
+/// Q4_0 to Q5_1 do not search without weights. Weights are multiplied with `sqrt(m + x^2)`, `m` being
+/// the mean of `x^2` over the row (Q4_0, Q4_1, Q5_0, Q5_1), over the block (Q2_K), or twice that (Q3_K,
+/// Q4_K, Q5_K, IQ4_NL, IQ4_XS); those of Q6_K are taken as they are. Other types have no use for
+/// weights. Source: ggml's `quantize_*` functions, whose bytes these are.
+///
+/// # Errors
+/// [`EncodeError`]; `out` then holds an unspecified mixture.
+pub fn encode_row_weighted(
+    dtype: DType,
+    row: &[f32],
+    weights: &[f32],
+    out: &mut [u8],
+) -> Result<(), EncodeError> {
+    if weights.len() != row.len() {
+        return Err(EncodeError::WeightsLength { expected: row.len(), found: weights.len() });
+    }
+    if let Some(index) = weights.iter().position(|&w| !(w.is_finite() && w >= 0.0)) {
+        return Err(EncodeError::Weight { index });
+    }
+    encode(dtype, row, Some(weights), out)
+}
+
+fn encode(
+    dtype: DType,
+    row: &[f32],
+    weights: Option<&[f32]>,
+    out: &mut [u8],
+) -> Result<(), EncodeError> {
     let expected =
         dtype.row_bytes(row.len()).ok_or(EncodeError::PartialBlock { dtype, len: row.len() })?;
     if out.len() != expected {
         return Err(EncodeError::OutputLength { expected, found: out.len() });
     }
+    // Of blocks that have one scale, which is searched for with weights only.
+    let mean = weights.map_or(0.0, |_| mean_square(row));
+    let w = weights;
     match dtype {
         DType::F32 => {
             let (slots, _) = out.as_chunks_mut();
@@ -126,14 +212,31 @@ pub fn encode_row(dtype: DType, row: &[f32], out: &mut [u8]) -> Result<(), Encod
             let y = bf16::from_f32(x);
             (y.to_le_bytes(), y.is_finite())
         }),
-        DType::Q8_0 => encode_blocks(dtype, row, out, q8_0),
-        DType::Q4_0 => encode_blocks(dtype, row, out, q4_0),
-        DType::Q4_K => encode_blocks(dtype, row, out, q4_k),
-        DType::Q5_K => encode_blocks(dtype, row, out, q5_k),
-        DType::Q6_K => encode_blocks(dtype, row, out, q6_k),
-        DType::Q4_1 => encode_blocks(dtype, row, out, q4_1),
-        DType::Q5_0 => encode_blocks(dtype, row, out, q5_0),
-        DType::Q5_1 => encode_blocks(dtype, row, out, q5_1),
+        DType::Q8_0 => encode_blocks(dtype, row, w, out, |x, _, out| q8_0(x, out)),
+        DType::MXFP4 => encode_blocks(dtype, row, w, out, |x, _, out| mxfp4(x, out)),
+        DType::Q4_0 => encode_blocks(dtype, row, w, out, |x, w, out| match w {
+            Some(w) => weighted::q4_0(x, w, mean, out),
+            None => q4_0(x, out),
+        }),
+        DType::Q4_1 => encode_blocks(dtype, row, w, out, |x, w, out| match w {
+            Some(w) => weighted::q4_1(x, w, mean, out),
+            None => q4_1(x, out),
+        }),
+        DType::Q5_0 => encode_blocks(dtype, row, w, out, |x, w, out| match w {
+            Some(w) => weighted::q5_0(x, w, mean, out),
+            None => q5_0(x, out),
+        }),
+        DType::Q5_1 => encode_blocks(dtype, row, w, out, |x, w, out| match w {
+            Some(w) => weighted::q5_1(x, w, mean, out),
+            None => q5_1(x, out),
+        }),
+        DType::Q2_K => encode_blocks(dtype, row, w, out, q2_k),
+        DType::Q3_K => encode_blocks(dtype, row, w, out, q3_k),
+        DType::Q4_K => encode_blocks(dtype, row, w, out, q4_k),
+        DType::Q5_K => encode_blocks(dtype, row, w, out, q5_k),
+        DType::Q6_K => encode_blocks(dtype, row, w, out, q6_k),
+        DType::IQ4_NL => encode_blocks(dtype, row, w, out, iq4_nl),
+        DType::IQ4_XS => encode_blocks(dtype, row, w, out, iq4_xs),
         _ => Err(EncodeError::NoEncoder { dtype }),
     }
 }
@@ -161,102 +264,20 @@ fn encode_16(
 fn encode_blocks<const LEN: usize, const N: usize>(
     dtype: DType,
     row: &[f32],
+    weights: Option<&[f32]>,
     out: &mut [u8],
-    encode: impl Fn(&[f32; LEN], &mut [u8; N]) -> bool,
+    encode: impl Fn(&[f32; LEN], Option<&[f32; LEN]>, &mut [u8; N]) -> bool,
 ) -> Result<(), EncodeError> {
     let (blocks, _) = row.as_chunks::<LEN>();
     let (slots, _) = out.as_chunks_mut::<N>();
+    let (weights, _) = weights.unwrap_or_default().as_chunks::<LEN>();
     for (i, (block, slot)) in blocks.iter().zip(slots).enumerate() {
         if let Some(j) = block.iter().position(|x| !x.is_finite()) {
             return Err(EncodeError::NotFinite { index: i * LEN + j });
         }
-        if !encode(block, slot) {
+        if !encode(block, weights.get(i), slot) {
             return Err(EncodeError::Overflow { dtype, index: i * LEN });
         }
     }
     Ok(())
-}
-
-fn q8_0(x: &[f32; QK], out: &mut [u8; 34]) -> bool {
-    let mut block = [BlockQ8_0::ZERO];
-    // The length is one block of 32 values, as it must be: no error is possible.
-    let _ = Kernels::scalar().quantize_q8_0(x, &mut block);
-    let [BlockQ8_0 { d: F16([d0, d1]), qs }] = block;
-    let [out0, out1, quants @ ..] = out;
-    (*out0, *out1, *quants) = (d0, d1, qs.map(|q| q as u8));
-    f16::from_le_bytes([d0, d1]).is_finite()
-}
-
-fn q4_0(x: &[f32; QK], out: &mut [u8; 18]) -> bool {
-    let [d0, d1, quants @ ..] = out;
-    let (scale, q) = signed::<8>(x);
-    [*d0, *d1] = scale.to_le_bytes();
-    *quants = nibbles(&q);
-    scale.is_finite()
-}
-
-fn q5_0(x: &[f32; QK], out: &mut [u8; 22]) -> bool {
-    let [d0, d1, h0, h1, h2, h3, quants @ ..] = out;
-    let (scale, q) = signed::<16>(x);
-    [*d0, *d1] = scale.to_le_bytes();
-    [*h0, *h1, *h2, *h3] = fifth_bits(&q);
-    *quants = nibbles(&q);
-    scale.is_finite()
-}
-
-fn q4_1(x: &[f32; QK], out: &mut [u8; 20]) -> bool {
-    let [d0, d1, m0, m1, quants @ ..] = out;
-    let ([scale, min], q) = from_minimum::<15>(x);
-    ([*d0, *d1], [*m0, *m1]) = (scale.to_le_bytes(), min.to_le_bytes());
-    *quants = nibbles(&q);
-    scale.is_finite() && min.is_finite()
-}
-
-fn q5_1(x: &[f32; QK], out: &mut [u8; 24]) -> bool {
-    let [d0, d1, m0, m1, h0, h1, h2, h3, quants @ ..] = out;
-    let ([scale, min], q) = from_minimum::<31>(x);
-    ([*d0, *d1], [*m0, *m1]) = (scale.to_le_bytes(), min.to_le_bytes());
-    [*h0, *h1, *h2, *h3] = fifth_bits(&q);
-    *quants = nibbles(&q);
-    scale.is_finite() && min.is_finite()
-}
-
-/// The scale and quants from 0 to `2 * ZERO - 1`, of which `ZERO` means 0 and 0 the value of largest
-/// magnitude.
-fn signed<const ZERO: u8>(x: &[f32; QK]) -> (f16, [u8; QK]) {
-    let m = x.iter().fold(0.0f32, |m, &v| if v.abs() > m.abs() { v } else { m });
-    let d = m / -f32::from(ZERO);
-    let id = if d == 0.0 { 0.0 } else { 1.0 / d };
-    // The cast saturates, and maps the NaN of 0 * inf (`d` subnormal) to 0.
-    let quant = |v: f32| ((v * id + (f32::from(ZERO) + 0.5)) as u8).min(2 * ZERO - 1);
-    (f16::from_f32(d), x.map(quant))
-}
-
-/// The scale, the minimum and quants from 0 to `MOST`.
-fn from_minimum<const MOST: u8>(x: &[f32; QK]) -> ([f16; 2], [u8; QK]) {
-    let low = x.iter().fold(f32::INFINITY, |m, &v| if v < m { v } else { m });
-    let high = x.iter().fold(f32::NEG_INFINITY, |m, &v| if v > m { v } else { m });
-    let d = (high - low) / f32::from(MOST);
-    let id = if d == 0.0 { 0.0 } else { 1.0 / d };
-    let quant = |v: f32| (((v - low) * id + 0.5) as u8).min(MOST);
-    ([d, low].map(f16::from_f32), x.map(quant))
-}
-
-/// The lower four bits: of the first half in the low nibbles, of the second in the high ones.
-fn nibbles(q: &[u8; QK]) -> [u8; QK / 2] {
-    let mut out = [0; QK / 2];
-    let (low, high) = q.split_at(QK / 2);
-    for (out, (low, high)) in out.iter_mut().zip(low.iter().zip(high)) {
-        *out = low & 15 | high << 4;
-    }
-    out
-}
-
-/// The fifth bits, the first value's lowest.
-fn fifth_bits(q: &[u8; QK]) -> [u8; 4] {
-    let mut bits = 0;
-    for (i, q) in q.iter().enumerate() {
-        bits |= u32::from(q >> 4) << i;
-    }
-    bits.to_le_bytes()
 }

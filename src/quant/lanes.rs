@@ -79,3 +79,16 @@ pub(super) fn transpose<const N: usize, const G: usize>(x: &[f32]) -> [Lanes<G>;
     }
     out
 }
+
+/// The reverse of [`transpose`], of small whole numbers.
+pub(super) fn untranspose<const N: usize, const G: usize, const LEN: usize>(
+    x: &[Lanes<G>; N],
+) -> [u8; LEN] {
+    let mut out = [0; LEN];
+    for (g, group) in out.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+        for (out, x) in group.iter_mut().zip(x) {
+            *out = x.0.get(g).copied().unwrap_or(0.0) as u8;
+        }
+    }
+    out
+}

@@ -47,11 +47,11 @@ fn the_type_may_come_last_as_in_llama_cpp() {
     let output = dir.path().join("out.gguf");
     succeeds(&["quantize", "tests/data/tiny-bf16.gguf", arg(&output), "Q4_0"]);
     assert!(tensors(&output) == tensors(&in_repository("tests/data/tiny-Q4_0.gguf")));
-    let unknown = ["quantize", "tests/data/tiny-bf16.gguf", arg(&output), "--type", "q3_k"];
+    let unknown = ["quantize", "tests/data/tiny-bf16.gguf", arg(&output), "--type", "q3_x"];
     let result = xielu(&unknown).output().unwrap();
     let said = String::from_utf8(result.stderr).unwrap();
     assert_eq!(result.status.code(), Some(2), "{said}");
-    assert!(said.contains("--type does not know q3_k; it takes q4_0, "), "{said}");
+    assert!(said.contains("--type does not know q3_x; it takes q2_k, "), "{said}");
     assert!(!said.trim_end().contains('\n'), "{said}");
 }
 

@@ -64,6 +64,11 @@ fn recipes_give_every_part_its_type_and_the_encoders_bytes() {
         ("q4_k", DType::Q4_K, DType::Q4_K, DType::Q4_K, DType::Q4_K, DType::Q4_K),
         ("q5_k", DType::Q5_K, DType::Q5_K, DType::Q5_K, DType::Q5_K, DType::Q5_K),
         ("Q6_K", DType::Q6_K, DType::Q6_K, DType::Q6_K, DType::Q6_K, DType::Q6_K),
+        ("q2_k", DType::Q2_K, DType::Q2_K, DType::Q2_K, DType::Q2_K, DType::Q2_K),
+        ("q3_k", DType::Q3_K, DType::Q3_K, DType::Q3_K, DType::Q3_K, DType::Q3_K),
+        ("IQ4_NL", DType::IQ4_NL, DType::IQ4_NL, DType::IQ4_NL, DType::IQ4_NL, DType::IQ4_NL),
+        ("iq4_xs", DType::IQ4_XS, DType::IQ4_XS, DType::IQ4_XS, DType::IQ4_XS, DType::IQ4_XS),
+        ("mxfp4", DType::MXFP4, DType::MXFP4, DType::MXFP4, DType::MXFP4, DType::MXFP4),
         ("q4_k_m", DType::Q4_K, DType::Q5_K, DType::Q6_K, DType::Q5_K, DType::Q6_K),
         ("q5_k_m", DType::Q5_K, DType::Q5_K, DType::Q6_K, DType::Q6_K, DType::Q6_K),
     ] {
@@ -147,7 +152,7 @@ fn rows_that_do_not_fit_become_q8_0_and_are_named() {
 #[test]
 fn unknown_types_are_listed() {
     for option in ["--type", "--down"] {
-        let output = xielu(&["quantize", MODEL, "x.gguf", option, "q3_k"]).output().unwrap();
+        let output = xielu(&["quantize", MODEL, "x.gguf", option, "q3_x"]).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         let error = text(&output.stderr);
         assert!(error.contains("q5_k") && error.contains("q4_0"), "{error}");

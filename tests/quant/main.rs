@@ -2,4 +2,5 @@
 
 mod blocks_of_32;
 mod formats;
+mod ggml;
 mod k_quants;

@@ -8,15 +8,18 @@ use super::dtype::{QK, QK_K};
 use super::float::F16;
 use super::unpacked::{Small, Unpacked, dequantize, nibbles, unpack_large, unpack_small};
 
-/// The values of IQ4_NL's and IQ4_XS's codes, plus 128.
-const IQ4: [u8; 16] = biased(
-    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113],
-    i8::MIN.unsigned_abs(),
-);
+/// The values of IQ4_NL's and IQ4_XS's codes, in order.
+pub const IQ4_VALUES: [i8; 16] =
+    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+/// Twice the values of MXFP4's and NVFP4's codes: OCP's E2M1 (Microscaling Formats 1.0, 5.3.3).
+pub const FP4_VALUES: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
+/// [`IQ4_VALUES`] plus 128.
+const IQ4: [u8; 16] = biased(IQ4_VALUES, i8::MIN.unsigned_abs());
 /// What [`FP4`] adds.
 const FP4_BIAS: u8 = 12;
-/// Twice the values of OCP's E2M1 (Microscaling Formats 1.0, 5.3.3), plus 12.
-const FP4: [u8; 16] = biased([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], FP4_BIAS);
+/// [`FP4_VALUES`] plus 12.
+const FP4: [u8; 16] = biased(FP4_VALUES, FP4_BIAS);
 
 const fn biased(values: [i8; 16], bias: u8) -> [u8; 16] {
     let mut out = [0; 16];
@@ -86,9 +89,16 @@ impl Small for BlockMXFP4 {
     #[inline(always)]
     fn unpack_32(&self, quants: &mut [u8; QK]) -> [f32; 2] {
         nibbles(&self.qs, quants);
-        let e = u32::from(self.e);
-        let bits = if e < 2 { 0x0020_0000 << e } else { (e - 1) << 23 };
-        [f32::from_bits(bits), 0.0]
+        [self.half_scale(), 0.0]
+    }
+}
+
+impl BlockMXFP4 {
+    /// `2^(e - 128)`: half of the scale, which goes with twice the values ([`FP4_VALUES`]).
+    #[inline(always)]
+    pub const fn half_scale(&self) -> f32 {
+        let e = self.e as u32;
+        f32::from_bits(if e < 2 { 0x0020_0000 << e } else { (e - 1) << 23 })
     }
 }
 

@@ -74,6 +74,50 @@ pub struct BlockTQ2_0 {
     pub d: F16,
 }
 
+/// The reverse of [`quarters`]; of every quant the upper six bits are dropped.
+fn pack_quarters(quants: &[u8; QK_K]) -> [u8; QK_K / 4] {
+    let mut out = [0; QK_K / 4];
+    for (out, quants) in out.as_chunks_mut::<32>().0.iter_mut().zip(quants.as_chunks::<128>().0) {
+        for (i, quants) in quants.as_chunks::<32>().0.iter().enumerate() {
+            out.iter_mut().zip(quants).for_each(|(out, q)| *out |= (q & 3) << (2 * i));
+        }
+    }
+    out
+}
+
+impl BlockQ2_K {
+    /// Stores quants of 2 bits in the order of their values.
+    pub fn set_quants(&mut self, quants: &[u8; QK_K]) {
+        self.qs = pack_quarters(quants);
+    }
+}
+
+impl BlockQ3_K {
+    /// Stores quants of 3 bits in the order of their values.
+    pub fn set_quants(&mut self, quants: &[u8; QK_K]) {
+        self.qs = pack_quarters(quants);
+        self.hmask = [0; QK_K / 8];
+        for (g, quants) in quants.as_chunks::<32>().0.iter().enumerate() {
+            for (high, q) in self.hmask.iter_mut().zip(quants) {
+                *high |= (q >> 2 & 1) << g;
+            }
+        }
+    }
+
+    /// Stores the groups' scales, of 6 bits each.
+    pub fn set_scales(&mut self, scales: [u8; HALVES]) {
+        self.scales = [0; 12];
+        let (low, high) = self.scales.split_at_mut(8);
+        for (i, scales) in scales.as_chunks::<4>().0.iter().enumerate() {
+            let nibbles = low.as_chunks_mut::<4>().0.get_mut(i % 2).into_iter().flatten();
+            for ((low, high), scale) in nibbles.zip(high.iter_mut()).zip(scales) {
+                *low |= (scale & 15) << (i / 2 * 4);
+                *high |= (scale >> 4 & 3) << (2 * i);
+            }
+        }
+    }
+}
+
 #[inline(always)]
 fn q2_k(block: &BlockQ2_K, out: &mut Unpacked) {
     quarters(&block.qs, &mut out.quants);
@@ -174,3 +218,33 @@ dequantize!(
     BlockTQ1_0: QK_K,
     BlockTQ2_0: QK_K,
 );
+
+#[cfg(test)]
+mod tests {
+    use super::super::unpacked::Unpack;
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        let mut out = Unpacked::ZERO;
+        // Every bit of every number alone, and all of them.
+        for bit in 0..6 {
+            for place in 0..=QK_K {
+                let value = |i| if i == place || place == QK_K { 1 << bit } else { 0 };
+                let quants: [u8; QK_K] = core::array::from_fn(value);
+                let mut q2 = BlockQ2_K::zeroed();
+                q2.set_quants(&quants);
+                BlockQ2_K::unpack(&[q2], &mut out);
+                assert_eq!(out.quants, quants.map(|q| q & 3), "{bit} {place}");
+                let mut q3 = BlockQ3_K::zeroed();
+                q3.set_quants(&quants);
+                let scales = core::array::from_fn(value);
+                q3.set_scales(scales);
+                q3.d = F16(0x3c00u16.to_le_bytes());
+                BlockQ3_K::unpack(&[q3], &mut out);
+                assert_eq!(out.quants, quants.map(|q| q & 7), "{bit} {place}");
+                assert_eq!(out.scales, scales.map(|s| f32::from(s) - 32.0), "{bit} {place}");
+            }
+        }
+    }
+}

@@ -18,7 +18,7 @@ mod small;
 mod unpacked;
 
 pub use blocks::Blocks;
-pub use codes::{BlockIQ4_NL, BlockIQ4_XS, BlockMXFP4, BlockNVFP4};
+pub use codes::{BlockIQ4_NL, BlockIQ4_XS, BlockMXFP4, BlockNVFP4, FP4_VALUES, IQ4_VALUES};
 pub use dtype::{DType, QK, QK_K, UNPACKED};
 pub use float::{BF16, F16, F32};
 pub(crate) use input::GROUPS;

@@ -26,9 +26,10 @@ use types::TypeArgs;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 q4_k_m is q4_k with q5_k in down and attention, q6_k in attention's v and the embedding; q5_k_m is \
-q5_k with q6_k in attention and the embedding. The output head of a model of 4 or 5 bits is q6_k \
-unless --output-type says otherwise, as llama.cpp's quantizer does it. Where a row is not a \
-multiple of 256 values, q4_k, q5_k and q6_k become q8_0; where it is not a multiple of 32, f16.
+q5_k with q6_k in attention and the embedding. The output head of a model of 2 to 5 bits is q6_k \
+unless --output-type says otherwise, as llama.cpp's quantizer does it. Where a \
+row is not a multiple of 256 values, q4_k, q5_k and q6_k become q8_0, and q2_k, q3_k and iq4_xs \
+iq4_nl; where it is not a multiple of 32, f16.
 
 Examples:
   xielu quantize ./Apertus-8B apertus-q4_k_m.gguf --type q4_k_m
