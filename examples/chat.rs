@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use xielu::Session;
 use xielu::chat::{Conversation, Template};
-use xielu::llama::SamplerOptions;
+use xielu::llama::ChainOptions;
 use xielu::session::{GenerateOptions, StopTexts, recommended_sampling};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,9 +25,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     // As the model's authors sample; an answer of at most 400 tokens.
-    let sampling = recommended_sampling(session.view())?;
-    let sampler = SamplerOptions { seed: 1, ..SamplerOptions::recommended(&sampling) };
-    let options = GenerateOptions { limit: Some(400), sampler, ..Default::default() };
+    let mut sampling = ChainOptions::recommended(&recommended_sampling(session.view())?);
+    sampling.sampler.seed = 1;
+    let options = GenerateOptions { limit: Some(400), sampling, ..Default::default() };
 
     // Room for a long conversation, where the memory allows it.
     let context = session.default_context(4096).positions;

@@ -140,3 +140,29 @@ fn tokenizing_allocates_nothing() {
     assert!(n > 10);
     assert_eq!((count, characters), (0, text.chars().count()));
 }
+
+#[cfg(feature = "alloc")]
+#[test]
+fn a_sampler_chain_allocates_nothing_for_a_token() {
+    use xielu::llama::{ChainOptions, Penalties, SamplerChain};
+
+    let warm = SamplerOptions { temperature: 0.8, top_k: 40, top_p: 0.9, seed: 1 };
+    let options = ChainOptions {
+        min_p: 0.01,
+        typical_p: 0.95,
+        penalties: Penalties { repetition: 1.1, presence: 0.1, frequency: 0.1 },
+        last_n: Some(16),
+        bias: vec![(3, f32::NEG_INFINITY), (5, 1.0)],
+        ..warm.into()
+    };
+    let mut chain = SamplerChain::new(options, 512).unwrap();
+    let mut logits = vec![0.0; 512];
+    let (count, _) = allocations(|| {
+        for step in 0..100 {
+            let wave = |i: usize| ((i * 7919 + step * 31) as f32).sin() * 5.0;
+            logits.iter_mut().enumerate().for_each(|(i, l)| *l = wave(i));
+            chain.sample(&mut logits).unwrap();
+        }
+    });
+    assert_eq!(count, 0);
+}

@@ -80,7 +80,7 @@ fn a_text_goes_on_where_it_was() {
     // One token at a time.
     session.begin(ids.len(), &limit(24)).unwrap();
     session.read(&ids, go_on).unwrap();
-    let mut generation = limit(24).generation();
+    let mut generation = session.generation(&limit(24)).unwrap();
     let mut single = Vec::new();
     while let Some(id) = session.next_token(&mut generation).unwrap() {
         single.push(id);
@@ -101,7 +101,7 @@ fn a_caller_stops_and_a_full_context_does() {
     let small = SessionOptions { context: Some(16), ..options() };
     let mut session = Session::open_with(MODEL, &small).unwrap();
     let warm = SamplerOptions { temperature: 1.5, seed: 3, ..SamplerOptions::default() };
-    let options = GenerateOptions { limit: None, sampler: warm, ..GenerateOptions::default() };
+    let options = GenerateOptions { sampling: warm.into(), ..GenerateOptions::default() };
     let n = session.prompt_ids(PROMPT).unwrap().len();
     let result = session.generate(PROMPT, &options, |_| ControlFlow::Continue(())).unwrap();
     assert_eq!((result.stop, result.tokens), (Some(Stop::ContextFull), 16 - n + 1));
@@ -221,7 +221,7 @@ fn the_beginning_of_a_text_is_reused() {
     assert_eq!(session.read_whole(&shorter, go_on).unwrap(), 4);
     assert_eq!(written(&mut session), fresh(&shorter));
     // Tokens taken one by one are known too.
-    let mut generation = limit(4).generation();
+    let mut generation = session.generation(&limit(4)).unwrap();
     session.read_whole(&first, go_on).unwrap();
     let mut one_by_one = Vec::new();
     while let Some(id) = session.next_token(&mut generation).unwrap() {

@@ -18,15 +18,21 @@ pub struct Sampling {
     pub min_p: Option<f32>,
     /// `penalty_repeat`: what the logits of tokens that have occurred are divided by.
     pub repetition_penalty: Option<f32>,
+    /// `penalty_last_n`: among how many of the last tokens; -1 is all, as transformers has it.
+    pub penalty_last_n: Option<i32>,
+    /// `typical_p`, which is no key of llama.cpp's: above 0, at most 1.
+    pub typical_p: Option<f32>,
 }
 
 /// The keys, in the order of [`Sampling`]'s fields.
-pub(crate) const KEYS: [&str; 5] = [
+pub(crate) const KEYS: [&str; 7] = [
     "general.sampling.temp",
     "general.sampling.top_k",
     "general.sampling.top_p",
     "general.sampling.min_p",
     "general.sampling.penalty_repeat",
+    "general.sampling.penalty_last_n",
+    "general.sampling.typical_p",
 ];
 
 impl Sampling {
@@ -35,9 +41,8 @@ impl Sampling {
     /// # Errors
     /// If a key holds something other than a number in its range.
     pub fn from_gguf(gguf: &Gguf<'_>) -> Result<Self, Error> {
-        let [temperature, top_k, top_p, min_p, penalty] = KEYS.map(|key| gguf.get(key));
         let number = |value: Option<Value<'_>>| value.map(|v| as_f64(v).unwrap_or(f64::NAN));
-        Self::checked([temperature, top_k, top_p, min_p, penalty].map(number))
+        Self::checked(KEYS.map(|key| number(gguf.get(key))))
             .ok_or(Error::Config("a key general.sampling.* is no number in its range"))
     }
 
@@ -47,23 +52,28 @@ impl Sampling {
     }
 
     /// From numbers in the order of the fields; `None` if one is out of its range.
-    pub(crate) fn checked(values: [Option<f64>; 5]) -> Option<Self> {
-        let [temperature, top_k, top_p, min_p, penalty] = values;
+    pub(crate) fn checked(values: [Option<f64>; 7]) -> Option<Self> {
+        let [temperature, top_k, top_p, min_p, penalty, last_n, typical_p] = values;
         // -1 and 0 both mean all tokens.
         let top_k = top_k.map(|k| if k == -1.0 { 0.0 } else { k });
         let within = |value: Option<f64>, ok: fn(f64) -> bool| value.is_none_or(ok);
         let whole = |k: f64| (0.0..=f64::from(u32::MAX)).contains(&k) && f64::from(k as u32) == k;
+        let window = |n: f64| (-1.0..=f64::from(i32::MAX)).contains(&n) && f64::from(n as i32) == n;
         let fine = within(temperature, |t| (0.0..=1e6).contains(&t))
             && top_k.is_none_or(whole)
             && within(top_p, |p| p > 0.0 && p <= 1.0)
             && within(min_p, |p| (0.0..=1.0).contains(&p))
-            && within(penalty, |p| p > 0.0 && p <= 1e6);
+            && within(penalty, |p| p > 0.0 && p <= 1e6)
+            && last_n.is_none_or(window)
+            && within(typical_p, |p| p > 0.0 && p <= 1.0);
         fine.then_some(Sampling {
             temperature: temperature.map(|t| t as f32),
             top_k: top_k.map(|k| k as u32),
             top_p: top_p.map(|p| p as f32),
             min_p: min_p.map(|p| p as f32),
             repetition_penalty: penalty.map(|p| p as f32),
+            penalty_last_n: last_n.map(|n| n as i32),
+            typical_p: typical_p.map(|p| p as f32),
         })
     }
 }
@@ -87,14 +97,26 @@ mod tests {
 
     #[test]
     fn numbers_have_ranges() {
-        let empty = Sampling::checked([None; 5]);
+        let empty = Sampling::checked([None; 7]);
         assert_eq!(empty, Some(Sampling::default()));
-        let all = Sampling::checked([Some(0.7), Some(-1.0), Some(0.9), Some(0.0), Some(1.1)]);
+        let all = [0.7, -1.0, 0.9, 0.0, 1.1, -1.0, 0.5].map(Some);
+        let all = Sampling::checked(all);
         assert_eq!(all.and_then(|s| s.top_k), Some(0));
-        for (place, bad) in
-            [(0, -0.1), (0, f64::NAN), (1, 0.5), (1, -2.0), (2, 0.0), (2, 1.1), (3, 2.0), (4, 0.0)]
-        {
-            let mut values = [None; 5];
+        for (place, bad) in [
+            (0, -0.1),
+            (0, f64::NAN),
+            (1, 0.5),
+            (1, -2.0),
+            (2, 0.0),
+            (2, 1.1),
+            (3, 2.0),
+            (4, 0.0),
+            (5, -2.0),
+            (5, 0.5),
+            (6, 0.0),
+            (6, 1.5),
+        ] {
+            let mut values = [None; 7];
             values[place] = Some(bad);
             assert_eq!(Sampling::checked(values), None, "{place} {bad}");
         }

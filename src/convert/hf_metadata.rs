@@ -160,6 +160,8 @@ fn write_sampling(writer: &mut GgufWriter, sampling: &Sampling) -> io::Result<()
         number(sampling.top_p),
         number(sampling.min_p),
         number(sampling.repetition_penalty),
+        sampling.penalty_last_n.map(Value::I32),
+        number(sampling.typical_p),
     ];
     for (key, value) in SAMPLING_KEYS.into_iter().zip(values) {
         if let Some(value) = value {

@@ -14,6 +14,29 @@ pub enum Stop {
     ContextFull,
 }
 
+/// Draws tokens from logits, one after the other: [`Sampler`], with feature `alloc` the
+/// `SamplerChain`, or the caller's own.
+pub trait Sample {
+    /// The next token's id, from its logits, which may be changed.
+    ///
+    /// # Errors
+    /// If they are none that a token can be drawn from.
+    fn next(&mut self, logits: &mut [f32]) -> Result<u32, Error>;
+}
+
+impl Sample for Sampler {
+    fn next(&mut self, logits: &mut [f32]) -> Result<u32, Error> {
+        self.sample(logits)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Sample for super::SamplerChain {
+    fn next(&mut self, logits: &mut [f32]) -> Result<u32, Error> {
+        self.sample(logits)
+    }
+}
+
 /// Where a generation is: its sampler, and the token that the decoder has yet to read.
 ///
 /// It borrows nothing, so that a program may do other things between two tokens, and allocates
@@ -50,8 +73,8 @@ pub enum Stop {
 /// # Ok::<(), xielu::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Generation {
-    sampler: Sampler,
+pub struct Generation<S = Sampler> {
+    sampler: S,
     limit: usize,
     count: usize,
     /// The last token, which is decoded when another is to follow it.
@@ -59,22 +82,22 @@ pub struct Generation {
     stopped: Option<Stop>,
 }
 
-impl Generation {
+impl<S: Sample> Generation<S> {
     /// At most `limit` tokens drawn by `sampler`; `usize::MAX` is no limit.
-    pub const fn new(sampler: Sampler, limit: usize) -> Self {
+    pub const fn new(sampler: S, limit: usize) -> Self {
         Generation { sampler, limit, count: 0, last: None, stopped: None }
     }
 
     /// The next token, or `None` when the text has ended: see [`Generation::stopped`].
     ///
     /// `logits` (`output_vocab_size` values) holds what [`Decoder::logits`] wrote after the
-    /// prompt, and is kept as it is from one call to the next. `is_end` says whether a token ends
+    /// prompt, and is kept as this leaves it from one call to the next. `is_end` says whether a token ends
     /// a generation; such a token is counted and not returned.
     ///
     /// The last token is decoded only if another one may follow it.
     ///
     /// # Errors
-    /// Those of [`Decoder::step`] and [`Sampler::sample`].
+    /// Those of [`Decoder::step`] and [`Sample::next`].
     pub fn next_token(
         &mut self,
         decoder: &mut Decoder<'_, '_, '_>,
@@ -94,7 +117,7 @@ impl Generation {
             }
             decoder.step(last, logits)?;
         }
-        let id = self.sampler.sample(logits)?;
+        let id = self.sampler.next(logits)?;
         self.last = Some(id);
         self.count += 1;
         if is_end(id) {

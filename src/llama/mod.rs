@@ -2,6 +2,8 @@
 //! Apertus, QK-norm. The caller owns all memory; every size is a function of the [`Config`](crate::Config).
 
 mod attention;
+#[cfg(feature = "alloc")]
+mod chain;
 mod decoder;
 mod generation;
 mod kv_cache;
@@ -12,18 +14,28 @@ mod model;
 mod norm;
 mod options;
 mod pass;
+mod penalties;
 pub(crate) mod rope;
 mod sampler;
+#[cfg(feature = "alloc")]
+mod sampling_error;
 
+#[cfg(all(feature = "alloc", feature = "session"))]
+pub(crate) use chain::LAST_N;
+#[cfg(feature = "alloc")]
+pub use chain::{ChainOptions, SamplerChain};
 pub use decoder::Decoder;
 #[cfg(feature = "session")]
 pub(crate) use decoder::Progress;
-pub use generation::{Generation, Stop};
+pub use generation::{Generation, Sample, Stop};
 pub use kv_cache::KvCache;
 pub use layer::Layer;
 pub use memory::DecoderMemory;
 pub use model::Model;
 pub use options::DecoderOptions;
+pub use penalties::Penalties;
 pub use sampler::{Sampler, SamplerOptions, argmax};
+#[cfg(feature = "alloc")]
+pub use sampling_error::SamplingError;
 
 pub use crate::names::KvType;

@@ -44,7 +44,7 @@ pub fn argmax(logits: &[f32]) -> Option<u32> {
 }
 
 /// As [`argmax`], with the value.
-fn largest(logits: &[f32]) -> Option<(usize, f32)> {
+pub(super) fn largest(logits: &[f32]) -> Option<(usize, f32)> {
     let (mut at, mut largest) = (None, f32::NEG_INFINITY);
     for (i, &l) in logits.iter().enumerate() {
         if l > largest {
@@ -93,8 +93,9 @@ impl Sampler {
         Ok(self.draw(logits, threshold, weight).unwrap_or(greedy))
     }
 
-    /// One of the kept tokens, by its weight.
+    /// One of the kept tokens, by its weight; none of minus infinity, however sums are rounded.
     fn draw(&mut self, logits: &[f32], threshold: u32, weight: impl Fn(f32) -> f64) -> Option<u32> {
+        let threshold = threshold.max(LEAST);
         let mass: f64 = kept(logits, threshold).map(|(_, l)| weight(l)).sum();
         let mut left = self.uniform() * mass;
         let mut last = None;
@@ -118,8 +119,11 @@ impl Sampler {
     }
 }
 
+/// The order of the least number above minus infinity.
+const LEAST: u32 = 0x0080_0000;
+
 /// Bits that order as the floats do; NaN is 0, below every number.
-fn order(l: f32) -> u32 {
+pub(super) fn order(l: f32) -> u32 {
     let bits = l.to_bits();
     match (l.is_nan(), bits >> 31) {
         (true, _) => 0,
@@ -129,20 +133,34 @@ fn order(l: f32) -> u32 {
 }
 
 /// Tokens at or above a threshold in [`order`]; never NaN.
-fn kept(logits: &[f32], threshold: u32) -> impl Iterator<Item = (usize, f32)> {
+pub(super) fn kept(logits: &[f32], threshold: u32) -> impl Iterator<Item = (usize, f32)> {
     let at_least = threshold.max(1);
     logits.iter().copied().enumerate().filter(move |&(_, l)| order(l) >= at_least)
 }
 
 /// The highest threshold at which the kept tokens weigh at least `target` together. Equals of
 /// the last token kept are kept too.
-fn select(logits: &[f32], floor: u32, target: f64, weight: impl Fn(f32) -> f64) -> u32 {
+pub(super) fn select(logits: &[f32], floor: u32, target: f64, weight: impl Fn(f32) -> f64) -> u32 {
+    select_by(logits, floor, target, |l| l, weight)
+}
+
+/// As [`select`], of another value of each token than its logit: the threshold is one of that.
+pub(super) fn select_by(
+    logits: &[f32],
+    floor: u32,
+    target: f64,
+    value: impl Fn(f32) -> f32,
+    weight: impl Fn(f32) -> f64,
+) -> u32 {
     let mut prefix = 0u32;
     let mut above = 0.0;
     for shift in [24u32, 16, 8, 0] {
         let mut buckets = [0.0f64; 256];
-        for (_, l) in kept(logits, floor) {
-            let key = order(l);
+        for &l in logits {
+            let key = order(value(l));
+            if key < floor.max(1) {
+                continue;
+            }
             let same_prefix = shift == 24 || (key ^ prefix) >> (shift + 8) == 0;
             let bucket = usize::from((key >> shift) as u8);
             if let (true, Some(b)) = (same_prefix, buckets.get_mut(bucket)) {

@@ -6,6 +6,7 @@ use std::string::String;
 
 use crate::Error;
 use crate::checkpoint::OpenError;
+use crate::llama::SamplingError;
 use crate::tokenizer::TokenizerError;
 
 /// Why a session cannot be made, or cannot go on: one sentence.
@@ -22,6 +23,8 @@ pub enum SessionError {
     Text(TokenizerError),
     /// The decoder failed.
     Run(Error),
+    /// Tokens cannot be drawn as the options say.
+    Sampling(SamplingError),
     /// There is not as much memory.
     Memory {
         /// What takes it, such as `a context of 4096 tokens takes`.
@@ -93,6 +96,7 @@ impl fmt::Display for SessionError {
             SessionError::Load(e) | SessionError::Run(e) => write!(f, "{e}"),
             SessionError::NoText(e) => write!(f, "this model cannot read text: {e}"),
             SessionError::Text(e) => write!(f, "{e}"),
+            SessionError::Sampling(e) => write!(f, "{e}"),
             SessionError::Memory { what, bytes, free: Some(free) } => {
                 let (bytes, free) = (Size(*bytes), Size(*free));
                 write!(f, "{what} {bytes} of memory and {free} are free")
@@ -133,6 +137,7 @@ impl core::error::Error for SessionError {
             SessionError::Open(e) => Some(e),
             SessionError::Load(e) | SessionError::Run(e) => Some(e),
             SessionError::NoText(e) | SessionError::Text(e) => Some(e),
+            SessionError::Sampling(e) => Some(e),
             SessionError::Threads(e) => Some(&**e),
             #[cfg(feature = "safetensors")]
             SessionError::Directory(e) => Some(e),
@@ -150,6 +155,12 @@ impl From<OpenError> for SessionError {
 impl From<Error> for SessionError {
     fn from(e: Error) -> Self {
         SessionError::Run(e)
+    }
+}
+
+impl From<SamplingError> for SessionError {
+    fn from(e: SamplingError) -> Self {
+        SessionError::Sampling(e)
     }
 }
 

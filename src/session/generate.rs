@@ -5,7 +5,9 @@ use std::vec::Vec;
 
 use super::{DefaultContext, Session, SessionError, StopTexts};
 use crate::checkpoint::{ModelView, Sampling};
-use crate::llama::{Generation, Sampler, SamplerOptions, Stop};
+use crate::llama::{
+    ChainOptions, Generation, LAST_N, Penalties, SamplerChain, SamplerOptions, Stop,
+};
 use crate::tokenizer::{Special, TextStream, Tokenizer};
 
 /// Tokens that a context chosen by default has room for at least, where no limit is given.
@@ -14,12 +16,12 @@ const LEAST_TOKENS: usize = 64;
 const TEXT_BEFORE: usize = 16;
 
 /// What to generate.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GenerateOptions {
     /// Tokens at most; when `None`, until the text ends or the context is full.
     pub limit: Option<usize>,
-    /// How tokens are drawn: greedily by default.
-    pub sampler: SamplerOptions,
+    /// How tokens are drawn: greedily by default. A [`SamplerOptions`] becomes one by `into`.
+    pub sampling: ChainOptions,
     /// Special tokens are given as text, too, by [`Session::generate`] and
     /// [`Session::write_text`]: what a model marks with them, such as its deliberation, is seen.
     /// (Not those that end a text.)
@@ -27,11 +29,6 @@ pub struct GenerateOptions {
 }
 
 impl GenerateOptions {
-    /// A generation as these options say, at its beginning.
-    pub fn generation(&self) -> Generation {
-        Generation::new(Sampler::new(self.sampler), self.limit.unwrap_or(usize::MAX))
-    }
-
     /// Whether a prompt of so many tokens and what is to be generated (one token at least, without
     /// a limit) fit into `context` positions.
     ///
@@ -226,19 +223,38 @@ impl Session {
         result
     }
 
+    /// A generation as `options` say, for [`Session::next_token`], after what was read. Penalties
+    /// count the tokens of this session's text (those that were read or generated; not what the
+    /// decoder of [`Session::with_decoder`] was given).
+    ///
+    /// # Errors
+    /// [`SessionError::Sampling`] if the options cannot be used with this model.
+    pub fn generation(
+        &self,
+        options: &GenerateOptions,
+    ) -> Result<Generation<SamplerChain>, SessionError> {
+        let mut sampling = options.sampling.clone();
+        // A text is no longer than the context: all of it counts.
+        let context = self.context();
+        sampling.last_n = sampling.last_n.filter(|&n| context == 0 || n <= context);
+        let mut chain = SamplerChain::new(sampling, self.config().output_vocab_size)?;
+        self.ids.iter().chain(&self.unread).for_each(|&id| chain.accept(id));
+        Ok(Generation::new(chain, options.limit.unwrap_or(usize::MAX)))
+    }
+
     /// Generates after what was read. `on_token` gets every token but the one that ends the text,
     /// and may stop it. [`Session::read`] and another call continue the text.
     ///
     /// # Errors
     /// [`SessionError::EmptyPrompt`] if nothing was read; [`SessionError::NoText`] if nothing is
-    /// known of the tokens that end a text; [`SessionError::Run`].
+    /// known of the tokens that end a text; [`SessionError::Sampling`]; [`SessionError::Run`].
     pub fn write(
         &mut self,
         options: &GenerateOptions,
         mut on_token: impl FnMut(u32) -> ControlFlow<()>,
     ) -> Result<Generated, SessionError> {
         let tokenizer = self.tokenizer()?.clone();
-        let mut generation = options.generation();
+        let mut generation = self.generation(options)?;
         self.catch_up(&generation)?;
         let (before, mut drawn) = (self.position(), Vec::new());
         let result = self.with_decoder_and_logits(|decoder, logits| {
@@ -257,15 +273,25 @@ impl Session {
     }
 }
 
-impl SamplerOptions {
+impl ChainOptions {
     /// As a model's files recommend; what they leave out is as transformers has it: temperature
-    /// 1, top-k 50, top-p 1.
+    /// 1, top-k 50, top-p 1, and no more. A repetition penalty counts all tokens where it comes from
+    /// a `generation_config.json`, and as many as llama.cpp would count where it comes from a GGUF
+    /// file that does not say.
     pub fn recommended(sampling: &Sampling) -> Self {
-        SamplerOptions {
+        let sampler = SamplerOptions {
             temperature: sampling.temperature.unwrap_or(1.0),
             top_k: sampling.top_k.unwrap_or(50) as usize,
             top_p: sampling.top_p.unwrap_or(1.0),
             seed: 0,
+        };
+        let repetition = sampling.repetition_penalty.unwrap_or(1.0);
+        ChainOptions {
+            min_p: sampling.min_p.unwrap_or(0.0),
+            typical_p: sampling.typical_p.unwrap_or(1.0),
+            penalties: Penalties { repetition, ..Penalties::NONE },
+            last_n: sampling.penalty_last_n.map_or(Some(LAST_N), |n| usize::try_from(n).ok()),
+            ..sampler.into()
         }
     }
 }

@@ -55,7 +55,7 @@ use std::vec::Vec;
 
 use crate::checkpoint::{self, ModelFile, ModelView};
 use crate::kernels::Kernels;
-use crate::llama::{Decoder, DecoderMemory, Generation, KvCache, Model, Progress};
+use crate::llama::{Decoder, DecoderMemory, Generation, KvCache, Model, Progress, Sample};
 use crate::tokenizer::Tokenizer;
 use crate::{Backend, Config, Error, Executor};
 pub use error::SessionError;
@@ -263,7 +263,10 @@ impl Session {
     /// # Errors
     /// [`SessionError::EmptyPrompt`] if nothing was read; [`SessionError::NoText`] if nothing is
     /// known of the tokens that end a text; [`SessionError::Run`].
-    pub fn next_token(&mut self, generation: &mut Generation) -> Result<Option<u32>, SessionError> {
+    pub fn next_token<S: Sample>(
+        &mut self,
+        generation: &mut Generation<S>,
+    ) -> Result<Option<u32>, SessionError> {
         let tokenizer = self.tokenizer()?.clone();
         self.catch_up(generation)?;
         let (last, before) = (generation.last(), self.position());
@@ -276,7 +279,7 @@ impl Session {
     }
 
     /// Has the decoder read the last token of a generation before `generation`.
-    fn catch_up(&mut self, generation: &Generation) -> Result<(), SessionError> {
+    fn catch_up<S: Sample>(&mut self, generation: &Generation<S>) -> Result<(), SessionError> {
         if self.position() == 0 {
             return Err(SessionError::EmptyPrompt);
         }

@@ -101,7 +101,7 @@ fn habits_of_other_programs() {
     again[7] = seed;
     assert_eq!(succeeds(&again), text(&output.stdout));
     for (args, part) in [
-        (&["-p", "x", "--temp", "-1"][..], "--temp -1 is not a temperature"),
+        (&["-p", "x", "--temp", "-1"][..], "a temperature of -1 cannot be"),
         (&["-p", "x", "--context", "0"], "--context is 0"),
         (&["-p", ""], "the prompt is empty"),
         (&[], "--prompt-file FILE (`-` is standard input)"),
@@ -109,7 +109,7 @@ fn habits_of_other_programs() {
         let error = fails(&[&["generate", MODEL], args].concat());
         assert!(error.contains(part), "{error}");
     }
-    for (option, similar) in [("--repeat-penalty", ""), ("--tok", "a similar one is --tokens")] {
+    for (option, similar) in [("--mirostat", ""), ("--tok", "a similar one is --tokens")] {
         let output = xielu(&["generate", MODEL, "-p", "x", option, "1"]).output().unwrap();
         let error = text(&output.stderr);
         assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");

@@ -80,7 +80,10 @@ fn inspect_names_templates_and_sampling() {
 
 #[test]
 fn generating_is_greedy_unless_asked_to_follow_the_model() {
-    let card = json!({"do_sample": true, "temperature": 1.5, "top_k": 0, "min_p": 0.1});
+    let card = json!({
+        "do_sample": true, "temperature": 1.5, "top_k": 0, "min_p": 0.1, "typical_p": 0.9,
+        "repetition_penalty": 1.3,
+    });
     let dir = changed(&[("generation_config.json", card)]);
     notes(dir.path(), &[]);
     let output = dir.path().join("out.gguf");
@@ -93,17 +96,66 @@ fn generating_is_greedy_unless_asked_to_follow_the_model() {
     };
     for model in [dir.path(), &output] {
         let (greedy, _) = run(model, &[]);
-        let (same, _) = run(model, &["--model-sampling", "--temp", "0"]);
+        let (same, _) =
+            run(model, &["--model-sampling", "--temp", "0", "--repetition-penalty", "1"]);
         assert_eq!(greedy, same);
-        let (theirs, says) = run(model, &["--model-sampling", "--seed", "4"]);
-        let by_hand = ["--temp", "1.5", "--top-k", "0", "--top-p", "1", "--seed", "4"];
-        assert_eq!(theirs, run(model, &by_hand).0);
+        let (theirs, _) = run(model, &["--model-sampling", "--seed", "4"]);
+        let plain = ["--temp", "1.5", "--top-k", "0", "--top-p", "1", "--seed", "4"];
+        let more = ["--min-p", "0.1", "--typical", "0.9", "--repeat-penalty", "1.3"];
+        let all = ["--repeat-last-n", "-1"];
+        assert_eq!(theirs, run(model, &[&plain[..], &more, &all].concat()).0);
+        assert_ne!(theirs, run(model, &plain).0);
         assert_ne!(theirs, greedy);
-        assert!(says.contains("recommend min-p 0.1 too"), "{says}");
     }
     let silent = ["generate", "tests/data/tiny", "--prompt", "a", "--model-sampling"];
     let problem = fails(&silent);
     assert!(problem.contains("recommend no sampling"), "{problem}");
+}
+
+/// What is subtracted and forbidden shows in the tokens.
+#[test]
+fn penalties_and_biases_change_what_is_written() {
+    let run = |more: &[&str]| {
+        let prompt = ["--prompt", "The `Vec<T>` type is", "-n", "60", "--ids"];
+        let line = [&["generate", "models/tiny-Q8_0.gguf"], &prompt[..], more].concat();
+        let shown = succeeds(&line);
+        shown.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<u32>>()
+    };
+    let distinct = |ids: &[u32]| ids.iter().collect::<std::collections::HashSet<_>>().len();
+    let greedy = run(&[]);
+    assert!(distinct(&greedy) < greedy.len());
+    let never_again = ["--presence-penalty", "1000", "--repeat-last-n", "-1"];
+    let other = run(&never_again);
+    assert_eq!(distinct(&other), other.len());
+    assert_ne!(run(&["--frequency-penalty", "2"]), greedy);
+    assert_ne!(run(&["--repetition-penalty", "1.5"]), greedy);
+    assert_eq!(run(&["--repetition-penalty", "1.5", "--repeat-last-n", "0"]), greedy);
+
+    let (first, wanted) = (greedy[0], 7);
+    let forbidden = run(&["--logit-bias", &format!("{first}-inf")]);
+    assert!(!forbidden.contains(&first));
+    assert_eq!(run(&["-l", &format!("{wanted}+1000")]), vec![wanted; 60]);
+    for (bad, says) in [
+        (["--min-p", "-1"], "error: a min-p of -1 is no share from 0 to 1"),
+        (["--typical-p", "0"], "error: a typical-p of 0 is no probability above 0"),
+        (["--repetition-penalty", "0"], "error: a repetition penalty of 0 is no number above 0"),
+        (["--presence-penalty", "nan"], "error: a penalty of NaN is not a finite number"),
+        (
+            ["--logit-bias", "5000+1"],
+            "error: there is no token 5000 to bias: the model writes 1024",
+        ),
+        (["--logit-bias", "5+inf"], "error: token 5 cannot have a bias of inf"),
+        (["--logit-bias", "5"], "no ID+VALUE or ID-VALUE"),
+        (["--repeat-last-n", "-2"], "not a number of tokens, nor -1"),
+        (["--temp", "-1"], "error: a temperature of -1 cannot be; it is 0 or more"),
+        (["--top-p", "0"], "error: a top-p of 0 is no probability above 0"),
+    ] {
+        let line = [&["generate", "models/tiny-Q8_0.gguf", "--prompt", "a"], &bad[..]].concat();
+        let output = xielu(&line).output().unwrap();
+        assert!(!output.status.success());
+        let problem = text(&output.stderr);
+        assert!(problem.contains(says), "{problem}");
+    }
 }
 
 #[test]

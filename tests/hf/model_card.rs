@@ -127,7 +127,7 @@ fn unreadable_settings_are_errors_that_name_the_file() {
 fn sampling_comes_along() {
     let card = json!({
         "do_sample": true, "temperature": 0.8, "top_k": 50, "top_p": 0.9, "min_p": 0.05,
-        "repetition_penalty": 1.1,
+        "repetition_penalty": 1.1, "typical_p": 0.95,
     });
     let dir = changed(&[("generation_config.json", card)]);
     let expected = Sampling {
@@ -136,6 +136,9 @@ fn sampling_comes_along() {
         top_p: Some(0.9),
         min_p: Some(0.05),
         repetition_penalty: Some(1.1),
+        // transformers counts all tokens.
+        penalty_last_n: Some(-1),
+        typical_p: Some(0.95),
     };
     assert_eq!(vocabulary(dir.path()).sampling, expected);
     let bytes = gguf(dir.path());
@@ -146,6 +149,8 @@ fn sampling_comes_along() {
     let top_k = gguf.get("general.sampling.top_k").unwrap();
     assert_eq!(top_k, xielu::checkpoint::gguf::Value::I32(50));
     assert_eq!(gguf.get_f32("general.sampling.penalty_repeat"), Some(1.1));
+    let last_n = gguf.get("general.sampling.penalty_last_n").unwrap();
+    assert_eq!(last_n, xielu::checkpoint::gguf::Value::I32(-1));
     let plain = changed(&[]);
     assert!(vocabulary(plain.path()).sampling.is_empty());
 }

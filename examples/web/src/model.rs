@@ -7,8 +7,8 @@ use std::sync::Arc;
 use wasm_bindgen::prelude::*;
 use xielu::Session;
 use xielu::checkpoint;
-use xielu::llama::{Generation, KvType, SamplerOptions};
-use xielu::session::{GenerateOptions, SessionOptions};
+use xielu::llama::{Generation, KvType, Sampler, SamplerOptions};
+use xielu::session::SessionOptions;
 use xielu::tokenizer::{TextStream, Tokenizer};
 
 use crate::facts::facts;
@@ -43,7 +43,7 @@ impl Model {
         let tokenizer = session.tokenizer()?.clone();
         Ok(Model {
             facts: facts(&session, file).to_string(),
-            generation: GenerateOptions { limit: Some(0), ..Default::default() }.generation(),
+            generation: Generation::new(Sampler::new(SamplerOptions::default()), 0),
             stream: TextStream::new(tokenizer),
             unread: VecDeque::new(),
             session,
@@ -87,8 +87,7 @@ impl Model {
         }
         let (top_k, top_p, seed) = (TOP_K, TOP_P, u64::from(seed));
         let sampler = SamplerOptions { temperature, top_k, top_p, seed };
-        self.generation =
-            GenerateOptions { limit: Some(tokens), sampler, ..Default::default() }.generation();
+        self.generation = Generation::new(Sampler::new(sampler), tokens);
         self.stream = TextStream::new(tokenizer);
         self.session.reset();
         let text = ids.iter().map(|&id| Ok(self.stream.push(id)?.unwrap_or_default())).collect();

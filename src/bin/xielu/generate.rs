@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let prompt = prompt_ids(args, &session)?;
     let options = GenerateOptions {
         limit: args.n.and_then(|limit| limit.0),
-        sampler: args.sampling.options(session.view(), Otherwise::Greedy)?,
+        sampling: args.sampling.options(&session, Otherwise::Greedy)?,
         special: args.special,
     };
     let context = context(args, &session, prompt.len(), &options)?;

@@ -66,8 +66,10 @@ fn ids(part: &Value, key: &str) -> Result<Vec<u32>, String> {
 
 /// What `generation_config.json` says about sampling.
 fn sampling(settings: &Value) -> Result<Sampling, String> {
-    let keys = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty"];
-    let mut values = [None; 5];
+    // In the order of `Sampling`. Nothing is said of the window of the penalty, which is all.
+    const WINDOW: usize = 5;
+    let keys = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty", "", "typical_p"];
+    let mut values = [None; 7];
     for (key, value) in keys.into_iter().zip(&mut values) {
         *value = match &settings[key] {
             Value::Null => None,
@@ -77,9 +79,10 @@ fn sampling(settings: &Value) -> Result<Sampling, String> {
     if settings["do_sample"] == false {
         values[0] = Some(0.0);
     }
+    values[WINDOW] = values[4].map(|_| -1.0);
     // Named one by one: the sentence is to say which.
     for (place, key) in keys.into_iter().enumerate() {
-        let mut alone = [None; 5];
+        let mut alone = [None; 7];
         alone[place] = values[place];
         if Sampling::checked(alone).is_none() {
             return Err(format!("`{key}` is {}, which no sampler can use", settings[key]));
@@ -115,6 +118,8 @@ mod tests {
         assert_eq!((read.temperature, read.top_p, read.top_k), (Some(0.8), Some(0.9), None));
         let greedy = of(json!({"do_sample": false, "temperature": 0.8})).unwrap();
         assert_eq!(greedy.temperature, Some(0.0));
+        let typical = of(json!({"typical_p": 0.5, "repetition_penalty": 1.2})).unwrap();
+        assert_eq!((typical.typical_p, typical.penalty_last_n), (Some(0.5), Some(-1)));
         let problem = of(json!({"top_p": 7})).unwrap_err();
         assert_eq!(problem, "`top_p` is 7, which no sampler can use");
     }

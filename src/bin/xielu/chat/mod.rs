@@ -76,7 +76,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let conversation = args.template.conversation()?;
     let options = GenerateOptions {
         limit: args.n.and_then(|limit| limit.0),
-        sampler: args.sampling.options(session.view(), Otherwise::Recommended)?,
+        sampling: args.sampling.options(&session, Otherwise::Recommended)?,
         special: args.special,
     };
     if args.context == Some(0) {
@@ -218,7 +218,8 @@ impl Chat {
             tell!("{speed}; {kept} tokens were read before");
         }
         // The next turn with the same seed would draw the same numbers.
-        self.options.sampler.seed = self.options.sampler.seed.wrapping_add(1);
+        let sampler = &mut self.options.sampling.sampler;
+        sampler.seed = sampler.seed.wrapping_add(1);
         Ok(Some(answer))
     }
 }

@@ -39,7 +39,9 @@ fn shown(sampling: &Sampling) -> String {
         ("top-k", sampling.top_k.map(|k| k as f32)),
         ("top-p", sampling.top_p),
         ("min-p", sampling.min_p),
+        ("typical-p", sampling.typical_p),
         ("repetition penalty", sampling.repetition_penalty),
+        ("of the last", sampling.penalty_last_n.filter(|&n| n >= 0).map(|n| n as f32)),
     ];
     let values = values.into_iter().filter_map(|(name, v)| v.map(|v| format!("{name} {v}")));
     values.collect::<Vec<_>>().join(", ")
