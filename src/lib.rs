@@ -80,6 +80,8 @@ pub mod config;
 #[cfg(feature = "std")]
 pub mod convert;
 mod error;
+#[cfg(feature = "std")]
+pub mod imatrix;
 pub mod llama;
 pub mod mlp;
 mod names;

@@ -4,12 +4,13 @@ use std::ops::ControlFlow;
 use std::vec::Vec;
 
 #[cfg(feature = "safetensors")]
-use super::convert_hf;
-use super::{ConvertError, Output, Progress, TensorReport, Types, convert_gguf};
+use super::write_hf;
+use super::{ConvertError, Importance, Output, Progress, TensorReport, Types, write_gguf};
 use crate::checkpoint::ModelView;
 use crate::checkpoint::gguf::SplitGguf;
 #[cfg(feature = "safetensors")]
 use crate::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
+use crate::imatrix::ImportanceMatrix;
 
 /// A model that is to be written as a GGUF file, and the vocabulary that goes with it.
 ///
@@ -31,7 +32,10 @@ use crate::checkpoint::hf::{HfDir, Vocabulary, VocabularyOptions};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Conversion<'a, 'w>(Source<'a, 'w>);
+pub struct Conversion<'a, 'w> {
+    source: Source<'a, 'w>,
+    importance: Option<Importance<'a>>,
+}
 
 #[derive(Debug)]
 enum Source<'a, 'w> {
@@ -66,7 +70,7 @@ impl<'a, 'w> Conversion<'a, 'w> {
         options: VocabularyOptions<'_>,
     ) -> Result<Self, ConvertError> {
         let mut conversion = Self::without_vocabulary(model);
-        if let Source::Hf { dir, vocabulary } = &mut conversion.0 {
+        if let Source::Hf { dir, vocabulary } = &mut conversion.source {
             *vocabulary =
                 dir.vocabulary(options).map_err(ConvertError::Vocabulary)?.map(Into::into);
         }
@@ -75,24 +79,34 @@ impl<'a, 'w> Conversion<'a, 'w> {
 
     /// Of a model without a directory's vocabulary: the file can be run by token ids only.
     pub fn without_vocabulary(model: &'a ModelView<'w>) -> Self {
-        Conversion(match model {
+        let source = match model {
             ModelView::Gguf(gguf) => Source::Gguf(gguf.split()),
             #[cfg(feature = "safetensors")]
             ModelView::Hf(dir) => Source::Hf { dir, vocabulary: None },
-        })
+        };
+        Conversion { source, importance: None }
+    }
+
+    /// The same by the weights of `matrix`, which comes from `file`: tensors that it has an entry
+    /// for and whose types are of [`WEIGHTED`](crate::quant::WEIGHTED) are searched for by them.
+    #[must_use]
+    pub fn with_importance(mut self, matrix: &'a ImportanceMatrix, file: &str) -> Self {
+        self.importance = Some(Importance { matrix, file: file.into() });
+        self
     }
 
     /// The vocabulary of a directory, with what other programs will not read of it
     /// ([`Vocabulary::lost`]).
     #[cfg(feature = "safetensors")]
     pub fn vocabulary(&self) -> Option<&Vocabulary> {
-        match &self.0 {
+        match &self.source {
             Source::Hf { vocabulary, .. } => vocabulary.as_deref(),
             Source::Gguf(_) => None,
         }
     }
 
-    /// Writes the file; see [`convert_gguf`] and [`convert_hf`](super::convert_hf).
+    /// Writes the file; see [`convert_gguf`](super::convert_gguf) and
+    /// [`convert_hf`](super::convert_hf).
     ///
     /// # Errors
     /// [`ConvertError`]; nothing is left at `output` but what was there before.
@@ -102,11 +116,12 @@ impl<'a, 'w> Conversion<'a, 'w> {
         types: &Types,
         progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<TensorReport>, ConvertError> {
-        match &self.0 {
-            Source::Gguf(gguf) => convert_gguf(*gguf, output, types, progress),
+        let (output, importance) = (output.into(), self.importance.as_ref());
+        match &self.source {
+            Source::Gguf(gguf) => write_gguf(*gguf, &output, types, importance, progress),
             #[cfg(feature = "safetensors")]
             Source::Hf { dir, vocabulary } => {
-                convert_hf(dir, output, types, vocabulary.as_deref(), progress)
+                write_hf(dir, &output, types, vocabulary.as_deref(), importance, progress)
             }
         }
     }

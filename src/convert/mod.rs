@@ -25,8 +25,9 @@ pub use types::{DTYPES, RECIPES, Types, UnknownType};
 
 use crate::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, SplitGguf, Value};
 use crate::checkpoint::{AtomicFile, Checkpoint};
+use crate::imatrix::ImportanceMatrix;
 use crate::kernels::DType;
-use crate::quant::ErrorStats;
+use crate::quant::{ErrorStats, WEIGHTED};
 use error::io_error;
 use source::SourceTensor;
 
@@ -60,6 +61,8 @@ pub struct TensorReport {
     pub bytes_after: u64,
     /// What the change of type lost; empty where the bytes were copied.
     pub error: ErrorStats,
+    /// Whether the weights of an importance matrix were used.
+    pub weighted: bool,
     /// The part of the output it is in, from 0; 0 unless that is split.
     pub part: usize,
 }
@@ -78,15 +81,24 @@ pub fn convert_gguf<'p, 'w: 'p, 'o>(
     types: &Types,
     progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Vec<TensorReport>, ConvertError> {
-    let (source, output) = (source.into(), output.into());
+    write_gguf(source.into(), &output.into(), types, None, progress)
+}
+
+fn write_gguf(
+    source: SplitGguf<'_, '_>,
+    output: &Output<'_>,
+    types: &Types,
+    importance: Option<&Importance<'_>>,
+    progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Vec<TensorReport>, ConvertError> {
     let tensors = source::gguf_tensors(source)?;
     let mut writer = GgufWriter::new();
     let tied = source.config()?.tie_word_embeddings;
     if let Some(first) = source.parts().first() {
-        let copied = copy_metadata(&mut writer, first, types.file_type());
+        let copied = copy_metadata(&mut writer, first, types.file_type(), importance.is_some());
         copied.map_err(|e| io_error(output.path, e))?;
     }
-    Plan::new(tensors, types, tied).write(writer, &output, progress)
+    Plan::new(tensors, types, tied, importance).write(writer, output, progress)
 }
 
 /// Writes a Hugging Face directory as a GGUF file, its vocabulary with it.
@@ -107,7 +119,18 @@ pub fn convert_hf<'o>(
     vocabulary: Option<&crate::checkpoint::hf::Vocabulary>,
     progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Vec<TensorReport>, ConvertError> {
-    let output = output.into();
+    write_hf(dir, &output.into(), types, vocabulary, None, progress)
+}
+
+#[cfg(feature = "safetensors")]
+fn write_hf(
+    dir: &crate::checkpoint::hf::HfDir,
+    output: &Output<'_>,
+    types: &Types,
+    vocabulary: Option<&crate::checkpoint::hf::Vocabulary>,
+    importance: Option<&Importance<'_>>,
+    progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Vec<TensorReport>, ConvertError> {
     let config = dir.config()?;
     let tensors = source::hf_tensors(dir, &config)?;
     let alphas = source::alphas(dir, &config)?;
@@ -128,22 +151,60 @@ pub fn convert_hf<'o>(
         None => writer.pair("tokenizer.ggml.model", Value::Str("none")),
     };
     written.map_err(|e| io_error(output.path, e))?;
-    Plan::new(tensors, types, config.tie_word_embeddings).write(writer, &output, progress)
+    let plan = Plan::new(tensors, types, config.tie_word_embeddings, importance);
+    plan.write(writer, output, progress)
+}
+
+/// The importance matrix of a conversion, and the name of its file.
+#[derive(Clone, Debug)]
+struct Importance<'i> {
+    matrix: &'i ImportanceMatrix,
+    file: String,
+}
+
+impl Importance<'_> {
+    /// Says of what the weights were, with the keys of llama.cpp's quantizer.
+    fn describe(&self, writer: &mut GgufWriter) -> std::io::Result<()> {
+        let matrix = self.matrix;
+        writer.pair("quantize.imatrix.file", Value::Str(&self.file))?;
+        if let Some(dataset) = matrix.datasets.first() {
+            writer.pair("quantize.imatrix.dataset", Value::Str(dataset))?;
+        }
+        let entries = u32::try_from(matrix.entries().len()).unwrap_or(u32::MAX);
+        writer.pair("quantize.imatrix.entries_count", Value::U32(entries))?;
+        writer.pair("quantize.imatrix.chunks_count", Value::U32(matrix.chunks))
+    }
+
+    /// The weights for a tensor that becomes `dtype`.
+    fn weights(&self, name: &str, dtype: DType) -> Option<Vec<f32>> {
+        if WEIGHTED.contains(&dtype) { self.matrix.weights(name) } else { None }
+    }
 }
 
 /// The tensors of a conversion, and the types they are to have.
-struct Plan<'w> {
+struct Plan<'w, 'i> {
     tensors: Vec<Planned<'w>>,
+    importance: Option<&'i Importance<'i>>,
 }
 
-impl<'w> Plan<'w> {
-    fn new(tensors: Vec<SourceTensor<'w>>, types: &Types, tied: bool) -> Self {
+impl<'w, 'i> Plan<'w, 'i> {
+    fn new(
+        tensors: Vec<SourceTensor<'w>>,
+        types: &Types,
+        tied: bool,
+        importance: Option<&'i Importance<'i>>,
+    ) -> Self {
         let typed = |tensor: SourceTensor<'w>| {
             let wanted = types.of(tensor.role, tied);
             let dtype = types::fitting(wanted, tensor.cols);
             (tensor, dtype, wanted)
         };
-        Plan { tensors: tensors.into_iter().map(typed).collect() }
+        Plan { tensors: tensors.into_iter().map(typed).collect(), importance }
+    }
+
+    fn described(&self, mut writer: GgufWriter) -> std::io::Result<GgufWriter> {
+        self.importance.map_or(Ok(()), |importance| importance.describe(&mut writer))?;
+        Ok(writer)
     }
 
     fn write(
@@ -161,7 +222,7 @@ impl<'w> Plan<'w> {
         let paths = output.paths(parts.len());
         output.refuse_existing(&paths)?;
         let (mut done, mut reports, mut files) = (0, Vec::new(), Vec::new());
-        let mut writer = Some(writer);
+        let mut writer = Some(self.described(writer).map_err(|e| io_error(output.path, e))?);
         for ((number, part), path) in parts.iter().enumerate().zip(&paths) {
             let io = |e| io_error(path, e);
             let tensors = self.tensors.get(part.clone()).unwrap_or_default();
@@ -176,13 +237,18 @@ impl<'w> Plan<'w> {
                 let (tensor, to, _) = planned;
                 let name = tensor.name();
                 let mut bytes_after = 0;
-                let error = recode::recode(tensor, *to, |chunk| {
+                let weights = self.importance.and_then(|i| i.weights(&name, *to));
+                let weights = weights.filter(|_| *to != tensor.dtype);
+                let error = recode::recode(tensor, *to, weights.as_deref(), |chunk| {
                     data.write(chunk.bytes).map_err(io)?;
                     bytes_after += chunk.bytes.len() as u64;
                     done += chunk.read as u64;
                     progress(done, &name)
                 })?;
-                reports.push(report(planned, number, bytes_after, error));
+                reports.push(TensorReport {
+                    weighted: weights.is_some(),
+                    ..report(planned, number, bytes_after, error)
+                });
             }
             files.push((data.finish().map_err(io)?, path));
         }
@@ -209,6 +275,7 @@ fn report(
         bytes_before: tensor.stored_bytes(),
         bytes_after,
         error,
+        weighted: false,
         part,
     }
 }
@@ -248,10 +315,16 @@ fn write_split_keys(
 }
 
 /// Copies a file's pairs, all but those that the new tensors decide.
-fn copy_metadata(writer: &mut GgufWriter, gguf: &Gguf<'_>, file_type: u32) -> std::io::Result<()> {
+fn copy_metadata(
+    writer: &mut GgufWriter,
+    gguf: &Gguf<'_>,
+    file_type: u32,
+    weighted: bool,
+) -> std::io::Result<()> {
     for (key, value) in gguf.metadata() {
         match key {
             "general.file_type" | "general.quantization_version" => {}
+            _ if weighted && key.starts_with("quantize.imatrix.") => {}
             "split.no" | "split.count" | "split.tensors.count" => {}
             "general.alignment" => writer.pair(key, Value::U32(gguf.alignment()))?,
             _ => writer.pair(key, value)?,

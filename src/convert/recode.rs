@@ -9,7 +9,7 @@ use super::ConvertError;
 use super::source::SourceTensor;
 use crate::kernels::{Blocks, DType};
 use crate::numeric::finite::first_bad;
-use crate::quant::{EncodeError, ErrorStats, encode_row};
+use crate::quant::{EncodeError, ErrorStats, encode_row, encode_row_weighted};
 
 /// Values a thread holds in memory at once, in whole rows (one at least).
 const CHUNK: usize = 1 << 16;
@@ -21,14 +21,15 @@ pub(super) struct Chunk<'a> {
     pub(super) read: usize,
 }
 
-/// Encodes `tensor` as `dtype` and hands it over chunk by chunk, in order; returns what that
-/// lost. A tensor that keeps its type is copied byte by byte.
+/// Encodes `tensor` as `dtype`, by the weights of its columns if there are any, and hands it over
+/// chunk by chunk, in order; returns what that lost. A tensor that keeps its type is copied byte by byte.
 ///
 /// With feature `rayon`, as many chunks are encoded at once as there are threads; the result is
 /// the same.
 pub(super) fn recode(
     tensor: &SourceTensor<'_>,
     dtype: DType,
+    weights: Option<&[f32]>,
     mut emit: impl FnMut(Chunk<'_>) -> Result<(), ConvertError>,
 ) -> Result<ErrorStats, ConvertError> {
     let (Some(row_in), Some(row_out)) =
@@ -37,7 +38,7 @@ pub(super) fn recode(
         let partial = EncodeError::PartialBlock { dtype, len: tensor.cols };
         return Err(ConvertError::Encode { tensor: tensor.name(), source: partial });
     };
-    let job = Job { tensor, dtype, row_in, row_out };
+    let job = Job { tensor, dtype, weights, row_in, row_out };
     let step = (CHUNK / tensor.cols.max(1)).clamp(1, tensor.rows.max(1));
     let chunks: Vec<Range<usize>> =
         (0..tensor.rows).step_by(step).map(|at| at..(at + step).min(tensor.rows)).collect();
@@ -91,6 +92,7 @@ fn run_lanes(
 struct Job<'t, 'w> {
     tensor: &'t SourceTensor<'w>,
     dtype: DType,
+    weights: Option<&'t [f32]>,
     row_in: usize,
     row_out: usize,
 }
@@ -109,10 +111,23 @@ impl Job<'_, '_> {
             return Ok(stats);
         }
         lane.stored.resize(count, 0.0);
-        encode(tensor, dtype, &lane.values, &mut lane.bytes)?;
+        self.encode(&lane.values, &mut lane.bytes)?;
         decode(tensor, dtype, &lane.bytes, &mut lane.stored)?;
         stats.add(&lane.values, &lane.stored);
         Ok(stats)
+    }
+
+    /// Encodes whole rows.
+    fn encode(&self, values: &[f32], out: &mut [u8]) -> Result<(), ConvertError> {
+        let failed = |source| ConvertError::Encode { tensor: self.tensor.name(), source };
+        let Some(weights) = self.weights else {
+            return encode_row(self.dtype, values, out).map_err(failed);
+        };
+        let rows = values.chunks_exact(self.tensor.cols).zip(out.chunks_exact_mut(self.row_out));
+        for (row, out) in rows {
+            encode_row_weighted(self.dtype, row, weights, out).map_err(failed)?;
+        }
+        Ok(())
     }
 }
 
@@ -171,15 +186,4 @@ fn check_finite(
     let Some(at) = first_bad(values) else { return Ok(()) };
     let (row, col) = (start + at / tensor.cols, at % tensor.cols);
     Err(ConvertError::NotFinite { tensor: tensor.name(), row, col })
-}
-
-/// Encodes whole rows.
-fn encode(
-    tensor: &SourceTensor<'_>,
-    dtype: DType,
-    values: &[f32],
-    out: &mut [u8],
-) -> Result<(), ConvertError> {
-    encode_row(dtype, values, out)
-        .map_err(|source| ConvertError::Encode { tensor: tensor.name(), source })
 }

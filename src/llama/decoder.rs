@@ -33,6 +33,17 @@ impl Progress {
     }
 }
 
+/// The products whose inputs [`Decoder::batch_observed`] shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Observed {
+    /// Queries, keys and values of normalised states.
+    AttentionInput,
+    /// The output projection of attention.
+    AttentionOutput,
+    /// The MLP's up (and gate) projection of normalised states.
+    MlpInput,
+}
+
 /// Runs a [`Model`] over a growing sequence.
 #[derive(Debug)]
 pub struct Decoder<'m, 'w, 's> {
@@ -108,6 +119,11 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         self.model
     }
 
+    /// What computes.
+    pub const fn backend(&self) -> Backend<'m> {
+        self.backend
+    }
+
     /// Goes back to `position` (no further than now), forgetting what came after.
     pub fn rewind(&mut self, position: usize) {
         self.position = self.position.min(position);
@@ -140,18 +156,18 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     /// # Errors
     /// As [`Decoder::prompt`], and [`Error::Length`] if they are too many.
     pub fn batch(&mut self, tokens: &[u32]) -> Result<(), Error> {
-        self.batch_observed(tokens, |_, _| ())
+        self.batch_observed(tokens, |_, _, _| ())
     }
 
-    /// As [`Decoder::batch`], showing `observe` the input of every layer's MLP: the layer's
-    /// number and the normalised states, `[tokens, hidden_size]`.
+    /// As [`Decoder::batch`], showing `observe` what every layer's products take: the layer's
+    /// number, which product it is, and its input, `[tokens, width]`.
     ///
     /// # Errors
     /// As [`Decoder::batch`].
     pub fn batch_observed(
         &mut self,
         tokens: &[u32],
-        mut observe: impl FnMut(usize, &[f32]),
+        mut observe: impl FnMut(usize, Observed, &[f32]),
     ) -> Result<(), Error> {
         if tokens.len() > self.options.batch {
             return Err(LengthError { expected: self.options.batch, found: tokens.len() }.into());
@@ -166,8 +182,10 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         for (index, layer) in model.layers.iter().enumerate() {
             let pass = Pass { config, backend: &self.backend, layer, index };
             pass.attention(self.position, &mut self.cache, &mut b)?;
+            observe(index, Observed::AttentionInput, b.h);
+            observe(index, Observed::AttentionOutput, b.attn);
             pass.mlp(self.options.mlp_tile, &mut b)?;
-            observe(index, b.h);
+            observe(index, Observed::MlpInput, b.h);
         }
         // What a layer adds is found by the next one's norm; the last layer has none after it.
         if !all_finite(b.x) {

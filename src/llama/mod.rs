@@ -24,9 +24,9 @@ mod sampling_error;
 pub(crate) use chain::LAST_N;
 #[cfg(feature = "alloc")]
 pub use chain::{ChainOptions, SamplerChain};
-pub use decoder::Decoder;
 #[cfg(feature = "session")]
 pub(crate) use decoder::Progress;
+pub use decoder::{Decoder, Observed};
 pub use generation::{Generation, Sample, Stop};
 pub use kv_cache::KvCache;
 pub use layer::Layer;

@@ -27,7 +27,7 @@ pub(super) struct Buffers<'s> {
     k: &'s mut [f32],
     v: &'s mut [f32],
     /// Outputs of the heads, `[tokens, heads * head_dim]`.
-    attn: &'s mut [f32],
+    pub attn: &'s mut [f32],
     /// Cosines, then sines, `[tokens, head_dim]`.
     rope: &'s mut [f32],
     /// Quantized inputs of a product.

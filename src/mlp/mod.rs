@@ -245,6 +245,30 @@ impl<'w> Mlp<'w> {
         Ok(())
     }
 
+    /// The activated hidden values of `x`, `[tokens, ffn]`, as f32: what the down projection takes.
+    /// `scratch` is [`MlpSizes::scratch_len`] with a tile of 0.
+    ///
+    /// # Errors
+    /// If a length does not fit; `out` is then unspecified.
+    pub fn hidden(
+        &self,
+        backend: &Backend<'_>,
+        x: &[f32],
+        out: &mut [f32],
+        scratch: &mut [f32],
+    ) -> Result<(), Error> {
+        let (hidden_size, ffn) = (self.hidden_size(), self.intermediate_size());
+        let tokens = tokens_of("hidden", out, ffn)?.tokens();
+        let expected = tokens * hidden_size;
+        if x.len() != expected {
+            return Err(crate::kernels::LengthError { expected, found: x.len() }.into());
+        }
+        let needed = MlpSizes { hidden_size, tile: 0, tokens }.scratch_len();
+        let blocks = Scratch::new(scratch, needed)?.input(tokens, hidden_size)?;
+        let x = input_for(backend, &self.up, x, blocks)?;
+        self.float_tile(backend, 0..ffn, x, out).map(drop)
+    }
+
     /// The activated hidden values of the ffn rows `range`, `[tokens, range.len()]`.
     fn float_tile<'h>(
         &self,

@@ -34,10 +34,14 @@
 //!
 //! [`Gguf`]: crate::checkpoint::gguf::Gguf
 
+#[cfg(feature = "std")]
+mod collector;
 mod context;
 mod error;
 mod free_memory;
 mod generate;
+#[cfg(feature = "std")]
+mod importance;
 mod memory;
 mod options;
 mod perplexity;
@@ -58,6 +62,8 @@ use crate::kernels::Kernels;
 use crate::llama::{Decoder, DecoderMemory, Generation, KvCache, Model, Progress, Sample};
 use crate::tokenizer::Tokenizer;
 use crate::{Backend, Config, Error, Executor};
+#[cfg(feature = "std")]
+pub use collector::{Collector, LeftOut};
 pub use error::SessionError;
 pub use free_memory::free_memory;
 pub use generate::{GenerateOptions, Generated, recommended_sampling};

@@ -33,7 +33,7 @@ fn every_command_has_a_manual_page() {
     let dir = tempfile::tempdir().unwrap();
     let pages = dir.path().join("man");
     succeeds(&["man", arg(&pages)]);
-    for name in ["xielu", "xielu-chat", "xielu-generate", "xielu-quantize"] {
+    for name in ["xielu", "xielu-chat", "xielu-generate", "xielu-imatrix", "xielu-quantize"] {
         let page = fs::read_to_string(pages.join(name).with_extension("1")).unwrap();
         assert!(page.contains(".TH") && page.contains("SYNOPSIS"), "{page}");
     }

@@ -6,6 +6,7 @@ mod damaged;
 mod errors;
 mod fp8;
 mod help;
+mod imatrix;
 #[cfg(feature = "capi")]
 mod memory;
 mod prompts;

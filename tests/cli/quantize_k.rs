@@ -14,7 +14,7 @@ use xielu_testing::widened;
 
 use crate::support::{MODEL, TEXT, arg, fails, in_repository, succeeds, text, xielu};
 
-fn wide() -> TempDir {
+pub fn wide() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     widened::write_widened(&in_repository("tests/data/tiny"), dir.path());
     dir
@@ -162,7 +162,7 @@ fn unknown_types_are_listed() {
 }
 
 /// The numbers of the first row of a report that starts with `name`.
-fn row(report: &str, name: &str) -> Vec<f64> {
+pub fn row(report: &str, name: &str) -> Vec<f64> {
     let line = report.lines().find(|line| line.starts_with(name));
     let line = line.unwrap_or_else(|| panic!("no {name} in\n{report}"));
     line[name.len()..].split_whitespace().map(|n| n.parse().unwrap()).collect()

@@ -4,7 +4,9 @@
 use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::gguf::Gguf;
 use xielu::checkpoint::hf::HfDir;
-use xielu::llama::{Decoder, DecoderOptions, Generation, KvType, Sampler, SamplerOptions};
+use xielu::llama::{
+    Decoder, DecoderOptions, Generation, KvType, Observed, Sampler, SamplerOptions,
+};
 use xielu::{Backend, Mlp};
 use xielu_testing::decoding::{self, Setting};
 use xielu_testing::goldens::{Goldens, read};
@@ -144,7 +146,12 @@ fn observed_mlp_inputs_are_the_golden_ones() {
         let mut seen = vec![Vec::new(); 4];
         let logits = with_decoder(&gguf, KvType::F32, options, |d| {
             for ids in ids[..32].chunks(batch) {
-                d.batch_observed(ids, |layer, x| seen[layer].extend_from_slice(x)).unwrap();
+                let look = |layer: usize, observed, x: &[f32]| {
+                    if observed == Observed::MlpInput {
+                        seen[layer].extend_from_slice(x);
+                    }
+                };
+                d.batch_observed(ids, look).unwrap();
             }
             let mut logits = vec![0.0; VOCAB];
             d.logits(&mut logits).unwrap();

@@ -32,6 +32,7 @@ mod drawing;
 mod export;
 mod generate;
 mod help;
+mod imatrix;
 mod inspect;
 mod interrupt;
 mod model;
@@ -82,6 +83,7 @@ enum Command {
     Chat(chat::Args),
     Perplexity(perplexity::Args),
     Quantize(quantize::Args),
+    Imatrix(imatrix::Args),
     Bench(bench::Args),
     Selftest(selftest::Args),
     Completions(help::Completions),
@@ -108,6 +110,7 @@ fn main() -> ExitCode {
         Command::Chat(args) => chat::run(&args),
         Command::Perplexity(args) => perplexity::run(&args),
         Command::Quantize(args) => quantize::run(&args),
+        Command::Imatrix(args) => imatrix::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Completions(args) => help::complete(&args, Cli::command()),

@@ -29,7 +29,7 @@ const PACKAGES: &[Package] = &[
             "session",
             "chat, convert, llama, tokenizer",
             "mlp, selftest",
-            "activation, quant",
+            "activation, imatrix, quant",
             "checkpoint, compute",
             "config",
             "error",

@@ -1,6 +1,7 @@
 //! `xielu quantize`: a model in smaller types.
 
 mod convert;
+mod importance;
 mod report;
 mod summary;
 mod types;
@@ -36,7 +37,10 @@ Examples:
   xielu quantize model-bf16.gguf model-q4_0.gguf --type q4_0 --embeddings q8_0
   xielu quantize model-00001-of-00004.gguf model-q4_k.gguf --type q4_k --split-max-size 2G
   xielu quantize model-bf16.gguf small.gguf --up q4_k --down q5_k --rest q8_0 --force
-  xielu quantize ./Apertus-8B --report --text wiki.test.raw --windows 8")]
+  xielu imatrix model-bf16.gguf --text calibration.txt -o imatrix.gguf
+  xielu quantize model-bf16.gguf model-q3_k.gguf --type q3_k --imatrix imatrix.gguf
+  xielu quantize ./Apertus-8B --report --text wiki.test.raw --windows 8
+  xielu quantize ./Apertus-8B --report --text wiki.test.raw --types q4_k,q3_k,iq4_xs")]
 pub struct Args {
     /// GGUF file (any part, if it is split) or Hugging Face directory to read
     input: PathBuf,
@@ -51,6 +55,11 @@ pub struct Args {
     report: report::ReportArgs,
     #[command(flatten)]
     compute: ComputeArgs,
+    /// Importance matrix (of `xielu imatrix` or llama-imatrix): the scales of q2_k to q6_k, q4_0,
+    /// q4_1, q5_0, q5_1, iq4_nl and iq4_xs are searched for by its weights. With --report, what
+    /// that gains
+    #[arg(long, value_name = "FILE")]
+    imatrix: Option<PathBuf>,
     /// Replace OUTPUT if it exists
     #[arg(long)]
     force: bool,
@@ -78,8 +87,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let Some(output) = &args.output else {
         args.compute.start_threads()?;
         let file = args.file.open(&args.input)?;
+        let matrix = args.imatrix.as_deref().map(importance::read).transpose()?;
         interrupt::catch()?;
-        return report::run(&args.report, &args.compute, file.into());
+        return report::run(&args.report, &args.compute, file.into(), matrix.as_ref());
     };
     if args.report.text.is_some() {
         bail!("--text goes with --report and without an output");
@@ -108,8 +118,19 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         ModelView::Gguf(_) => Conversion::new(&view)?,
     };
+    let matrix = args.imatrix.as_deref().map(importance::read).transpose()?;
+    let conversion = match (&matrix, &args.imatrix) {
+        (Some(matrix), Some(path)) => {
+            importance::check(matrix, path)?;
+            conversion.with_importance(matrix, &path.display().to_string())
+        }
+        _ => conversion,
+    };
     let reports = convert(&conversion, output, &types)?;
     summary::print(&reports, args.verbose)?;
+    if matrix.is_some() {
+        importance::notes(&reports).iter().for_each(|note| tell!("note: {note}"));
+    }
     match (args.split_max_size, reports.last()) {
         (Some(_), Some(last)) => {
             let name = SplitName::new(output.path, last.part + 1);

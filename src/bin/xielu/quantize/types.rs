@@ -41,7 +41,7 @@ pub struct TypeArgs {
     pub report: bool,
 }
 
-fn parser() -> impl TypedValueParser<Value = DType> {
+pub fn parser() -> impl TypedValueParser<Value = DType> {
     PossibleValuesParser::new(DTYPES.map(|(name, _)| name)).try_map(|name| {
         let found = DTYPES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
         found.map(|(_, dtype)| dtype).ok_or(UnknownType)

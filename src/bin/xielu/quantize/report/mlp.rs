@@ -4,11 +4,11 @@ use anyhow::{Context as _, bail};
 use rayon::prelude::*;
 use xielu::checkpoint::{Checkpoint, LayerRole, Role, Tensor};
 use xielu::kernels::{Activation, Blocks, DType, Matrix, Shape, ShapeError};
-use xielu::llama::Decoder;
-use xielu::quant::{ErrorStats, encode_row};
+use xielu::llama::{Decoder, Observed};
+use xielu::quant::{ErrorStats, encode_row, encode_row_weighted};
 use xielu::{Backend, Config, Mlp};
 
-use super::types::TYPES;
+use super::types::Candidate;
 use crate::interrupt;
 
 /// The inputs of every layer's MLP for `tokens`, `[layer][tokens * hidden]`.
@@ -20,8 +20,8 @@ pub fn inputs(
     let mut inputs = vec![Vec::new(); config.num_layers];
     decoder.rewind(0);
     for batch in tokens.chunks(tokens.len().div_ceil(2)) {
-        decoder.batch_observed(batch, |layer, x| {
-            if let Some(inputs) = inputs.get_mut(layer) {
+        decoder.batch_observed(batch, |layer, observed, x| {
+            if let (Observed::MlpInput, Some(inputs)) = (observed, inputs.get_mut(layer)) {
                 inputs.extend_from_slice(x);
             }
         })?;
@@ -39,8 +39,8 @@ enum Part {
 
 const PARTS: [(&str, Part); 3] = [("up", Part::Up), ("down", Part::Down), ("both", Part::Both)];
 
-/// Errors by part and type; `None` where rows are no whole blocks.
-type Errors = [[Option<ErrorStats>; TYPES.len()]; PARTS.len()];
+/// Errors by candidate and part; `None` where rows are no whole blocks.
+type Errors = Vec<[Option<ErrorStats>; PARTS.len()]>;
 
 /// Prints the relative error of every layer's output for every type, on `inputs`.
 pub fn print(
@@ -48,14 +48,15 @@ pub fn print(
     checkpoint: &dyn Checkpoint<'_>,
     config: &Config,
     inputs: &[Vec<f32>],
+    candidates: &[Candidate<'_>],
 ) -> anyhow::Result<()> {
     say!("MLP output: error relative to the source weights' output, %");
-    let heads: String = TYPES.iter().map(|(name, _)| format!(" {name:>8}")).collect();
+    let heads: String = candidates.iter().map(|c| format!(" {:>8}", c.name())).collect();
     say!("{:<7} {:<5}{heads}", "layer", "part");
-    let mut all = [[Some(ErrorStats::default()); TYPES.len()]; PARTS.len()];
+    let mut all = vec![[Some(ErrorStats::default()); PARTS.len()]; candidates.len()];
     for (layer, x) in inputs.iter().enumerate() {
         interrupt::check()?;
-        let errors = layer_errors(backend, checkpoint, config, layer, x)?;
+        let errors = layer_errors(backend, checkpoint, config, (layer, x), candidates)?;
         print_rows(&layer.to_string(), &errors)?;
         for (all, error) in all.iter_mut().flatten().zip(errors.iter().flatten()) {
             match (all.as_mut(), error) {
@@ -68,10 +69,10 @@ pub fn print(
 }
 
 fn print_rows(layer: &str, errors: &Errors) -> anyhow::Result<()> {
-    for ((part, _), errors) in PARTS.iter().zip(errors) {
-        let number = |error: &Option<ErrorStats>| match error {
-            Some(error) => format!(" {:>8.3}", 100.0 * error.relative_rms()),
-            None => format!(" {:>8}", "-"),
+    for (i, (part, _)) in PARTS.iter().enumerate() {
+        let number = |errors: &[Option<ErrorStats>; PARTS.len()]| match errors.get(i) {
+            Some(Some(error)) => format!(" {:>8.3}", 100.0 * error.relative_rms()),
+            _ => format!(" {:>8}", "-"),
         };
         say!("{layer:<7} {part:<5}{}", errors.iter().map(number).collect::<String>());
     }
@@ -82,8 +83,8 @@ fn layer_errors(
     backend: &Backend<'_>,
     checkpoint: &dyn Checkpoint<'_>,
     config: &Config,
-    layer: usize,
-    x: &[f32],
+    (layer, x): (usize, &[f32]),
+    candidates: &[Candidate<'_>],
 ) -> anyhow::Result<Errors> {
     let source = Mlp::load(checkpoint, config, layer)?;
     let activation = source.activation();
@@ -100,30 +101,32 @@ fn layer_errors(
         activation,
     };
     let truth = output(backend, &source, x)?;
-    let mut errors = [[None; TYPES.len()]; PARTS.len()];
-    for (i, (_, dtype)) in TYPES.iter().enumerate() {
-        let [new_up, new_down] = [Encoded::new(&up, *dtype)?, Encoded::new(&down, *dtype)?];
-        let new_gate = gate.as_ref().map(|gate| Encoded::new(gate, *dtype)).transpose()?.flatten();
-        let [new_up, new_down, new_gate] = [new_up.as_ref(), new_down.as_ref(), new_gate.as_ref()];
-        for (errors, (_, part)) in errors.iter_mut().zip(PARTS) {
+    let mut all = Vec::new();
+    for candidate in candidates {
+        let encoded = |source, role| Encoded::new(source, candidate, Role::Layer(layer, role));
+        let new_up = encoded(&up, LayerRole::FfnUp)?;
+        let new_down = encoded(&down, LayerRole::FfnDown)?;
+        let new_gate = gate.as_ref().map(|gate| encoded(gate, LayerRole::FfnGate)).transpose()?;
+        let new_gate = new_gate.flatten();
+        let mut errors = [None; PARTS.len()];
+        for (slot, (_, part)) in errors.iter_mut().zip(PARTS) {
             let mut weights = kept;
             if !matches!(part, Part::Down) {
-                let Some(up) = new_up else { continue };
+                let Some(up) = &new_up else { continue };
                 weights.up = up.matrix()?;
-                weights.gate = new_gate.map(Encoded::matrix).transpose()?;
+                weights.gate = new_gate.as_ref().map(Encoded::matrix).transpose()?;
             }
             if !matches!(part, Part::Up) {
-                let Some(down) = new_down else { continue };
+                let Some(down) = &new_down else { continue };
                 weights.down = down.matrix()?;
             }
             let mut stats = ErrorStats::default();
             stats.add(&truth, &output(backend, &weights.mlp()?, x)?);
-            if let Some(slot) = errors.get_mut(i) {
-                *slot = Some(stats);
-            }
+            *slot = Some(stats);
         }
+        all.push(errors);
     }
-    Ok(errors)
+    Ok(all)
 }
 
 /// The matrices of one MLP.
@@ -167,8 +170,13 @@ struct Encoded {
 
 impl Encoded {
     /// `None` if the rows are no whole blocks.
-    fn new(source: &Tensor<'_>, dtype: DType) -> anyhow::Result<Option<Encoded>> {
-        let Tensor { rows, cols, .. } = *source;
+    fn new(
+        source: &Tensor<'_>,
+        candidate: &Candidate<'_>,
+        role: Role,
+    ) -> anyhow::Result<Option<Encoded>> {
+        let (Tensor { rows, cols, .. }, dtype) = (*source, candidate.dtype);
+        let weights = candidate.matrix.and_then(|matrix| matrix.weights(&role.to_string()));
         let (Some(row_in), Some(row_out)) = (source.dtype.row_bytes(cols), dtype.row_bytes(cols))
         else {
             return Ok(None);
@@ -180,7 +188,11 @@ impl Encoded {
             |values, (stored, out)| {
                 let blocks = Blocks::new(source.dtype, stored).context("partial block")?;
                 blocks.dequantize(values);
-                Ok::<_, anyhow::Error>(encode_row(dtype, values, out)?)
+                let encoded = match &weights {
+                    Some(weights) => encode_row_weighted(dtype, values, weights, out),
+                    None => encode_row(dtype, values, out),
+                };
+                encoded.with_context(|| format!("tensor {role}"))
             },
         )?;
         Ok(Some(Encoded { dtype, rows, cols, data }))

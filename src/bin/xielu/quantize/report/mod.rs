@@ -9,11 +9,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use xielu::checkpoint::{self, LayerRole, ModelFile, ModelView, Role};
 use xielu::convert::{Conversion, Output, RECIPES, TensorReport, Types};
+use xielu::imatrix::ImportanceMatrix;
 use xielu::kernels::DType;
 use xielu::session::{PerplexityOptions, SessionOptions};
 use xielu::{Backend, Session};
 
-use self::types::TYPES;
+use self::types::{Candidate, TYPES, candidates, marked};
 use super::convert::convert;
 use super::summary;
 use crate::args::ComputeArgs;
@@ -33,6 +34,16 @@ pub struct ReportArgs {
     /// Windows of that text to measure; all when not given
     #[arg(long, value_name = "N")]
     windows: Option<usize>,
+    /// Types to compare, for --report; q8_0,q6_k,q5_k,q4_k,q4_0 when not given
+    #[arg(
+        long = "types",
+        value_name = "TYPES",
+        value_delimiter = ',',
+        value_parser = super::types::parser(),
+        ignore_case = true,
+        requires = "report"
+    )]
+    types: Vec<DType>,
 }
 
 /// What models are measured on.
@@ -40,9 +51,22 @@ struct Measure<'a> {
     backend: Backend<'static>,
     windows: &'a [Vec<u32>],
     folder: &'a Path,
+    matrix: Option<&'a ImportanceMatrix>,
 }
 
-pub fn run(args: &ReportArgs, compute: &ComputeArgs, file: Arc<ModelFile>) -> anyhow::Result<()> {
+/// A row of the table of perplexities.
+struct Row {
+    name: String,
+    types: Types,
+    weighted: bool,
+}
+
+pub fn run(
+    args: &ReportArgs,
+    compute: &ComputeArgs,
+    file: Arc<ModelFile>,
+    matrix: Option<&ImportanceMatrix>,
+) -> anyhow::Result<()> {
     let text = args.text.as_deref().context("--report needs a text; give --text FILE")?;
     let path = file.path().to_owned();
     let folder = tempfile::tempdir().context("there is no temporary folder to work in")?;
@@ -54,18 +78,23 @@ pub fn run(args: &ReportArgs, compute: &ComputeArgs, file: Arc<ModelFile>) -> an
         ..PerplexityOptions::default()
     };
     let windows = read_windows(text, source.tokenizer()?, &options)?;
-    let measure = Measure { backend, windows: &windows, folder: folder.path() };
+    let measure = Measure { backend, windows: &windows, folder: folder.path(), matrix };
+    let types = if args.types.is_empty() { &TYPES[..] } else { &args.types };
+    let candidates = candidates(types, matrix);
 
     let (truth, inputs) = measure.source(&mut source)?;
     let tokens = windows.first().map_or(0, Vec::len);
     say!("{}, {tokens} tokens of {}\n", path.display(), text.display());
     let view = source.view();
-    mlp::print(&measure.backend, view.checkpoint(), source.config(), &inputs)?;
+    mlp::print(&measure.backend, view.checkpoint(), source.config(), &inputs, &candidates)?;
+    if matrix.is_some() {
+        say!("+i: by the weights of the importance matrix");
+    }
     drop(inputs);
 
     let (count, predictions) = (windows.len(), truth.len());
     say!("\nperplexity: {count} windows of {}, {predictions} predictions", args.window);
-    measure.compare(view, &truth, &everything())?;
+    measure.compare(view, &truth, &everything(&candidates))?;
     say!("\none part in q4_k, the others as in the source");
     measure.compare(view, &truth, &one_part(view)?)
 }
@@ -82,19 +111,22 @@ fn session(
     load(file, &options)
 }
 
-/// Every type and recipe for the whole model, most bits first.
-fn everything() -> Vec<(String, Types)> {
-    let uniform = TYPES.iter().map(|&(name, dtype)| (name.to_owned(), Types::uniform(dtype)));
-    let mut all: Vec<_> = uniform.collect();
-    for (name, types) in RECIPES {
-        let before = all.iter().position(|(other, _)| name.starts_with(other.as_str()));
-        all.insert(before.unwrap_or(all.len()), (name.to_owned(), types));
+/// Every candidate for the whole model, and each recipe before the type that it is named after.
+fn everything(candidates: &[Candidate<'_>]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for candidate in candidates {
+        let weighted = candidate.matrix.is_some();
+        for (name, types) in RECIPES.into_iter().filter(|(_, types)| types.up == candidate.dtype) {
+            rows.push(Row { name: marked(name, weighted), types, weighted });
+        }
+        let types = Types::uniform(candidate.dtype);
+        rows.push(Row { name: candidate.name(), types, weighted });
     }
-    all
+    rows
 }
 
 /// The types with only one part in Q4_K.
-fn one_part(view: &ModelView<'_>) -> anyhow::Result<Vec<(String, Types)>> {
+fn one_part(view: &ModelView<'_>) -> anyhow::Result<Vec<Row>> {
     let dtype = |role| -> anyhow::Result<Option<DType>> {
         Ok(view.checkpoint().tensor(role)?.map(|tensor| tensor.dtype))
     };
@@ -120,7 +152,8 @@ fn one_part(view: &ModelView<'_>) -> anyhow::Result<Vec<(String, Types)>> {
     if dtype(Role::Output)?.is_some() {
         parts.push(("output head", Types { output: Some(q4), ..source }));
     }
-    Ok(parts.into_iter().map(|(name, types)| (name.to_owned(), types)).collect())
+    let row = |(name, types): (&str, Types)| Row { name: name.to_owned(), types, weighted: false };
+    Ok(parts.into_iter().map(row).collect())
 }
 
 impl Measure<'_> {
@@ -146,13 +179,8 @@ impl Measure<'_> {
         Ok(scores)
     }
 
-    /// Converts the model to each of `candidates` and prints what that costs in perplexity.
-    fn compare(
-        &self,
-        view: &ModelView<'_>,
-        truth: &[f64],
-        candidates: &[(String, Types)],
-    ) -> anyhow::Result<()> {
+    /// Converts the model to each of `rows` and prints what that costs in perplexity.
+    fn compare(&self, view: &ModelView<'_>, truth: &[f64], rows: &[Row]) -> anyhow::Result<()> {
         let path = self.folder.join("candidate.gguf");
         let mut notes = Vec::new();
         say!(
@@ -165,8 +193,11 @@ impl Measure<'_> {
             "+/-"
         );
         say!("{:<20} {:>12} {:>12} {:>10.4}", "source", "", "", mean(truth).exp());
-        for (name, types) in candidates {
-            let source = Conversion::without_vocabulary(view);
+        for Row { name, types, weighted } in rows {
+            let mut source = Conversion::without_vocabulary(view);
+            if let Some(matrix) = self.matrix.filter(|_| *weighted) {
+                source = source.with_importance(matrix, "");
+            }
             let reports = convert(&source, Output::from(&path), types)?;
             let window = self.windows.first().map_or(0, Vec::len);
             let mut candidate = session(checkpoint::open(&path)?, window, &self.backend)?;
