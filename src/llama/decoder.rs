@@ -26,6 +26,11 @@ impl Progress {
         self.position
     }
 
+    /// Right after `position` tokens whose keys and values are in the cache, and no logits.
+    pub(crate) const fn at(position: usize) -> Self {
+        Progress { position, last_batch: 0 }
+    }
+
     /// Back at `position`, if that is before this.
     pub(crate) fn rewound(self, position: usize) -> Self {
         let position = self.position.min(position);

@@ -52,6 +52,23 @@ impl<'c> KvCache<'c> {
             .saturating_mul(context)
     }
 
+    /// The bytes of the first `positions` of a cache of `context`: the rows of one head after the
+    /// other, keys and then values, layer by layer.
+    #[cfg(feature = "session")]
+    pub(crate) fn filled(
+        config: &Config,
+        context: usize,
+        kv_type: KvType,
+        positions: usize,
+    ) -> impl Iterator<Item = core::ops::Range<usize>> {
+        let row = row_bytes(config.head_dim, kv_type.dtype());
+        let heads = config.num_layers * 2 * config.num_kv_heads;
+        (0..heads).map(move |head| {
+            let start = head * context * row;
+            start..start + positions * row
+        })
+    }
+
     /// A cache of `context` positions in `bytes`, at any alignment, whatever they hold.
     ///
     /// # Errors

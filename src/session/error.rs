@@ -4,6 +4,7 @@ use std::boxed::Box;
 use std::fmt;
 use std::string::String;
 
+use super::StateError;
 use crate::Error;
 use crate::checkpoint::OpenError;
 use crate::llama::SamplingError;
@@ -23,6 +24,8 @@ pub enum SessionError {
     Text(TokenizerError),
     /// The decoder failed.
     Run(Error),
+    /// A state cannot be saved, or a saved one not be used.
+    State(StateError),
     /// Tokens cannot be drawn as the options say.
     Sampling(SamplingError),
     /// There is not as much memory.
@@ -97,6 +100,7 @@ impl fmt::Display for SessionError {
             SessionError::NoText(e) => write!(f, "this model cannot read text: {e}"),
             SessionError::Text(e) => write!(f, "{e}"),
             SessionError::Sampling(e) => write!(f, "{e}"),
+            SessionError::State(e) => write!(f, "{e}"),
             SessionError::Memory { what, bytes, free: Some(free) } => {
                 let (bytes, free) = (Size(*bytes), Size(*free));
                 write!(f, "{what} {bytes} of memory and {free} are free")
@@ -138,6 +142,7 @@ impl core::error::Error for SessionError {
             SessionError::Load(e) | SessionError::Run(e) => Some(e),
             SessionError::NoText(e) | SessionError::Text(e) => Some(e),
             SessionError::Sampling(e) => Some(e),
+            SessionError::State(e) => Some(e),
             SessionError::Threads(e) => Some(&**e),
             #[cfg(feature = "safetensors")]
             SessionError::Directory(e) => Some(e),
@@ -155,6 +160,12 @@ impl From<OpenError> for SessionError {
 impl From<Error> for SessionError {
     fn from(e: Error) -> Self {
         SessionError::Run(e)
+    }
+}
+
+impl From<StateError> for SessionError {
+    fn from(e: StateError) -> Self {
+        SessionError::State(e)
     }
 }
 

@@ -38,6 +38,7 @@
 mod collector;
 mod context;
 mod error;
+mod fingerprint;
 mod free_memory;
 mod generate;
 #[cfg(feature = "std")]
@@ -46,6 +47,8 @@ mod memory;
 mod options;
 mod perplexity;
 mod reuse;
+mod state;
+mod state_error;
 mod stop_texts;
 mod threads;
 mod weights;
@@ -71,6 +74,7 @@ use memory::Working;
 pub use memory::{DefaultContext, default_context};
 pub use options::SessionOptions;
 pub use perplexity::{Perplexity, PerplexityOptions, windows};
+pub use state_error::StateError;
 pub use stop_texts::StopTexts;
 use weights::Weights;
 

@@ -9,6 +9,7 @@ mod help;
 mod imatrix;
 #[cfg(feature = "capi")]
 mod memory;
+mod prompt_cache;
 mod prompts;
 mod quantize;
 mod quantize_k;

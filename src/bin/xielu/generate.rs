@@ -14,6 +14,7 @@ use crate::conversation::TemplateArgs;
 use crate::interrupt;
 use crate::model::{ModelArgs, reserve};
 use crate::printer::{Printer, Speed};
+use crate::prompt_cache::CacheArgs;
 use crate::sampling::{Otherwise, SamplingArgs};
 use crate::text;
 
@@ -25,6 +26,7 @@ Examples:
   xielu generate ./Apertus-8B --prompt 'Once upon a time' -n 200 --temp 0.8 --top-p 0.9 --seed 7
   xielu generate ./Apertus-8B-Instruct --chat --prompt 'Name three rivers.' --model-sampling
   xielu generate model.gguf --prompt 'Q: Why?\nA:' --stop 'Q:'
+  xielu generate model.gguf --prompt-file long.txt --prompt-cache long.state -n 100
   fortune | xielu generate model.gguf --prompt-file - -n -1
   xielu generate model.gguf --prompt-file question.txt --context 2048 --kv-type bf16 --tiled-mlp")]
 pub struct Args {
@@ -43,6 +45,8 @@ pub struct Args {
     /// and less where that would take much of the memory
     #[arg(long, short_alias = 'c', alias = "ctx-size", value_name = "N")]
     context: Option<usize>,
+    #[command(flatten)]
+    cache: CacheArgs,
     /// Print token ids instead of text
     #[arg(long, conflicts_with = "stop")]
     ids: bool,
@@ -79,6 +83,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let context = context(args, &session, prompt.len(), &options)?;
     interrupt::catch()?;
     reserve(&mut session, context, "lower --context")?;
+    args.cache.load(&mut session)?;
     let trained = session.config().context_length;
     if context > trained {
         tell!("warning: the model was trained for a context of {trained}, not {context}");
@@ -88,13 +93,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if !args.ids {
         prompt.iter().try_for_each(|&id| printer.prompt(id, !args.chat))?;
     }
-    let speed = generate(&mut session, &prompt, &options, &mut printer);
+    let speed = generate(&mut session, &prompt, &options, &args.cache, &mut printer);
     // What was printed ends, whatever ended it.
     printer.finish()?;
     say!("");
     let speed = speed?;
     let isa = session.kernels().isa();
     tell!("{speed}; {isa}, {} threads", rayon::current_num_threads());
+    args.cache.save_all(&session)?;
     interrupt::check()
 }
 
@@ -152,12 +158,22 @@ fn generate(
     session: &mut Session,
     prompt: &[u32],
     options: &GenerateOptions,
+    cache: &CacheArgs,
     printer: &mut Printer<'_>,
 ) -> anyhow::Result<Speed> {
     let start = Instant::now();
-    session.read(prompt, |_| interrupt::go_on())?;
+    let mut kept = 0;
+    if cache.is_given() {
+        kept = session.read_whole(prompt, |_| interrupt::go_on())?;
+    } else {
+        session.read(prompt, |_| interrupt::go_on())?;
+    }
     interrupt::check()?;
     let prompt_time = start.elapsed();
+    cache.save_prompt(session, prompt.len(), kept)?;
+    if kept > 0 {
+        tell!("note: {kept} of {} tokens of the prompt were read before", prompt.len());
+    }
     let start = Instant::now();
     let mut printed = Ok(true);
     let generated = session.write(options, |id| match printer.print(id) {
@@ -169,5 +185,5 @@ fn generate(
     })?;
     printed?;
     let generated = (generated.tokens, start.elapsed());
-    Ok(Speed { prompt: (prompt.len(), prompt_time), generated })
+    Ok(Speed { prompt: (prompt.len() - kept, prompt_time), generated })
 }

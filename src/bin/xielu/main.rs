@@ -38,6 +38,7 @@ mod interrupt;
 mod model;
 mod perplexity;
 mod printer;
+mod prompt_cache;
 mod quantize;
 mod report;
 mod sampling;

@@ -18,6 +18,7 @@ use crate::conversation::TemplateArgs;
 use crate::interrupt;
 use crate::model::{ModelArgs, reserve};
 use crate::printer::{Out, Speed};
+use crate::prompt_cache::CacheArgs;
 use crate::report;
 use crate::sampling::{Otherwise, SamplingArgs};
 use command::Command;
@@ -48,6 +49,8 @@ pub struct Args {
     /// was trained for, at most 4096, and less where that would take much of the memory
     #[arg(long, short_alias = 'c', alias = "ctx-size", value_name = "N")]
     context: Option<usize>,
+    #[command(flatten)]
+    cache: CacheArgs,
     /// Print special tokens of answers as text, too, and keep them in the conversation: what a model
     /// marks with them, such as its deliberation, is read again as it was written
     #[arg(long)]
@@ -65,6 +68,7 @@ Ctrl-C stops an answer, Ctrl-D ends. Without a terminal each line of standard in
 Examples:
   xielu chat ./Apertus-8B-Instruct
   xielu chat model.gguf --system 'Answer in one sentence.' --think --temp 0.7
+  xielu chat model.gguf --system \"$(cat long.txt)\" --prompt-cache long.state
   xielu chat base-model.gguf --template template.jinja --stop '<|user|>'
   echo 'Name three rivers.' | xielu chat model.gguf";
 
@@ -87,28 +91,33 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     // An answer stops after the batch that is being computed; who presses twice still means that.
     interrupt::catch_times(3)?;
     reserve(&mut session, context, "lower --context")?;
+    args.cache.load(&mut session)?;
     let trained = session.config().context_length;
     if context > trained {
         tell!("warning: the model was trained for a context of {trained}, not {context}");
     }
     let stops = args.sampling.stops();
     let speed = args.speed;
-    let mut chat = Chat { session, template, conversation, options, stops, speed, out: Out::new() };
-    chat.talk(&mut Input::new()?)
+    let (cache, out) = (Some(&args.cache), Out::new());
+    let mut chat = Chat { session, template, conversation, options, stops, speed, cache, out };
+    chat.talk(&mut Input::new()?)?;
+    args.cache.save_all(&chat.session)
 }
 
 /// A conversation on its way.
-struct Chat {
+struct Chat<'a> {
     session: Session,
     template: Template,
     conversation: Conversation,
     options: GenerateOptions,
     stops: StopTexts,
     speed: bool,
+    /// Where the first prompt is kept, until it is.
+    cache: Option<&'a CacheArgs>,
     out: Out,
 }
 
-impl Chat {
+impl Chat<'_> {
     /// Turn by turn, until the input ends. In a terminal an error ends a turn, else all.
     fn talk(&mut self, input: &mut Input) -> anyhow::Result<()> {
         if input.is_terminal() {
@@ -196,6 +205,9 @@ impl Chat {
             return Ok(None);
         }
         let prompt_time = start.elapsed();
+        if let Some(cache) = self.cache.take() {
+            cache.save_prompt(&self.session, prompt.len(), kept)?;
+        }
         let start = Instant::now();
         let (mut answer, mut printed) = (String::new(), Ok(()));
         let out = &mut self.out;
