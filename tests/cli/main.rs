@@ -7,6 +7,7 @@ mod errors;
 mod fp8;
 mod help;
 mod imatrix;
+mod json;
 #[cfg(feature = "capi")]
 mod memory;
 mod prompt_cache;

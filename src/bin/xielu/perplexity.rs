@@ -36,6 +36,9 @@ pub struct Args {
     /// reports as validation loss
     #[arg(long)]
     from_start: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -69,6 +72,24 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
              `xielu selftest MODEL` finds damaged weights",
             score.loss()
         );
+    }
+    if args.json {
+        let result = serde_json::json!({
+            "model": args.model.path().to_string_lossy(),
+            "perplexity": score.value(),
+            "standard_error": score.standard_error(),
+            "loss": score.loss(),
+            "predictions": score.predictions(),
+            "windows": windows.len(),
+            "window": args.window,
+            "tokens": windows.len() * args.window,
+            "from_start": args.from_start,
+            "kv_type": session.options().kv_type.name(),
+            "isa": session.kernels().isa().name(),
+            "threads": rayon::current_num_threads(),
+        });
+        say!("{}", serde_json::to_string_pretty(&result)?);
+        return Ok(());
     }
     say!(
         "perplexity {:.4} +/- {:.4} (loss {:.5}, {} windows of {}, {} predictions)",

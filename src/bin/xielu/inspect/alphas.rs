@@ -42,6 +42,11 @@ pub fn read(checkpoint: &dyn Checkpoint<'_>, config: &Config) -> anyhow::Result<
 }
 
 impl LayerAlphas {
+    /// As stored, before softplus.
+    pub const fn raw(&self) -> &RawXielu {
+        &self.raw
+    }
+
     /// `f` at every `x`.
     pub fn apply(&self, x: &mut [f32]) {
         Kernels::scalar().activate_in_place(&self.activation, x);

@@ -1,6 +1,7 @@
 //! `xielu inspect`: what a model is made of.
 
 mod alphas;
+mod json;
 mod memory;
 mod plot;
 mod svg;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use xielu::checkpoint::{AtomicFile, ModelFile, ModelView};
 use xielu::config::RopeScaling;
-use xielu::{Config, escaped};
+use xielu::{Config, Error, escaped};
 
 use crate::drawing::fixed;
 use crate::model::FileArgs;
@@ -29,6 +30,7 @@ Files with tensor types that cannot be computed with are listed all the same.
 Examples:
   xielu inspect models/tiny-Q8_0.gguf
   xielu inspect ./Apertus-8B --no-tensors --svg curves.svg
+  xielu inspect model.gguf --json | jq '.tensors[] | select(.type == \"F32\").name'
   xielu inspect models/tiny-Q8_0.gguf --memory --context 64 --tile 32")]
 pub struct Args {
     /// GGUF file (any part, if it is split) or Hugging Face directory
@@ -44,6 +46,9 @@ pub struct Args {
     /// List GGUF metadata too
     #[arg(long)]
     metadata: bool,
+    /// Print one JSON object: configuration, tensors, activations
+    #[arg(long, conflicts_with_all = ["memory", "metadata"])]
+    json: bool,
     #[command(flatten)]
     memory: MemoryArgs,
 }
@@ -51,8 +56,14 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let file = args.file.open(&args.model)?;
     let view = file.view()?;
-    let mut out = Escaping(BufWriter::new(stdout().lock()));
     let config = view.checkpoint().config();
+    if args.json {
+        let layers = activations(&view, &config)?;
+        let whole = json::whole(&file, &view, &config, &layers, !args.no_tensors)?;
+        say!("{}", serde_json::to_string_pretty(&whole)?);
+        return draw(args, &file, &layers);
+    }
+    let mut out = Escaping(BufWriter::new(stdout().lock()));
     writeln!(out, "{}", file.path().display())?;
     if let ModelView::Gguf(model) = &view {
         let gguf = model.first();
@@ -93,23 +104,34 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         tensors::print_list(&mut out, &view)?;
     }
     tensors::print_totals(&mut out, &view)?;
-    let has_alphas = config.as_ref().is_ok_and(|c| c.hidden_act.has_alphas());
-    let layers = match &config {
-        Ok(config) if has_alphas => alphas::read(view.checkpoint(), config)?,
-        _ => Vec::new(),
-    };
+    let layers = activations(&view, &config)?;
     if !layers.is_empty() {
         print_alphas(&mut out, &layers)?;
     }
     out.flush()?;
-    if let Some(path) = &args.svg {
-        anyhow::ensure!(!layers.is_empty(), "the model has no learned activations to draw");
-        let title = format!("Learned activations of {}", shown_name(&file));
-        let drawing = svg::draw(&title, &layers)?;
-        AtomicFile::write(path, drawing.as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        tell!("wrote {}", path.display());
+    draw(args, &file, &layers)
+}
+
+/// The learned activations; none where the model has none, or cannot run.
+fn activations(
+    view: &ModelView<'_>,
+    config: &Result<Config, Error>,
+) -> anyhow::Result<Vec<LayerAlphas>> {
+    match config {
+        Ok(config) if config.hidden_act.has_alphas() => alphas::read(view.checkpoint(), config),
+        _ => Ok(Vec::new()),
     }
+}
+
+/// Draws the activations, if that is wanted.
+fn draw(args: &Args, file: &ModelFile, layers: &[LayerAlphas]) -> anyhow::Result<()> {
+    let Some(path) = &args.svg else { return Ok(()) };
+    anyhow::ensure!(!layers.is_empty(), "the model has no learned activations to draw");
+    let title = format!("Learned activations of {}", shown_name(file));
+    let drawing = svg::draw(&title, layers)?;
+    AtomicFile::write(path, drawing.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    tell!("wrote {}", path.display());
     Ok(())
 }
 

@@ -7,17 +7,17 @@ use xielu::checkpoint::{Checkpoint as _, ModelView, Role};
 use xielu::escaped;
 
 /// What one line of the list says.
-struct Listed {
-    name: String,
-    kind: String,
+pub struct Listed {
+    pub name: String,
+    pub kind: String,
     /// Contiguous dimension last.
-    shape: Vec<u64>,
+    pub shape: Vec<u64>,
     /// `None` if the type's size is unknown.
-    bytes: Option<u64>,
+    pub bytes: Option<u64>,
 }
 
 /// Every tensor of the file, in its order.
-fn list(view: &ModelView<'_>) -> anyhow::Result<Vec<Listed>> {
+pub fn list(view: &ModelView<'_>) -> anyhow::Result<Vec<Listed>> {
     match view {
         ModelView::Gguf(gguf) => Ok(gguf
             .split()
