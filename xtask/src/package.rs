@@ -1,7 +1,8 @@
 //! The packages as a registry would get them: packed, compared with limits of size, and built from
 //! nothing but what was packed.
 
-use std::fs;
+use std::path::PathBuf;
+use std::{env, fs};
 
 use crate::metadata;
 use crate::shell::{Result, sh, target};
@@ -18,12 +19,34 @@ pub fn run() -> Result {
             return Err(format!("{} is published and has no limit of size", package.name));
         }
     }
+    forget_unpacked(&packages)?;
     // Each is verified against the packed form of the others, which no registry needs to have.
     sh("cargo package --quiet --workspace --exclude xtask --locked --allow-dirty")
         .args(["--exclude", "xielu-testing", "--exclude", "xielu-testing-base"])
         .run()?;
     for package in metadata::workspace()?.iter().filter(|package| package.published) {
         check(&package.name, &package.version)?;
+    }
+    Ok(())
+}
+
+/// Removes what Cargo unpacked of these packages when they were verified before: it takes that for
+/// the packages of today, which have the same version.
+fn forget_unpacked(packages: &[metadata::Package]) -> Result {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let Some(registries) = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok())
+    else {
+        return Ok(());
+    };
+    for registry in registries.flatten() {
+        for package in packages {
+            let unpacked = registry.path().join(format!("{}-{}", package.name, package.version));
+            if unpacked.exists() {
+                fs::remove_dir_all(&unpacked)
+                    .map_err(|error| format!("{}: {error}", unpacked.display()))?;
+            }
+        }
     }
     Ok(())
 }
