@@ -55,6 +55,7 @@
 //! | `session` | `Session`: a model that owns its memory, text in and text out |
 //! | `chat` | `chat`: conversations as text, by a model's own chat template |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
+//! | `defmt` | `defmt::Format` of errors (the texts of their `Display`), configurations, parameters and names, for firmware's logs |
 //! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |
 //! | `cuda` | activations and gradients on device slices, called as on the CPU (`cuda::OnStream`); needs a driver at run time only |
 //! | `train` | training, on CPU and CUDA: the model, its optimiser, checkpoints |

@@ -1,8 +1,6 @@
 //! Does this machine compute what it should? A check for a first boot: no allocation, little
 //! stack, no files.
 
-use core::fmt;
-
 use crate::activation::{accuracy, reference};
 use crate::kernels::{
     Activation, BlockQ4_0, BlockQ8_0, Coefficients, DType, F16, Input, InputBlock, Kernels, Matrix,
@@ -21,15 +19,11 @@ pub enum SelftestError {
     Product(DType),
 }
 
-impl fmt::Display for SelftestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SelftestError::Activation => f.write_str("the activation is not what it should be"),
-            SelftestError::Quantization => f.write_str("inputs are not quantized as they should"),
-            SelftestError::Product(dtype) => write!(f, "the {dtype} product is not a product"),
-        }
-    }
-}
+crate::kernels::messages!(SelftestError {
+    SelftestError::Activation => ("the activation is not what it should be"),
+    SelftestError::Quantization => ("inputs are not quantized as they should"),
+    SelftestError::Product(dtype) => ("the {} product is not a product", dtype),
+});
 
 impl core::error::Error for SelftestError {}
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the firmware for every board, runs it under qemu, and checks:
 #   - the log is the snapshot in expected/ (ids, text, self-test), and the ids are this machine's;
+#   - an error of every kind is logged with the text that this machine prints;
 #   - products have the bits of this machine's plain kernels;
 #   - no allocator, no panic and no core::fmt among its symbols;
 #   - RAM and stack are within 96 KiB, and parts of the library within their limits of flash.
@@ -66,7 +67,7 @@ symbols() {
 
 # This machine's plain kernels; its others, which nothing here calls, take a minute to compile.
 host=$("${RUSTC:-rustc}" -vV | sed -n 's/^host: //p')
-for name in host host-products; do
+for name in host host-products host-messages; do
     RUSTFLAGS='--cfg xielu_force_scalar' \
         cargo run -q --release --target "$host" --bin "$name" > "$work/$name.log"
 done
@@ -104,7 +105,13 @@ XIELU_TYPES=Q4_0,F16 cargo build -q --release --target thumbv7em-none-eabihf --b
     "${flags[@]}"
 run mps2-an386 thumbv7em-none-eabihf qemu-system-arm \
     "$target_dir/thumbv7em-none-eabihf/release/firmware" && exit 1
-grep -qx 'the model does not run' "$work/mps2-an386.log"
+grep -q '^the model does not run: ' "$work/mps2-an386.log"
+cat "$work/mps2-an386.log" >&2
+cargo build -q --release --target thumbv7em-none-eabihf --bin messages "${flags[@]}"
+elf=$target_dir/thumbv7em-none-eabihf/release/messages
+symbols "$elf"
+run mps2-an386 thumbv7em-none-eabihf qemu-system-arm "$elf"
+diff "$work/host-messages.log" "$work/mps2-an386.log"
 
 echo '| board | CPU | flash | static RAM | stack | instructions per token |'
 echo '|---|---|---|---|---|---|'

@@ -29,14 +29,10 @@ impl From<LengthError> for BackwardError {
     }
 }
 
-impl core::fmt::Display for BackwardError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            BackwardError::Length(e) => e.fmt(f),
-            BackwardError::NoGradient(kind) => write!(f, "{kind} has no gradient kernel"),
-        }
-    }
-}
+crate::messages!(BackwardError {
+    BackwardError::Length(e) => ("{}", e),
+    BackwardError::NoGradient(kind) => ("{} has no gradient kernel", kind),
+});
 
 impl core::error::Error for BackwardError {}
 

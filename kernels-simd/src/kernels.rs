@@ -19,11 +19,11 @@ pub struct LengthError {
     pub found: usize,
 }
 
-impl core::fmt::Display for LengthError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "expected a slice of {} elements, found {}", self.expected, self.found)
-    }
-}
+crate::messages!(LengthError {
+    LengthError { expected, found } => (
+        "expected a slice of {} elements, found {}", expected, found,
+    ),
+});
 
 impl core::error::Error for LengthError {}
 

@@ -60,6 +60,7 @@ mod matmul;
 #[cfg(test)]
 mod matmul_tests;
 mod matrix;
+mod messages;
 mod output;
 mod pack;
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Weight matrices as borrowed blocks, and the shapes of a product.
 
-use core::fmt;
 use core::ops::Range;
 
 use crate::block::{Blocks, DType, INPUT_BLOCK, InputBlock};
@@ -60,32 +59,29 @@ pub enum ShapeError {
     NotBuilt(DType),
 }
 
-impl fmt::Display for ShapeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ShapeError::PartialBlock { cols, block_len } => {
-                write!(f, "{cols} columns are not a multiple of the block of {block_len}")
-            }
-            ShapeError::Bytes { expected, found } => {
-                write!(f, "matrix data has {found} bytes, its shape asks for {expected}")
-            }
-            ShapeError::Input { expected, found } => {
-                write!(f, "input has {found} elements, the product asks for {expected}")
-            }
-            ShapeError::Rows { expected, found } => {
-                write!(f, "output has {found} rows, the matrix {expected}")
-            }
-            ShapeError::Packing(dtype) => {
-                write!(f, "these {dtype} weights cannot be packed, or not for these kernels")
-            }
-            ShapeError::NotBuilt(dtype) => write!(f, "{dtype} weights are not in this build"),
-            ShapeError::InputType(dtype) => {
-                let inputs = if dtype.is_quantized() { "quantized" } else { "f32" };
-                write!(f, "{dtype} weights take {inputs} inputs")
-            }
-        }
-    }
-}
+crate::messages!(ShapeError {
+    ShapeError::PartialBlock { cols, block_len } => (
+        "{} columns are not a multiple of the block of {}", cols, block_len,
+    ),
+    ShapeError::Bytes { expected, found } => (
+        "matrix data has {} bytes, its shape asks for {}", found, expected,
+    ),
+    ShapeError::Input { expected, found } => (
+        "input has {} elements, the product asks for {}", found, expected,
+    ),
+    ShapeError::Rows { expected, found } => (
+        "output has {} rows, the matrix {}", found, expected,
+    ),
+    ShapeError::Packing(dtype) => (
+        "these {} weights cannot be packed, or not for these kernels", dtype,
+    ),
+    ShapeError::NotBuilt(dtype) => ("{} weights are not in this build", dtype),
+    ShapeError::InputType(dtype) => (
+        "{} weights take {} inputs",
+        dtype,
+        if dtype.is_quantized() { "quantized" } else { "f32" },
+    ),
+});
 
 impl core::error::Error for ShapeError {}
 
@@ -119,6 +115,7 @@ impl Input<'_> {
 
 /// Rows and columns, by name: two numbers that are easily swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Shape {
     /// Number of rows: the product's outputs.
     pub rows: usize,

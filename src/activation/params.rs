@@ -26,6 +26,7 @@ impl RawXielu {
 
 /// The two forms of xIELU that stored scalars are evaluated in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Form {
     /// The function of the paper: `f(0) = 0`, no clamp. What models are run with here.
     Ideal,

@@ -14,6 +14,7 @@ use crate::numeric::extended::shifted_softplus;
 ///
 /// Source: arXiv 2411.13010, section 3.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Xielu {
     pub(super) coefficients: Coefficients,
     pub(super) raw: [f32; 2],

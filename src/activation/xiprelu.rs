@@ -11,6 +11,7 @@ use crate::numeric::extended::shifted_softplus;
 /// `f(x) = alpha_p*x^2 + beta*x` for `x > 0`, `alpha_n*x^2 + beta*x` otherwise: the integral of
 /// PReLU. `f'(x) = 2*alpha*x + beta`. Source: arXiv 2411.13010, section 3.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Xiprelu {
     coefficients: Coefficients,
     raw: [f32; 2],

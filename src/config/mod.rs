@@ -8,6 +8,7 @@ use crate::kernels::ActivationKind;
 
 /// Which elements of a head RoPE rotates together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RopeStyle {
     /// Element `i` with `i + dim/2` (Hugging Face's rotate-half; GGUF architecture `apertus`).
     Neox,
@@ -17,6 +18,7 @@ pub enum RopeStyle {
 
 /// How RoPE's frequencies are stretched for long contexts.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RopeScaling {
     /// Not at all. A `rope_freqs` tensor, where there is one, divides the frequencies all the
@@ -42,6 +44,7 @@ pub enum RopeScaling {
 
 /// Rotary position embedding.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Rope {
     /// Base of the geometric series of wavelengths.
     pub theta: f32,
@@ -53,6 +56,7 @@ pub struct Rope {
 
 /// The shape of a Llama-like decoder.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Config {
     /// Rows of the embedding: ids that a text may have.
     pub vocab_size: usize,

@@ -7,6 +7,7 @@ use crate::Error;
 /// Using them without softplus gives fluent nonsense and no error, so they and the effective
 /// ones ([`Xielu`](crate::Xielu)) are different types.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RawXielu {
     /// Before softplus.
     pub alpha_p: f32,

@@ -28,6 +28,19 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Escaped<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        for c in self.text.chars() {
+            if (self.is_hidden)(c) {
+                defmt::write!(f, "\\u{{{=u32:x}}}", u32::from(c));
+            } else {
+                defmt::write!(f, "{=char}", c);
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Escaped<'_> {
     /// In quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

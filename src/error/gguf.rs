@@ -1,7 +1,5 @@
 //! What can be wrong with a GGUF file.
 
-use core::fmt;
-
 /// Most metadata pairs that the reader accepts; real files have fewer than 100.
 pub(crate) const MAX_PAIRS: u64 = 16384;
 /// Most tensors that the reader accepts; real files have fewer than 3000.
@@ -72,51 +70,40 @@ pub enum GgufErrorKind {
     TensorOrder,
 }
 
-impl fmt::Display for GgufError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a usable GGUF file: {} (at byte {})", self.kind, self.offset)
-    }
-}
+crate::kernels::messages!(GgufError {
+    GgufError { kind, offset } => ("not a usable GGUF file: {} (at byte {})", kind, offset),
+});
 
-impl fmt::Display for GgufErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use GgufErrorKind::*;
-        f.write_str(match self {
-            BadMagic => "it does not begin with \"GGUF\"",
-            BigEndian => "it is in big-endian byte order",
-            UnsupportedVersion(v) => return write!(f, "its version is {v}, not 2 or 3"),
-            Truncated => "it ends too early",
-            Overflow => "a count or size overflows",
-            TooManyPairs(n) => {
-                return write!(f, "it claims {n} metadata pairs, more than {MAX_PAIRS}");
-            }
-            TooManyTensors(n) => {
-                return write!(f, "it claims {n} tensors, more than {MAX_TENSORS}");
-            }
-            BadUtf8 => "a name is not UTF-8",
-            KeyLength(n) => return write!(f, "a metadata key is {n} bytes long"),
-            DuplicateKey => "a metadata key occurs twice",
-            UnknownValueType(t) => return write!(f, "no value type has the number {t}"),
-            NestedArray => "an array holds arrays",
-            BadBool(b) => return write!(f, "a bool is {b}, not 0 or 1"),
-            AlignmentType => "general.alignment is not a u32",
-            AlignmentNotPowerOfTwo(n) => {
-                return write!(f, "general.alignment is {n}, not a power of two");
-            }
-            AlignmentTooLarge(n) => return write!(f, "general.alignment is {n}, too large"),
-            TensorNameLength(n) => {
-                return write!(f, "a tensor name is {n} bytes long, not 1 to 63");
-            }
-            DuplicateTensor => "a tensor name occurs twice",
-            DimensionCount(n) => return write!(f, "a tensor has {n} dimensions, not 1 to 4"),
-            ZeroDimension => "a tensor has a dimension of 0",
-            PartialBlock => "a tensor's row is not a whole number of blocks",
-            TensorAlignment => "a tensor's offset is not a multiple of the alignment",
-            TensorBeyondFile => "a tensor reaches beyond the end of the file",
-            TensorOverlap => "a tensor overlaps the one before it",
-            TensorOrder => "a tensor lies before the one listed before it",
-        })
-    }
-}
+crate::kernels::messages!(GgufErrorKind {
+    GgufErrorKind::BadMagic => ("it does not begin with \"GGUF\""),
+    GgufErrorKind::BigEndian => ("it is in big-endian byte order"),
+    GgufErrorKind::UnsupportedVersion(v) => ("its version is {}, not 2 or 3", v),
+    GgufErrorKind::Truncated => ("it ends too early"),
+    GgufErrorKind::Overflow => ("a count or size overflows"),
+    GgufErrorKind::TooManyPairs(n) => (
+        "it claims {} metadata pairs, more than {}", n, MAX_PAIRS,
+    ),
+    GgufErrorKind::TooManyTensors(n) => ("it claims {} tensors, more than {}", n, MAX_TENSORS),
+    GgufErrorKind::BadUtf8 => ("a name is not UTF-8"),
+    GgufErrorKind::KeyLength(n) => ("a metadata key is {} bytes long", n),
+    GgufErrorKind::DuplicateKey => ("a metadata key occurs twice"),
+    GgufErrorKind::UnknownValueType(t) => ("no value type has the number {}", t),
+    GgufErrorKind::NestedArray => ("an array holds arrays"),
+    GgufErrorKind::BadBool(b) => ("a bool is {}, not 0 or 1", b),
+    GgufErrorKind::AlignmentType => ("general.alignment is not a u32"),
+    GgufErrorKind::AlignmentNotPowerOfTwo(n) => (
+        "general.alignment is {}, not a power of two", n,
+    ),
+    GgufErrorKind::AlignmentTooLarge(n) => ("general.alignment is {}, too large", n),
+    GgufErrorKind::TensorNameLength(n) => ("a tensor name is {} bytes long, not 1 to 63", n),
+    GgufErrorKind::DuplicateTensor => ("a tensor name occurs twice"),
+    GgufErrorKind::DimensionCount(n) => ("a tensor has {} dimensions, not 1 to 4", n),
+    GgufErrorKind::ZeroDimension => ("a tensor has a dimension of 0"),
+    GgufErrorKind::PartialBlock => ("a tensor's row is not a whole number of blocks"),
+    GgufErrorKind::TensorAlignment => ("a tensor's offset is not a multiple of the alignment"),
+    GgufErrorKind::TensorBeyondFile => ("a tensor reaches beyond the end of the file"),
+    GgufErrorKind::TensorOverlap => ("a tensor overlaps the one before it"),
+    GgufErrorKind::TensorOrder => ("a tensor lies before the one listed before it"),
+});
 
 impl core::error::Error for GgufError {}

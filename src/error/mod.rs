@@ -6,8 +6,6 @@ mod name;
 mod non_finite;
 mod split;
 
-use core::fmt;
-
 pub use escape::{Escaped, escaped, escaped_lines};
 pub use gguf::{GgufError, GgufErrorKind};
 pub(crate) use gguf::{MAX_PAIRS, MAX_TENSORS};
@@ -142,75 +140,59 @@ pub enum Error {
     OutOfRange(&'static str),
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Config(what) => write!(f, "unusable model shape: {what}"),
-            Error::Gguf(e) => e.fmt(f),
-            Error::NotBuilt(act) => write!(f, "the activation {act:?} is not in this build"),
-            Error::NoGradient(act) => BackwardError::NoGradient(*act).fmt(f),
-            Error::UnsupportedArchitecture(name) => {
-                write!(f, "architecture {name:?} is not supported")
-            }
-            Error::MissingKey(key) => write!(f, "the checkpoint has no key `{key}`"),
-            Error::BadKey { key, problem } => write!(f, "key `{key}` {problem}"),
-            Error::KeyType { key, found, elements, wanted } => {
-                write!(f, "key `{key}` is of type {}", found.name())?;
-                if let Some(elements) = elements {
-                    write!(f, " of {}", elements.name())?;
-                }
-                write!(f, ", not {wanted}")
-            }
-            Error::Split(e) => e.fmt(f),
-            Error::UnknownTensor(name) => {
-                let name = name.as_str();
-                write!(f, "tensor {name} belongs to no part of this model that is supported")
-            }
-            Error::MissingTensor(role) => write!(f, "the checkpoint has no tensor {role}"),
-            Error::UnsupportedType { role, found } => {
-                write!(f, "tensor {role} is of type {found}, which is not supported")
-            }
-            Error::TensorRank { role, dims } => {
-                write!(f, "tensor {role} has {dims} dimensions, not 1 or 2")
-            }
-            Error::TensorShape { role, expected, found } => {
-                let ([er, ec], [fr, fc]) = (expected, found);
-                write!(
-                    f,
-                    "tensor {role} is {fr} x {fc}, but the configuration asks for {er} x {ec}"
-                )
-            }
-            Error::Parameter { name, problem } => write!(f, "activation scalar {name} {problem}"),
-            Error::NoSuchLayer(layer) => write!(f, "the model has no layer {layer}"),
-            Error::Length(e) => e.fmt(f),
-            Error::Shape { what, expected: [r, c], found: [fr, fc] } => {
-                write!(f, "{what} is [{fr}, {fc}], expected [{r}, {c}]")
-            }
-            Error::Product(e) => e.fmt(f),
-            Error::Tile { tile, multiple } => {
-                write!(
-                    f,
-                    "an MLP tile of {tile} is not a positive multiple of {multiple}, as the blocks \
-                     of these weights need"
-                )
-            }
-            Error::Memory { what, needed, found } => {
-                write!(f, "{what} needs {needed} elements, {found} were given")
-            }
-            Error::ContextFull { needed, context } => {
-                write!(f, "context full: {needed} positions needed, the KV cache holds {context}")
-            }
-            Error::Token { id, vocab_size } => {
-                write!(f, "token id {id} is beyond the vocabulary of {vocab_size}")
-            }
-            Error::NonFinite(place) => place.fmt(f),
-            Error::NoTokenForByte(byte) => {
-                write!(f, "the vocabulary has no token for the byte {byte:#04x}")
-            }
-            Error::OutOfRange(what) => write!(f, "internal error: {what} out of range"),
-        }
-    }
-}
+crate::kernels::messages!(Error {
+    Error::Config(what) => ("unusable model shape: {}", what),
+    Error::Gguf(e) => ("{}", e),
+    Error::NotBuilt(act) => ("the activation {} is not in this build", act),
+    Error::NoGradient(act) => ("{}", BackwardError::NoGradient(*act)),
+    Error::UnsupportedArchitecture(name) => ("architecture \"{}\" is not supported", name),
+    Error::MissingKey(key) => ("the checkpoint has no key `{}`", key),
+    Error::BadKey { key, problem } => ("key `{}` {}", key, problem),
+    Error::KeyType { key, found, elements: None, wanted } => (
+        "key `{}` is of type {}, not {}", key, found.name(), wanted,
+    ),
+    Error::KeyType { key, found, elements: Some(elements), wanted } => (
+        "key `{}` is of type {} of {}, not {}", key, found.name(), elements.name(), wanted,
+    ),
+    Error::Split(e) => ("{}", e),
+    Error::UnknownTensor(name) => (
+        "tensor {} belongs to no part of this model that is supported", name,
+    ),
+    Error::MissingTensor(role) => ("the checkpoint has no tensor {}", role),
+    Error::UnsupportedType { role, found } => (
+        "tensor {} is of type {}, which is not supported", role, found,
+    ),
+    Error::TensorRank { role, dims } => ("tensor {} has {} dimensions, not 1 or 2", role, dims),
+    Error::TensorShape { role, expected: [er, ec], found: [fr, fc] } => (
+        "tensor {} is {} x {}, but the configuration asks for {} x {}", role, fr, fc, er, ec,
+    ),
+    Error::Parameter { name, problem } => ("activation scalar {} {}", name, problem),
+    Error::NoSuchLayer(layer) => ("the model has no layer {}", layer),
+    Error::Length(e) => ("{}", e),
+    Error::Shape { what, expected: [r, c], found: [fr, fc] } => (
+        "{} is [{}, {}], expected [{}, {}]", what, fr, fc, r, c,
+    ),
+    Error::Product(e) => ("{}", e),
+    Error::Tile { tile, multiple } => (
+        "an MLP tile of {} is not a positive multiple of {}, as the blocks of these weights need",
+        tile,
+        multiple,
+    ),
+    Error::Memory { what, needed, found } => (
+        "{} needs {} elements, {} were given", what, needed, found,
+    ),
+    Error::ContextFull { needed, context } => (
+        "context full: {} positions needed, the KV cache holds {}", needed, context,
+    ),
+    Error::Token { id, vocab_size } => (
+        "token id {} is beyond the vocabulary of {}", id, vocab_size,
+    ),
+    Error::NonFinite(place) => ("{}", place),
+    Error::NoTokenForByte(byte) => (
+        "the vocabulary has no token for the byte {:#04x}", byte,
+    ),
+    Error::OutOfRange(what) => ("internal error: {} out of range", what),
+});
 
 impl From<ShapeError> for Error {
     fn from(e: ShapeError) -> Self {

@@ -20,14 +20,10 @@ impl From<&'static str> for Key {
     }
 }
 
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.prefix.is_empty() {
-            write!(f, "{}.", self.prefix)?;
-        }
-        f.write_str(self.name)
-    }
-}
+crate::kernels::messages!(Key {
+    Key { prefix: "", name } => ("{}", name),
+    Key { prefix, name } => ("{}.{}", prefix, name),
+});
 
 /// An element type as the file names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +35,10 @@ pub enum ElementType {
     Named(&'static str),
 }
 
-impl fmt::Display for ElementType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ElementType::Ggml(id) => id.fmt(f),
-            ElementType::Named(name) => f.write_str(name),
-        }
-    }
-}
+crate::kernels::messages!(ElementType {
+    ElementType::Ggml(id) => ("{}", id),
+    ElementType::Named(name) => ("{}", name),
+});
 
 /// The first 31 bytes of a name found in a file, held without allocation; printed, it is [`escaped`](super::escaped).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,8 +75,6 @@ impl fmt::Debug for ShortName {
     }
 }
 
-impl fmt::Display for ShortName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escaped(self.as_str()).fmt(f)
-    }
-}
+crate::kernels::messages!(ShortName {
+    name => ("{}", escaped(name.as_str())),
+});

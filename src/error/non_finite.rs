@@ -1,7 +1,5 @@
 //! Where values first were no numbers any more.
 
-use core::fmt;
-
 use crate::names::KvType;
 
 /// Where the values of a decoder first were NaN, infinite, or too large to be normalised (the sum
@@ -29,26 +27,19 @@ pub enum NonFinite {
     },
 }
 
-impl fmt::Display for NonFinite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const WRONG: &str = "NaN, infinite or too large";
-        match self {
-            NonFinite::Embedding => write!(f, "the embedding of a token is {WRONG}"),
-            NonFinite::Attention(layer) => {
-                write!(f, "layer {layer}: values of its attention are {WRONG}")
-            }
-            NonFinite::Mlp(layer) => write!(f, "layer {layer}: values of its MLP are {WRONG}"),
-            NonFinite::KvCache { layer, kv_type } => {
-                let (name, wider) = (kv_type.name(), kv_type.wider().name());
-                write!(
-                    f,
-                    "layer {layer}: a key or value is too large for a KV cache of type {name}; \
-                     {wider} can hold it"
-                )
-            }
-            NonFinite::Logit { token } => {
-                write!(f, "the logit of token {token} is NaN or infinite")
-            }
-        }
-    }
-}
+crate::kernels::messages!(NonFinite {
+    NonFinite::Embedding => ("the embedding of a token is NaN, infinite or too large"),
+    NonFinite::Attention(layer) => (
+        "layer {}: values of its attention are NaN, infinite or too large", layer,
+    ),
+    NonFinite::Mlp(layer) => (
+        "layer {}: values of its MLP are NaN, infinite or too large", layer,
+    ),
+    NonFinite::KvCache { layer, kv_type } => (
+        "layer {}: a key or value is too large for a KV cache of type {}; {} can hold it",
+        layer,
+        kv_type.name(),
+        kv_type.wider().name(),
+    ),
+    NonFinite::Logit { token } => ("the logit of token {} is NaN or infinite", token),
+});

@@ -1,7 +1,5 @@
 //! Why files are not the parts of one model.
 
-use core::fmt;
-
 use super::ShortName;
 
 /// Why files are not the parts of one model. Parts are counted from 1, as in their names.
@@ -50,29 +48,25 @@ pub enum SplitError {
     },
 }
 
-impl fmt::Display for SplitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SplitError::Count { expected, found } => {
-                write!(f, "the model is split over {expected} files, not {found}")
-            }
-            SplitError::NotSplit { part } => {
-                write!(f, "part {part} does not say which part of a model it is (`split.no`)")
-            }
-            SplitError::Order { part, found } => {
-                write!(f, "in the place of part {part} there is part {found}")
-            }
-            SplitError::OtherModel { part, key } => {
-                write!(f, "part {part} is of another model than part 1: its `{key}` differs")
-            }
-            SplitError::Tensors { expected, found } => {
-                write!(f, "the parts hold {found} tensors, `split.tensors.count` says {expected}")
-            }
-            SplitError::Duplicate { name, parts: [a, b] } => {
-                write!(f, "tensor {} is in part {a} and in part {b}", name.as_str())
-            }
-        }
-    }
-}
+crate::kernels::messages!(SplitError {
+    SplitError::Count { expected, found } => (
+        "the model is split over {} files, not {}", expected, found,
+    ),
+    SplitError::NotSplit { part } => (
+        "part {} does not say which part of a model it is (`split.no`)", part,
+    ),
+    SplitError::Order { part, found } => (
+        "in the place of part {} there is part {}", part, found,
+    ),
+    SplitError::OtherModel { part, key } => (
+        "part {} is of another model than part 1: its `{}` differs", part, key,
+    ),
+    SplitError::Tensors { expected, found } => (
+        "the parts hold {} tensors, `split.tensors.count` says {}", found, expected,
+    ),
+    SplitError::Duplicate { name, parts: [a, b] } => (
+        "tensor {} is in part {} and in part {}", name, a, b,
+    ),
+});
 
 impl core::error::Error for SplitError {}

@@ -5,6 +5,7 @@ use crate::Config;
 
 /// The memory of a decoder in bytes, part by part; `usize::MAX` where that does not fit `usize`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DecoderMemory {
     /// The array of [`Layer`]s: views of the weights, whose size is the target's.
     pub layers: usize,

@@ -2,6 +2,7 @@
 
 /// What trades memory for speed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DecoderOptions {
     /// Tokens of a prompt that go through the layers together; at least 1.
     pub batch: usize,

@@ -12,6 +12,7 @@ use crate::numeric::finite::is_finite;
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SamplerOptions {
     /// Divides the logits; 0 is greedy.
     pub temperature: f32,

@@ -36,6 +36,7 @@ enum Between<'w> {
 /// What the working memory of a layer depends on: known before there is a layer, at compile time
 /// too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct MlpSizes {
     /// Width of the input and output.
     pub hidden_size: usize,

@@ -173,6 +173,16 @@ impl fmt::Display for GgmlType {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for GgmlType {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self.name() {
+            Some(name) => defmt::write!(f, "{=str}", name),
+            None => defmt::write!(f, "number {=u32}", self.0),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

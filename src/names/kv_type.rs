@@ -4,6 +4,7 @@ use crate::kernels::DType;
 
 /// How cached keys and values are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum KvType {
     /// As computed.
     F32,

@@ -17,6 +17,7 @@ pub enum Role {
 
 /// What a tensor of a layer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum LayerRole {
     /// Norm before attention, `[hidden]`.
     AttnNorm,
@@ -87,6 +88,11 @@ const GGUF_GLOBAL: [(Role, &str); 4] = [
 ];
 
 impl Role {
+    /// GGUF's name of a tensor that belongs to no layer.
+    fn global_name(self) -> &'static str {
+        GGUF_GLOBAL.iter().find(|(role, _)| *role == self).map_or("", |&(_, name)| name)
+    }
+
     /// The role of the tensor that GGUF files call `name`; the inverse of `Display`.
     pub fn from_gguf_name(name: &str) -> Option<Role> {
         let Some(rest) = name.strip_prefix("blk.") else {
@@ -114,18 +120,11 @@ fn split_layer(name: &[u8]) -> Option<(usize, &[u8])> {
     Some((layer, rest.split_first()?.1))
 }
 
-/// Writes GGUF's name of the tensor, such as `blk.0.ffn_up.weight`.
-impl core::fmt::Display for Role {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Role::Layer(layer, role) => write!(f, "blk.{layer}.{}", role.gguf_suffix()),
-            global => {
-                let name = GGUF_GLOBAL.iter().find(|(role, _)| role == global);
-                f.write_str(name.map_or("", |&(_, name)| name))
-            }
-        }
-    }
-}
+// GGUF's name of the tensor, such as `blk.0.ffn_up.weight`.
+crate::kernels::messages!(Role {
+    Role::Layer(layer, role) => ("blk.{}.{}", layer, role.gguf_suffix()),
+    global => ("{}", global.global_name()),
+});
 
 #[cfg(test)]
 mod tests {

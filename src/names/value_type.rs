@@ -2,6 +2,7 @@
 
 /// The type of a metadata value, as numbered by the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ValueType {
     /// 0.
     U8,

@@ -64,17 +64,20 @@ fn main() -> ! {
 }
 
 fn run() -> bool {
-    if xielu::selftest(&Kernels::detect()).is_err() {
-        error!("selftest: FAILED");
+    if let Err(wrong) = xielu::selftest(&Kernels::detect()) {
+        error!("selftest: {}", wrong);
         return false;
     }
     info!("selftest: passed");
     let mut report = Report { counter: Instructions::new(), steps: 0, instructions: 0 };
     // SAFETY: called once, by `main`, which cannot be called.
     let (layers, memory) = unsafe { (&mut *LAYERS.0.get(), &mut *MEMORY.0.get()) };
-    let Ok((ids, text)) = generate(&MODEL, layers, memory, &mut report) else {
-        error!("the model does not run");
-        return false;
+    let (ids, text) = match generate(&MODEL, layers, memory, &mut report) {
+        Ok(generated) => generated,
+        Err(error) => {
+            error!("the model does not run: {}", error);
+            return false;
+        }
     };
     info!("text: {=str}", text.as_str());
     info!("generated: {=usize} tokens", ids.len());

@@ -75,14 +75,11 @@ impl Isa {
     }
 }
 
-impl fmt::Display for Isa {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+crate::names!(Isa, isa => isa.name());
 
 /// The text is not the name of an [`Isa`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UnknownIsa;
 
 impl fmt::Display for UnknownIsa {

@@ -295,8 +295,4 @@ impl DType {
     }
 }
 
-impl core::fmt::Display for DType {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.pad(self.name())
-    }
-}
+crate::names!(DType, dtype => dtype.name());

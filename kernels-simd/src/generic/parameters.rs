@@ -1,7 +1,5 @@
 //! Activations as data: which function, and its effective parameters.
 
-use core::fmt;
-
 use crate::built;
 
 /// The effective (after softplus) coefficients of a function with learned alphas.
@@ -10,6 +8,7 @@ use crate::built;
 ///   otherwise.
 /// - xIPReLU: `alpha_p*x^2 + beta*x` for `x > 0`, `alpha_n*x^2 + beta*x` otherwise.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(C)]
 pub struct Coefficients {
     /// `softplus(raw_p)`.
@@ -26,6 +25,7 @@ pub struct Coefficients {
 /// A function of one value with its effective parameters. One that the build leaves out
 /// ([`crate::built`]) is NaN everywhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Activation {
     /// xIELU, arXiv 2411.13010.
@@ -114,16 +114,12 @@ impl ActivationKind {
     }
 }
 
-impl fmt::Display for ActivationKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            ActivationKind::Xielu => "xIELU",
-            ActivationKind::Xiprelu => "xIPReLU",
-            ActivationKind::Relu2 => "ReLU^2",
-            ActivationKind::Silu => "SiLU",
-            ActivationKind::Elu => "ELU",
-            ActivationKind::Xsilu => "xSiLU",
-            ActivationKind::Swiglu => "SwiGLU",
-        })
-    }
-}
+crate::names!(ActivationKind, kind => match kind {
+    ActivationKind::Xielu => "xIELU",
+    ActivationKind::Xiprelu => "xIPReLU",
+    ActivationKind::Relu2 => "ReLU^2",
+    ActivationKind::Silu => "SiLU",
+    ActivationKind::Elu => "ELU",
+    ActivationKind::Xsilu => "xSiLU",
+    ActivationKind::Swiglu => "SwiGLU",
+});

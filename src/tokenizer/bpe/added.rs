@@ -5,6 +5,7 @@ use super::vocabulary::{LONGEST_ADDED, Vocabulary};
 
 /// Whether text may name special tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Special {
     /// `</s>` in the text is the token: prompts.
     Parse,
