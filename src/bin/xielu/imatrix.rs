@@ -53,6 +53,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if args.output.is_file() && !args.force {
         bail!("{shown} exists; give --force to replace it");
     }
+    // What cannot be written is said before anything is read.
+    let cannot_write = || format!("cannot write {shown}");
+    let file = AtomicFile::create(&args.output).with_context(cannot_write)?;
     let mut session = args.model.session(args.window.min(BATCH))?;
     let options = PerplexityOptions {
         window: args.window,
@@ -62,6 +65,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let windows = read_windows(&args.text, session.tokenizer()?, &options)?;
     interrupt::catch()?;
     reserve(&mut session, args.window, ADVICE)?;
+    let trained = session.config().context_length;
+    if args.window > trained {
+        tell!("warning: the model was trained for a context of {trained}");
+    }
     let bar = ProgressBar::new(windows.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:32} {pos}/{len} windows, {eta} left")?);
     let collected = session.importance(&windows, |_, _| {
@@ -80,10 +87,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             "no activations of any token are numbers; `xielu selftest MODEL` finds damaged weights"
         );
     }
-    let written = AtomicFile::create(&args.output)
-        .and_then(|file| matrix.write(file))
-        .and_then(AtomicFile::commit);
-    written.with_context(|| format!("cannot write {shown}"))?;
+    matrix.write(file).and_then(AtomicFile::commit).with_context(cannot_write)?;
     let entries = matrix.entries().len();
     say!("wrote {shown}: {entries} matrices, {whole} windows of {} tokens", args.window);
     Ok(())
