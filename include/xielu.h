@@ -459,6 +459,51 @@ typedef struct {
 } xielu_sampler;
 
 /**
+ * How the logits of tokens that have occurred are lowered. All zeros change nothing.
+ */
+typedef struct {
+    /**
+     * Divides logits above 0 and multiplies the others; 0 and 1 change nothing.
+     */
+    float repetition;
+    /**
+     * Subtracted once from what occurred.
+     */
+    float presence;
+    /**
+     * Subtracted for each time that a token occurred.
+     */
+    float frequency;
+} xielu_penalties;
+
+/**
+ * Which tokens may be drawn. All zeros are all.
+ */
+typedef struct {
+    /**
+     * Only the k likeliest tokens; 0 is all.
+     */
+    size_t top_k;
+    /**
+     * The sampler's; 0 forbids nothing, since the likeliest token is taken then.
+     */
+    float temperature;
+    /**
+     * Only the likeliest tokens that together have this probability; 0 and 1 are all.
+     */
+    float top_p;
+    /**
+     * Only tokens of at least this share of the likeliest one's probability; 0 is all.
+     */
+    float min_p;
+    /**
+     * Only the tokens that are about as surprising as is to be expected and that together have this
+     * probability; 0 and 1 are all.
+     */
+    float typical_p;
+} xielu_cuts;
+
+/**
  * The vocabulary of a file, ready for use. Opaque; it stays where it was made.
  */
 typedef struct {
@@ -760,6 +805,21 @@ xielu_status xielu_sampler_sample(xielu_sampler *sampler,
                                   const float *logits,
                                   size_t n,
                                   uint32_t *token);
+
+/**
+ * Lowers n logits by how often the token of the same place has occurred: what the caller counted,
+ * of the whole text or of its last tokens. For xielu_sampler_sample.
+ */
+xielu_status xielu_penalize(const xielu_penalties *penalties,
+                            const uint32_t *counts,
+                            float *logits,
+                            size_t n);
+
+/**
+ * Makes those of n logits minus infinity whose tokens may not be drawn: top-k, top-p, min-p and
+ * typical-p, in this order. For xielu_sampler_sample of a sampler with the same temperature.
+ */
+xielu_status xielu_cut(const xielu_cuts *cuts, float *logits, size_t n);
 
 /**
  * Says how many bytes of memory the tokenizer of a file takes: about 10 for each token and 18 for

@@ -4,7 +4,7 @@ use super::Status;
 use super::object::{self, Object, Place};
 use super::pointer::{In, Out, read, separate};
 use super::status::call;
-use crate::llama::{Sampler, SamplerOptions};
+use crate::llama::{Cuts, Penalties, Sampler, SamplerOptions};
 
 /// How tokens are drawn. All zeros always take the likeliest.
 #[repr(C)]
@@ -25,6 +25,61 @@ pub struct xielu_sampler_options {
 #[derive(Clone, Copy, Debug)]
 pub struct xielu_sampler {
     _opaque: [u64; 6],
+}
+
+/// How the logits of tokens that have occurred are lowered. All zeros change nothing.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct xielu_penalties {
+    /// Divides logits above 0 and multiplies the others; 0 and 1 change nothing.
+    pub repetition: f32,
+    /// Subtracted once from what occurred.
+    pub presence: f32,
+    /// Subtracted for each time that a token occurred.
+    pub frequency: f32,
+}
+
+/// Which tokens may be drawn. All zeros are all.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct xielu_cuts {
+    /// Only the k likeliest tokens; 0 is all.
+    pub top_k: usize,
+    /// The sampler's; 0 forbids nothing, since the likeliest token is taken then.
+    pub temperature: f32,
+    /// Only the likeliest tokens that together have this probability; 0 and 1 are all.
+    pub top_p: f32,
+    /// Only tokens of at least this share of the likeliest one's probability; 0 is all.
+    pub min_p: f32,
+    /// Only the tokens that are about as surprising as is to be expected and that together have this
+    /// probability; 0 and 1 are all.
+    pub typical_p: f32,
+}
+
+impl xielu_penalties {
+    fn checked(self) -> Result<Penalties, Status> {
+        let xielu_penalties { repetition, presence, frequency } = self;
+        let finite = presence.is_finite() && frequency.is_finite() && repetition.is_finite();
+        if !finite || repetition < 0.0 {
+            return Err(Status::Option);
+        }
+        let repetition = if repetition == 0.0 { 1.0 } else { repetition };
+        Ok(Penalties { repetition, presence, frequency })
+    }
+}
+
+impl xielu_cuts {
+    fn checked(self) -> Result<Cuts, Status> {
+        let xielu_cuts { top_k, temperature, top_p, min_p, typical_p } = self;
+        let mut shares = [top_p, min_p, typical_p].into_iter();
+        let usable = temperature.is_finite() && temperature >= 0.0;
+        if !usable || !shares.all(|p| (0.0..=1.0).contains(&p)) {
+            return Err(Status::Option);
+        }
+        let or_all = |p: f32| if p == 0.0 { 1.0 } else { p };
+        let (top_p, typical_p) = (or_all(top_p), or_all(typical_p));
+        Ok(Cuts { temperature, top_k, top_p, min_p, typical_p })
+    }
 }
 
 impl Object for xielu_sampler {
@@ -81,6 +136,41 @@ pub unsafe extern "C" fn xielu_sampler_sample(
         let token = sampler.sample(unsafe { logits.get() })?;
         // SAFETY: the module's contract.
         unsafe { out.write(token) };
+        Ok(())
+    })
+}
+
+/// Lowers n logits by how often the token of the same place has occurred: what the caller counted,
+/// of the whole text or of its last tokens. For xielu_sampler_sample.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn xielu_penalize(
+    penalties: *const xielu_penalties,
+    counts: *const u32,
+    logits: *mut f32,
+    n: usize,
+) -> Status {
+    call(|| {
+        let (counts, logits) = (In::new(counts, n)?, Out::new(logits, n)?);
+        separate(&[logits.region()], &[counts.region()])?;
+        // SAFETY: the module's contract.
+        let penalties = unsafe { read(penalties) }?.checked()?;
+        // SAFETY: the module's contract; what is written is separate from what is read.
+        let (counts, logits) = unsafe { (counts.get(), logits.get()) };
+        penalties.apply(logits, counts);
+        Ok(())
+    })
+}
+
+/// Makes those of n logits minus infinity whose tokens may not be drawn: top-k, top-p, min-p and
+/// typical-p, in this order. For xielu_sampler_sample of a sampler with the same temperature.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn xielu_cut(cuts: *const xielu_cuts, logits: *mut f32, n: usize) -> Status {
+    call(|| {
+        let logits = Out::new(logits, n)?;
+        // SAFETY: the module's contract.
+        let cuts = unsafe { read(cuts) }?.checked()?;
+        // SAFETY: the module's contract.
+        cuts.apply(unsafe { logits.get() });
         Ok(())
     })
 }

@@ -2,10 +2,8 @@
 
 use alloc::vec::Vec;
 
-use libm::{exp, log};
-
+use super::cuts::Cuts;
 use super::penalties::Penalties;
-use super::sampler::{kept, largest, order, select, select_by};
 use super::{Sampler, SamplerOptions, SamplingError};
 use crate::Error;
 
@@ -200,50 +198,8 @@ impl SamplerChain {
         }
         o.penalties.apply(logits, &self.counts);
         let SamplerOptions { temperature, top_k, top_p, .. } = o.sampler;
-        let Some((_, largest)) = largest(logits) else { return };
-        if temperature <= 0.0 || !largest.is_finite() {
-            return;
-        }
-        // The logit over the temperature, less the largest.
-        let over = |l: f32| f64::from(l - largest) / f64::from(temperature);
-        let weight = |l: f32| exp(over(l));
-        let mass = |logits: &[f32], threshold| -> f64 {
-            kept(logits, threshold).map(|(_, l)| weight(l)).sum()
-        };
-        let mut threshold = 0;
-        if top_k > 0 && top_k < logits.len() {
-            threshold = select(logits, threshold, top_k as f64, |_| 1.0);
-        }
-        if top_p < 1.0 {
-            let target = f64::from(top_p) * mass(logits, threshold);
-            threshold = select(logits, threshold, target, weight);
-        }
-        let min_p = f64::from(o.min_p);
-        let below = |l: f32| order(l) < threshold || (min_p > 0.0 && weight(l) < min_p);
-        if threshold > 0 || min_p > 0.0 {
-            forbid(logits, below);
-        }
-        if o.typical_p < 1.0 {
-            let total = mass(logits, 0);
-            let log_total = log(total);
-            // The entropy: what a token's surprise is on average.
-            let entropy: f64 = kept(logits, 0)
-                .filter(|&(_, l)| l.is_finite())
-                .map(|(_, l)| weight(l) / total * (log_total - over(l)))
-                .sum();
-            let typical = |l: f32| -(log_total - over(l) - entropy).abs() as f32;
-            let threshold = select_by(logits, 0, f64::from(o.typical_p) * total, typical, weight);
-            forbid(logits, |l| order(typical(l)) < threshold);
-        }
-    }
-}
-
-/// Forbids the tokens of these logits. (NaN stays, and is an error later.)
-fn forbid(logits: &mut [f32], is_forbidden: impl Fn(f32) -> bool) {
-    for logit in logits {
-        if !logit.is_nan() && is_forbidden(*logit) {
-            *logit = f32::NEG_INFINITY;
-        }
+        let (min_p, typical_p) = (o.min_p, o.typical_p);
+        Cuts { temperature, top_k, top_p, min_p, typical_p }.apply(logits);
     }
 }
 

@@ -4,6 +4,7 @@
 mod attention;
 #[cfg(feature = "alloc")]
 mod chain;
+mod cuts;
 mod decoder;
 mod generation;
 mod kv_cache;
@@ -24,6 +25,7 @@ mod sampling_error;
 pub(crate) use chain::LAST_N;
 #[cfg(feature = "alloc")]
 pub use chain::{ChainOptions, SamplerChain};
+pub use cuts::Cuts;
 #[cfg(feature = "session")]
 pub(crate) use decoder::Progress;
 pub use decoder::{Decoder, Observed};

@@ -14,7 +14,8 @@ use xielu::checkpoint::Checkpoint;
 use xielu::checkpoint::gguf::{Gguf, SplitGguf};
 use xielu::kernels::DType;
 use xielu::llama::{
-    Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Sampler, SamplerOptions,
+    Cuts, Decoder, DecoderOptions, KvCache, KvType, Layer, Model, Penalties, Sampler,
+    SamplerOptions,
 };
 use xielu::quant::encode_row;
 use xielu::tokenizer::bpe::{Bpe, Special, Utf8Stream, work_len};
@@ -61,6 +62,8 @@ fn run(bytes: &[u8]) -> Result<u32, Error> {
     decoder.prompt(&[1, 2, 3])?;
     decoder.logits(&mut logits)?;
     let warm = SamplerOptions { temperature: 0.8, top_k: 40, top_p: 0.9, seed: 1 };
+    Penalties { repetition: 1.1, presence: 0.1, frequency: 0.1 }.apply(&mut logits, &[1; VOCAB]);
+    Cuts { temperature: 0.8, top_k: 40, top_p: 0.9, min_p: 0.1, typical_p: 0.9 }.apply(&mut logits);
     let id = Sampler::new(warm).sample(&logits)?;
     decoder.step(id, &mut logits)?;
 
