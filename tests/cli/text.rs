@@ -136,19 +136,26 @@ fn penalties_and_biases_change_what_is_written() {
     assert!(!forbidden.contains(&first));
     assert_eq!(run(&["-l", &format!("{wanted}+1000")]), vec![wanted; 60]);
     for (bad, says) in [
-        (["--min-p", "-1"], "error: a min-p of -1 is no share from 0 to 1"),
-        (["--typical-p", "0"], "error: a typical-p of 0 is no probability above 0"),
-        (["--repetition-penalty", "0"], "error: a repetition penalty of 0 is no number above 0"),
-        (["--presence-penalty", "nan"], "error: a penalty of NaN is not a finite number"),
+        (["--min-p", "-1"], "error: --min-p: a min-p of -1 is no share from 0 to 1"),
+        (["--typical-p", "0"], "error: --typical-p: a typical-p of 0 is no probability above 0"),
+        (
+            ["--repetition-penalty", "0"],
+            "error: --repetition-penalty: a repetition penalty of 0 is no number above 0",
+        ),
+        (
+            ["--presence-penalty", "nan"],
+            "error: --presence-penalty: a penalty of NaN is not a finite number",
+        ),
         (
             ["--logit-bias", "5000+1"],
-            "error: there is no token 5000 to bias: the model writes 1024",
+            "error: --logit-bias: there is no token 5000 to bias: the model writes 1024",
         ),
-        (["--logit-bias", "5+inf"], "error: token 5 cannot have a bias of inf"),
+        (["--logit-bias", "5+inf"], "error: --logit-bias: token 5 cannot have a bias of inf"),
+        (["--frequency-penalty", "inf"], "error: --frequency-penalty: a penalty of inf is not"),
         (["--logit-bias", "5"], "no ID+VALUE or ID-VALUE"),
         (["--repeat-last-n", "-2"], "not a number of tokens, nor -1"),
-        (["--temp", "-1"], "error: a temperature of -1 cannot be; it is 0 or more"),
-        (["--top-p", "0"], "error: a top-p of 0 is no probability above 0"),
+        (["--temp", "-1"], "error: --temp: a temperature of -1 cannot be; it is 0 or more"),
+        (["--top-p", "0"], "error: --top-p: a top-p of 0 is no probability above 0"),
     ] {
         let line = [&["generate", "models/tiny-Q8_0.gguf", "--prompt", "a"], &bad[..]].concat();
         let output = xielu(&line).output().unwrap();

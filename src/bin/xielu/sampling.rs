@@ -3,10 +3,10 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::str::FromStr;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use xielu::Session;
 use xielu::checkpoint::Sampling;
-use xielu::llama::{ChainOptions, Penalties, SamplerOptions};
+use xielu::llama::{ChainOptions, Penalties, SamplerOptions, SamplingError};
 use xielu::session::{StopTexts, recommended_sampling};
 
 /// What [`Otherwise`] says counts where nothing is chosen: `generate` takes the likeliest token,
@@ -168,7 +168,8 @@ impl SamplingArgs {
         };
         options.last_n = self.repeat_last_n.map_or(options.last_n, |window| window.0);
         options.bias = self.logit_bias.iter().map(|&Bias(id, value)| (id, value)).collect();
-        options.check(session.config().output_vocab_size)?;
+        let check = options.check(session.config().output_vocab_size);
+        check.map_err(|wrong| anyhow!("{}{wrong}", self.option(&wrong)))?;
         options.sampler.seed = self.seed.get();
         Ok(options)
     }
@@ -176,6 +177,23 @@ impl SamplingArgs {
     /// The texts that end a generation.
     pub fn stops(&self) -> StopTexts {
         StopTexts::new(self.stop.iter().cloned())
+    }
+
+    /// The option that sets what is wrong, to begin the sentence with.
+    fn option(&self, wrong: &SamplingError) -> &'static str {
+        let finite = |value: Option<f32>| value.is_none_or(f32::is_finite);
+        match wrong {
+            SamplingError::Temperature(_) => "--temp: ",
+            SamplingError::TopP(_) => "--top-p: ",
+            SamplingError::MinP(_) => "--min-p: ",
+            SamplingError::TypicalP(_) => "--typical-p: ",
+            SamplingError::Repetition(_) => "--repetition-penalty: ",
+            SamplingError::Penalty(_) if finite(self.presence_penalty) => "--frequency-penalty: ",
+            SamplingError::Penalty(_) => "--presence-penalty: ",
+            SamplingError::NoSuchToken { .. } | SamplingError::Bias { .. } => "--logit-bias: ",
+            SamplingError::Memory { .. } => "--repeat-last-n: ",
+            _ => "",
+        }
     }
 }
 
