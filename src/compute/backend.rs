@@ -18,6 +18,13 @@ pub trait Executor: Sync {
 
     /// Calls both once, in any order or at the same time, and returns when both are done.
     fn join(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send));
+
+    /// Calls `work` once and returns when it is done. A decoder runs a whole batch of tokens inside
+    /// of one call: a pool of threads takes it among its own, where each [`Executor::join`] hands
+    /// work to threads that are awake, and the calling thread is not woken after every product.
+    fn enter(&self, work: &mut (dyn FnMut() + Send)) {
+        work();
+    }
 }
 
 /// Runs everything as one part on the calling thread.
@@ -48,6 +55,10 @@ impl Executor for Rayon {
 
     fn join(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
         rayon::join(a, b);
+    }
+
+    fn enter(&self, work: &mut (dyn FnMut() + Send)) {
+        rayon::scope(|_| work());
     }
 }
 
@@ -153,6 +164,11 @@ impl<'e> Backend<'e> {
         self.executor
     }
 
+    /// Whether `operations` (multiply-adds, about) are worth more than one thread.
+    pub(crate) const fn divides(operations: usize) -> bool {
+        !SERIAL && operations >= Self::MIN_PARALLEL
+    }
+
     /// Divides `out` among the executor's threads if `operations` (multiply-adds, about) are worth
     /// it. `work` is called once for each part.
     pub(crate) fn parts<T: Send>(
@@ -162,7 +178,7 @@ impl<'e> Backend<'e> {
         operations: usize,
         work: Work<'_, T>,
     ) -> Result<(), Error> {
-        if SERIAL || operations < Self::MIN_PARALLEL {
+        if !Self::divides(operations) {
             return work(0, 0, out);
         }
         split(self.executor, (0, 0), out, granules, self.executor.threads(), work)

@@ -140,8 +140,27 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     /// # Errors
     /// As [`Decoder::prompt`] and [`Decoder::logits`].
     pub fn step(&mut self, token: u32, logits: &mut [f32]) -> Result<(), Error> {
-        self.batch(&[token])?;
-        self.logits(logits)
+        self.among_threads(1, |decoder| {
+            decoder.batch_observed(&[token], |_, _, _| ())?;
+            decoder.logits(logits)
+        })
+    }
+
+    /// Calls `work`, inside of [`Executor::enter`](crate::Executor::enter) if products of so many
+    /// tokens are divided among threads.
+    fn among_threads(
+        &mut self,
+        tokens: usize,
+        mut work: impl FnMut(&mut Self) -> Result<(), Error> + Send,
+    ) -> Result<(), Error> {
+        let config = &self.model.config;
+        let widest = config.hidden_size.saturating_mul(config.intermediate_size);
+        if !Backend::divides(widest.saturating_mul(tokens)) {
+            return work(self);
+        }
+        let mut result = Ok(());
+        self.backend.executor().enter(&mut || result = work(self));
+        result
     }
 
     /// Decodes `tokens` after what came before, in batches. [`Decoder::logits`] then has the
@@ -161,7 +180,7 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     /// # Errors
     /// As [`Decoder::prompt`], and [`Error::Length`] if they are too many.
     pub fn batch(&mut self, tokens: &[u32]) -> Result<(), Error> {
-        self.batch_observed(tokens, |_, _, _| ())
+        self.among_threads(tokens.len(), |decoder| decoder.batch_observed(tokens, |_, _, _| ()))
     }
 
     /// As [`Decoder::batch`], showing `observe` what every layer's products take: the layer's

@@ -36,4 +36,8 @@ impl Executor for Pool {
     fn join(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
         self.0.join(a, b);
     }
+
+    fn enter(&self, work: &mut (dyn FnMut() + Send)) {
+        self.0.install(work);
+    }
 }

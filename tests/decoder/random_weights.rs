@@ -1,11 +1,14 @@
 //! The decoder on models with random weights, against an f64 decoder written from the formulas;
 //! and what it does with bad input.
 
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
 use xielu::activation::ActivationKind;
 use xielu::config::RopeStyle;
 use xielu::kernels::{DType, LengthError};
 use xielu::llama::{Decoder, DecoderOptions, KvCache, KvType, Layer, Model};
-use xielu::{Backend, Error, Serial};
+use xielu::{Backend, Config, Error, Executor, Serial};
 use xielu_testing::decoding::{self, Setting};
 use xielu_testing::kernels::every_kernel;
 use xielu_testing::relative_error;
@@ -116,6 +119,55 @@ fn threads_change_no_bit() {
             });
             assert_eq!(ours, serial, "{dtype} {threads} threads");
         }
+    }
+}
+
+/// Two threads' worth of parts, and how they were called.
+#[derive(Default)]
+struct Counting {
+    entered: AtomicUsize,
+    is_inside: AtomicBool,
+    joined: AtomicUsize,
+}
+
+impl Executor for Counting {
+    fn threads(&self) -> usize {
+        2
+    }
+
+    fn join(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
+        assert!(self.is_inside.load(Relaxed), "a product is divided outside");
+        self.joined.fetch_add(1, Relaxed);
+        a();
+        b();
+    }
+
+    fn enter(&self, work: &mut (dyn FnMut() + Send)) {
+        assert!(!self.is_inside.swap(true, Relaxed), "entered twice");
+        self.entered.fetch_add(1, Relaxed);
+        work();
+        self.is_inside.store(false, Relaxed);
+    }
+}
+
+#[test]
+fn threads_are_entered_once_for_all_products() {
+    let small = config(ActivationKind::Xielu, RopeStyle::Neox, true, false);
+    let wide = Config { hidden_size: 512, intermediate_size: 1024, ..small };
+    for (shape, enters) in [(small, false), (wide, true)] {
+        let toy = Toy::new(shape, DType::Q8_0);
+        let counting = Counting::default();
+        let backend = Backend::new(xielu::kernels::Kernels::detect(), &counting);
+        let options = DecoderOptions { batch: 12, mlp_tile: usize::MAX };
+        with_decoder(&toy, backend, KvType::F32, options, |decoder| {
+            decoder.prompt(&TOKENS[..2]).unwrap();
+            assert_eq!(counting.entered.load(Relaxed), usize::from(enters));
+            let prompt = counting.joined.load(Relaxed);
+            assert_eq!(prompt > shape.num_layers, enters, "{prompt} divided products");
+            decoder.step(TOKENS[2], &mut vec![0.0; shape.vocab_size]).unwrap();
+            assert_eq!(counting.entered.load(Relaxed), 2 * usize::from(enters));
+            assert_eq!(counting.joined.load(Relaxed) > prompt, enters);
+        });
     }
 }
 
