@@ -30,6 +30,27 @@ function size(bytes) {
 function enable(busy) {
     get('generate').disabled = busy || !running;
     get('stop').disabled = !busy;
+    for (const id of ['chat', 'system', 'forget']) get(id).disabled = busy;
+}
+
+/// Whether the text is a conversation.
+const chatting = () => get('chat').checked;
+
+/// Shows what a conversation has and a text has not, or hides it, and begins anew.
+function setChat(on) {
+    get('chat').checked = on;
+    get('chat-more').hidden = !on;
+    say('prompt-label', on ? 'Message' : 'Prompt');
+    say('generate', on ? 'Send' : 'Generate');
+    forget();
+}
+
+/// Begins a new conversation, or an empty text.
+function forget() {
+    say('output', '');
+    say('speed', '');
+    complain('text-problem', '');
+    running?.postMessage({ type: 'forget', system: get('system').value });
 }
 
 function showFacts(name, f) {
@@ -71,11 +92,12 @@ function loaded(worker, name, facts) {
     get('loading').hidden = true;
     get('bundled').hidden = name === BUNDLED;
     say('status', `${name} is ready.`);
-    say('output', '');
-    say('speed', '');
     showFacts(name, facts);
     showCurves(facts);
+    get('chat-options').hidden = !facts.chat;
     enable(false);
+    setChat(facts.chat);
+    complain('text-problem', facts.chatProblem ? `No conversation: ${facts.chatProblem}` : '');
 }
 
 function failed(worker, name, problem) {
@@ -92,7 +114,7 @@ function failed(worker, name, problem) {
     }
 }
 
-function append({ prompt, text }) {
+function append({ prompt, message, text }) {
     const output = get('output');
     const below = output.scrollHeight - output.scrollTop - output.clientHeight < 8;
     if (prompt !== undefined) {
@@ -100,6 +122,13 @@ function append({ prompt, text }) {
         shown.className = 'prompt';
         shown.textContent = prompt;
         output.replaceChildren(shown);
+    } else if (message !== undefined) {
+        const shown = document.createElement('span');
+        shown.className = 'prompt';
+        shown.textContent = message;
+        if (output.textContent) output.append('\n\n');
+        output.append(shown, '\n\n');
+        get('prompt').value = '';
     } else {
         output.append(text);
     }
@@ -161,12 +190,17 @@ get('form').addEventListener('submit', (event) => {
     const seed = get('seed').value;
     running.postMessage({
         type: 'generate',
+        chat: chatting(),
         prompt: get('prompt').value,
         tokens: get('tokens').valueAsNumber,
         temperature: get('temperature').valueAsNumber,
         seed: seed === '' ? crypto.getRandomValues(new Uint32Array(1))[0] : Number(seed),
     });
 });
+
+get('chat').addEventListener('change', () => setChat(chatting()));
+get('forget').addEventListener('click', forget);
+get('system').addEventListener('change', forget);
 
 get('stop').addEventListener('click', () => running?.postMessage({ type: 'stop' }));
 

@@ -1,4 +1,4 @@
-// Runs one model. The page sends `load` once, then `generate` and `stop`; what comes back is
+// Runs one model. The page sends `load` once, then `generate`, `stop` and `forget`; what comes back is
 // `loading`, `loaded` or `failed`, then `text`, `done` or `refused`.
 import init, { Loader } from './xielu_web.js';
 
@@ -45,9 +45,15 @@ async function load(file) {
     postMessage({ type: 'loaded', facts: JSON.parse(model.facts()) });
 }
 
-async function generate({ prompt, tokens, temperature, seed }) {
+/// In a conversation the prompt is a message, and the text that follows an answer.
+async function generate({ prompt, tokens, temperature, seed, chat }) {
     stopping = false;
-    postMessage({ type: 'text', prompt: model.start(prompt, tokens, temperature, seed) });
+    if (chat) {
+        model.ask(prompt, tokens, temperature, seed);
+        postMessage({ type: 'text', message: prompt });
+    } else {
+        postMessage({ type: 'text', prompt: model.start(prompt, tokens, temperature, seed) });
+    }
     while (!stopping && model.read() > 0) await yieldToMessages();
     const start = performance.now();
     let [count, waiting, sent] = [0, '', start];
@@ -64,12 +70,17 @@ async function generate({ prompt, tokens, temperature, seed }) {
     }
     const seconds = (performance.now() - start) / 1000;
     postMessage({ type: 'text', text: waiting });
+    model.end();
     postMessage({ type: 'done', count, seconds, stopped: stopping });
 }
 
 onmessage = async ({ data }) => {
     if (data.type === 'stop') {
         stopping = true;
+        return;
+    }
+    if (data.type === 'forget') {
+        model.forget(data.system);
         return;
     }
     const loading = data.type === 'load';
@@ -79,6 +90,7 @@ onmessage = async ({ data }) => {
         // A trap leaves the module in an unknown state: the page must start another.
         const trapped = error instanceof WebAssembly.RuntimeError;
         const type = loading || trapped ? 'failed' : 'refused';
+        if (type === 'refused') model.end();
         postMessage({ type, problem: trapped ? `it stopped: ${error.message}` : error.message });
     }
 };

@@ -1,8 +1,10 @@
 //! The decoder for a web page, as JavaScript calls it from a worker: `Loader` takes a file as it
-//! arrives, `Model` continues a prompt token by token. A module holds one model: the worker that
+//! arrives, `Model` continues a prompt or a conversation
+//! token by token. A module holds one model: the worker that
 //! runs it goes as a whole.
 #![forbid(unsafe_code)]
 
+mod chat;
 mod facts;
 mod model;
 

@@ -11,6 +11,7 @@ use xielu::llama::{Generation, KvType, Sampler, SamplerOptions};
 use xielu::session::SessionOptions;
 use xielu::tokenizer::{TextStream, Tokenizer};
 
+use crate::chat::Chat;
 use crate::facts::facts;
 
 /// Positions of the KV cache at most, where the model was trained for more.
@@ -21,11 +22,13 @@ const BATCH: usize = 32;
 const TOP_K: usize = 40;
 const TOP_P: f32 = 0.95;
 
-/// A model in memory: text goes in by `start`, and comes out of `step`.
+/// A model in memory: text goes in by `start` or `ask`, and comes out of `step`.
 #[wasm_bindgen]
 pub struct Model {
     session: Session,
     facts: String,
+    /// If it has a chat template.
+    chat: Option<Chat>,
     generation: Generation,
     stream: TextStream<Arc<Tokenizer>>,
     /// Tokens of the prompt that the decoder has not seen.
@@ -41,8 +44,17 @@ impl Model {
         let mut session = Session::new(checkpoint::from_bytes(bytes)?, &options)?;
         session.reserve(session.config().context_length.min(MAX_CONTEXT))?;
         let tokenizer = session.tokenizer()?.clone();
+        // A template that cannot be used is no reason to refuse the model.
+        let (chat, problem) = match Chat::of_model(session.view()) {
+            Ok(chat) => (chat, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let mut facts = facts(&session, file);
+        facts["chat"] = chat.is_some().into();
+        facts["chatProblem"] = problem.into();
         Ok(Model {
-            facts: facts(&session, file).to_string(),
+            facts: facts.to_string(),
+            chat,
             generation: Generation::new(Sampler::new(SamplerOptions::default()), 0),
             stream: TextStream::new(tokenizer),
             unread: VecDeque::new(),
@@ -70,29 +82,64 @@ impl Model {
         temperature: f32,
         seed: u32,
     ) -> Result<String, JsError> {
-        let tokenizer = self.session.tokenizer()?.clone();
-        let ids = tokenizer.encode_prompt(prompt)?;
+        let ids = self.session.tokenizer()?.encode_prompt(prompt)?;
         if ids.is_empty() {
             return Err(JsError::new("the prompt is empty"));
         }
-        let (read, room) = (ids.len(), self.session.context());
-        if read.saturating_add(tokens) > room {
-            return Err(JsError::new(&format!(
-                "the prompt has {read} tokens, and with {tokens} to generate that is more than \
-                 the model's context of {room}"
-            )));
-        }
-        if !(temperature >= 0.0 && temperature.is_finite()) {
-            return Err(JsError::new("the temperature must be 0 or more"));
-        }
-        let (top_k, top_p, seed) = (TOP_K, TOP_P, u64::from(seed));
-        let sampler = SamplerOptions { temperature, top_k, top_p, seed };
-        self.generation = Generation::new(Sampler::new(sampler), tokens);
-        self.stream = TextStream::new(tokenizer);
+        self.begin(&ids, "prompt", Draw { tokens, temperature, seed })?;
         self.session.reset();
         let text = ids.iter().map(|&id| Ok(self.stream.push(id)?.unwrap_or_default())).collect();
         self.unread = ids.into();
         text
+    }
+
+    /// Begins a conversation anew, with a system message unless it is empty.
+    pub fn forget(&mut self, system: &str) {
+        if let Some(chat) = &mut self.chat {
+            chat.begin(system);
+        }
+    }
+
+    /// Puts a message of the user into the conversation and begins an answer of at most `tokens`.
+    /// Of the conversation only what is new is read. Nothing is computed yet.
+    ///
+    /// # Errors
+    /// If the model has no chat template, the template refuses the message, or the context has no
+    /// room for the conversation and so many tokens; the message is then not kept.
+    pub fn ask(
+        &mut self,
+        message: &str,
+        tokens: usize,
+        temperature: f32,
+        seed: u32,
+    ) -> Result<(), JsError> {
+        let Some(chat) = &mut self.chat else {
+            return Err(JsError::new("the model has no chat template"));
+        };
+        let text = chat.ask(message)?;
+        let draw = Draw { tokens, temperature, seed };
+        let ids = self.session.text_ids(&text).map_err(JsError::from);
+        let ids = ids.and_then(|ids| self.begin(&ids, "conversation", draw).map(|()| ids));
+        let ids = match ids {
+            Ok(ids) => ids,
+            Err(error) => {
+                self.chat.iter_mut().for_each(Chat::withdraw);
+                return Err(error);
+            }
+        };
+        // The last token is read again, so that an answer can follow.
+        let beginning = ids.split_last().map_or(&[][..], |(_, beginning)| beginning);
+        let known = self.session.tokens().iter().zip(beginning);
+        let same = known.take_while(|(known, id)| known == id).count();
+        self.session.rewind(same);
+        self.unread = ids.into_iter().skip(same).collect();
+        Ok(())
+    }
+
+    /// Ends an answer that was stopped or has ended: it is part of the conversation then.
+    pub fn end(&mut self) {
+        self.unread.clear();
+        self.chat.iter_mut().for_each(Chat::end);
     }
 
     /// Reads some tokens of the prompt, as many as go through the layers together, and returns how
@@ -115,14 +162,49 @@ impl Model {
     /// # Errors
     /// Those of the decoder.
     pub fn step(&mut self) -> Result<Option<String>, JsError> {
-        let Some(id) = self.session.next_token(&mut self.generation)? else {
+        let text = match self.session.next_token(&mut self.generation)? {
             // The beginning of a character, perhaps.
-            return Ok(self.stream.finish()?);
+            None => self.stream.finish()?,
+            Some(id) => {
+                let mut text = self.stream.push(id)?.unwrap_or_default();
+                if self.generation.stopped().is_some() {
+                    text.extend(self.stream.finish()?);
+                }
+                Some(text)
+            }
         };
-        let mut text = self.stream.push(id)?.unwrap_or_default();
-        if self.generation.stopped().is_some() {
-            text.extend(self.stream.finish()?);
+        if let (Some(chat), Some(text)) = (&mut self.chat, &text) {
+            chat.hear(text);
         }
-        Ok(Some(text))
+        Ok(text)
+    }
+}
+
+/// How a text goes on.
+struct Draw {
+    tokens: usize,
+    temperature: f32,
+    seed: u32,
+}
+
+impl Model {
+    /// Prepares what follows `ids`, which are the tokens of a `what`.
+    fn begin(&mut self, ids: &[u32], what: &str, draw: Draw) -> Result<(), JsError> {
+        let Draw { tokens, temperature, seed } = draw;
+        let (read, room) = (ids.len(), self.session.context());
+        if read.saturating_add(tokens) > room {
+            return Err(JsError::new(&format!(
+                "the {what} has {read} tokens, and with {tokens} to generate that is more than \
+                 the model's context of {room}"
+            )));
+        }
+        if !(temperature >= 0.0 && temperature.is_finite()) {
+            return Err(JsError::new("the temperature must be 0 or more"));
+        }
+        let (top_k, top_p, seed) = (TOP_K, TOP_P, u64::from(seed));
+        let sampler = SamplerOptions { temperature, top_k, top_p, seed };
+        self.generation = Generation::new(Sampler::new(sampler), tokens);
+        self.stream = TextStream::new(self.session.tokenizer()?.clone());
+        Ok(())
     }
 }

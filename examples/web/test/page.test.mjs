@@ -3,7 +3,7 @@
 // PAGE names the folder, SCREENSHOTS one for pictures.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -18,6 +18,10 @@ const MODEL = join(ROOT, 'models/tiny-Q8_0.gguf');
 const OTHER = join(ROOT, 'tests/data/tiny-Q4_0.gguf');
 const PROMPT = 'The `Vec<T>` type is — naïve 🙂';
 const TOKENS = 100;
+const TEMPLATE = `{% for m in messages %}## {{ m.role }}
+{{ m.content }}
+{% endfor %}{% if add_generation_prompt %}## assistant
+{% endif %}`;
 
 let server;
 let browser;
@@ -44,6 +48,11 @@ async function openPage() {
 /// What the command prints. Plain kernels: the same bits on every machine.
 function xielu(...args) {
     return execFileSync(XIELU, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+/// What it prints to whom types `input`.
+function xieluReads(input, ...args) {
+    return execFileSync(XIELU, args, { encoding: 'utf8', input, stdio: ['pipe', 'pipe', 'ignore'] });
 }
 
 function greedyText(model) {
@@ -174,6 +183,56 @@ test('another file takes the place of the model', async () => {
     assert.equal(await output(), greedyText(OTHER));
     await browser.click('#bundled');
     await browser.until(`document.getElementById('status').textContent === 'tiny-Q8_0.gguf is ready.'`);
+});
+
+test('a model with a chat template talks as the command does', async () => {
+    const directory = join(folder, 'chat');
+    await cp(join(ROOT, 'tests/data/tiny'), directory, { recursive: true });
+    await writeFile(join(directory, 'chat_template.jinja'), TEMPLATE);
+    const model = join(folder, 'chat.gguf');
+    xielu('quantize', directory, model, '--type', 'q8_0');
+    const said = ['Why?', 'And then?'];
+    const options = ['-n', '20', '--temp', '0', '--isa', 'scalar'];
+    const answers = (system) => xieluReads(`${said.join('\n')}\n`, 'chat', model, ...options, ...system);
+
+    await browser.pick('#file', model);
+    await browser.until(`document.getElementById('status').textContent === 'chat.gguf is ready.'`);
+    assert.equal(await browser.run(`return document.getElementById('chat').checked`), true);
+    await browser.type('#tokens', '20');
+    await browser.type('#temperature', '0');
+    const send = async (message) => {
+        await browser.type('#prompt', message);
+        await browser.click('#generate');
+        await browser.until(`!document.getElementById('generate').disabled`);
+    };
+    for (const system of [[], ['--system', 'Be brief.']]) {
+        await browser.type('#system', system[1] ?? '');
+        await browser.click('#forget');
+        assert.equal(await output(), '');
+        for (const message of said) await send(message);
+        assert.equal(await browser.text('#text-problem'), '');
+        // Both print an answer after the other.
+        const shown = (await output()).replace('Why?\n\n', '').replace('\n\nAnd then?\n\n', '\n');
+        assert.equal(`${shown}\n`, answers(system));
+    }
+
+    // What does not fit is not kept, and stays to be changed.
+    await browser.click('#forget');
+    await browser.type('#tokens', '300');
+    await send('Why?');
+    assert.match(await browser.text('#text-problem'), /the conversation has .* context of 256/);
+    assert.equal(await browser.run(`return document.getElementById('prompt').value`), 'Why?');
+    await browser.type('#tokens', '20');
+    await send('Why?');
+    assert.ok(answers([]).startsWith((await output()).replace('Why?\n\n', '')));
+
+    // As a text again.
+    await browser.click('#chat');
+    await generate(TOKENS, 0);
+    assert.equal(await output(), greedyText(model));
+    await browser.click('#bundled');
+    await browser.until(`document.getElementById('status').textContent === 'tiny-Q8_0.gguf is ready.'`);
+    assert.equal(await browser.run(`return document.getElementById('chat-options').hidden`), true);
 });
 
 test('text appears as it comes, and stops when told', async () => {
