@@ -13,7 +13,7 @@ fn a_device_that_is_not_there() {
 
 /// Where the driver is older than what is asked of it.
 #[test]
-#[ignore = "tools/pretended.sh runs it, which pretends to an old driver"]
+#[ignore = "needs a driver that pretends to be old: kernels-cuda/tools/pretended.sh"]
 fn an_old_driver() {
     let version = std::env::var("XIELU_PRETENDED_DRIVER").unwrap();
     let version = version.parse().expect("a version");

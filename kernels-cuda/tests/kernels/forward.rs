@@ -33,7 +33,8 @@ fn f32_sweep() {
 }
 
 #[test]
-#[ignore = "all 2^32 inputs: more than a quarter of an hour"]
+#[ignore = "all 2^32 inputs, more than a quarter of an hour: cargo test --release \
+            -p xielu-kernels-cuda --features host-twin --test kernels -- --ignored f32_every"]
 fn f32_every_encoding() {
     const PART: u64 = 1 << 24;
     for machine in machines() {

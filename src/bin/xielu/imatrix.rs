@@ -8,8 +8,8 @@ use xielu::checkpoint::AtomicFile;
 use xielu::session::{Collector, PerplexityOptions};
 
 use crate::interrupt;
-use crate::model::{ModelArgs, advised, reserve};
-use crate::windows::{ADVICE, read_windows};
+use crate::model::{ModelArgs, advised};
+use crate::windows::{ADVICE, prepare_windows};
 
 /// Tokens that go through the layers together.
 const BATCH: usize = 512;
@@ -62,13 +62,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         windows: args.windows,
         ..PerplexityOptions::default()
     };
-    let windows = read_windows(&args.text, session.tokenizer()?, &options)?;
-    interrupt::catch()?;
-    reserve(&mut session, args.window, ADVICE)?;
-    let trained = session.config().context_length;
-    if args.window > trained {
-        tell!("warning: the model was trained for a context of {trained}");
-    }
+    let windows = prepare_windows(&mut session, &args.text, &options)?;
     let bar = ProgressBar::new(windows.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:32} {pos}/{len} windows, {eta} left")?);
     let collected = session.importance(&windows, |_, _| {

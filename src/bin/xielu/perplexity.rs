@@ -7,8 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use xielu::session::{Perplexity, PerplexityOptions};
 
 use crate::interrupt;
-use crate::model::{ModelArgs, advised, reserve};
-use crate::windows::{ADVICE, read_windows};
+use crate::model::{ModelArgs, advised};
+use crate::windows::{ADVICE, prepare_windows};
 
 /// Measure a model's perplexity on a text.
 ///
@@ -48,13 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         windows: args.windows,
         from_start: args.from_start,
     };
-    let windows = read_windows(&args.text, session.tokenizer()?, &options)?;
-    interrupt::catch()?;
-    reserve(&mut session, args.window, ADVICE)?;
-    let trained = session.config().context_length;
-    if args.window > trained {
-        tell!("warning: the model was trained for a context of {trained}");
-    }
+    let windows = prepare_windows(&mut session, &args.text, &options)?;
     let bar = progress_bar(windows.len())?;
     let mut score = Perplexity::default();
     let scored = session.score(&windows, options.first(), |nlls| {
