@@ -8,10 +8,10 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 use xielu_testing::hf::changed;
-#[cfg(target_os = "linux")]
-use xielu_testing::require;
 
 use crate::support::{MODEL, arg, fails, fails_of, succeeds, text, xielu};
+#[cfg(target_os = "linux")]
+use crate::terminal::Terminal;
 
 const TEMPLATE: &str = "\
 {% for m in messages %}
@@ -245,55 +245,29 @@ fn the_models_sampling_is_the_default_of_a_chat() {
 #[cfg(target_os = "linux")]
 #[test]
 fn ctrl_c_stops_an_answer_and_ctrl_d_ends() {
-    if !require::program("script", "script") {
-        return;
-    }
+    // The editor's own prompt: an answer may contain ">" and no escapes. From here on keys are the
+    // editor's.
+    const PROMPT: &str = "> \r\x1b[2C";
     let dir = with_template();
     let (template, file) = (dir.path().join("template.jinja"), dir.path().join("saved.json"));
-    let bin = env!("CARGO_BIN_EXE_xielu");
-    let run = format!(
-        "'{bin}' chat '{MODEL}' --template '{}' --context 200000 --seed 1 --temp 1",
-        template.display()
-    );
-    // A chat that waits for other keys than these is ended, and what is read ends with it.
-    let mut command = std::process::Command::new("timeout");
-    command.args(["--foreground", "120", "script", "-qec", &run, "/dev/null"]);
-    command.env("TERM", "xterm").current_dir(env!("CARGO_MANIFEST_DIR"));
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut keys = child.stdin.take().unwrap();
-    let mut out = child.stdout.take().unwrap();
-    // What came and was not waited for yet.
-    let mut seen = String::new();
-    let mut until = |is_there: &dyn Fn(&str) -> Option<usize>| {
-        let mut bytes = [0; 4096];
-        loop {
-            if let Some(end) = is_there(&seen) {
-                seen.drain(..end);
-                return;
-            }
-            let n = std::io::Read::read(&mut out, &mut bytes).unwrap();
-            assert!(n > 0, "the chat ended after {seen:?}");
-            seen.push_str(&String::from_utf8_lossy(&bytes[..n]));
-        }
-    };
-    let after = |part: &'static str| move |seen: &str| Some(seen.find(part)? + part.len());
-    // The editor's own prompt: an answer may contain ">" and no escapes. From here on keys are
-    // the editor's.
-    let prompt = after("> \r\x1b[2C");
-    until(&prompt);
-    keys.write_all(b"Whx\x7fy?\r").unwrap();
+    let options = ["--context", "200000", "--seed", "1", "--temp", "1"];
+    let program = xielu(&[&["chat", MODEL, "--template", arg(&template)], &options[..]].concat());
+    let mut terminal = Terminal::start(&program, true);
+    terminal.wait_for(PROMPT);
+    terminal.type_keys("Whx\x7fy?\r");
     // The editor gives the terminal back, then something of the answer comes.
-    until(&after("\x1b[?2004l"));
-    until(&|seen| Some(seen.find(char::is_alphanumeric)? + 1));
-    keys.write_all(b"\x03").unwrap();
-    until(&prompt);
-    keys.write_all(format!("/save {}\r", file.display()).as_bytes()).unwrap();
-    until(&prompt);
-    keys.write_all(b"\x03").unwrap();
-    until(&after("Ctrl-D ends"));
-    until(&prompt);
-    keys.write_all(b"\x04").unwrap();
-    assert!(child.wait().unwrap().success());
+    terminal.wait_for("\x1b[?2004l");
+    terminal.wait_until(|seen| Some(seen.find(char::is_alphanumeric)? + 1));
+    terminal.type_keys("\x03");
+    terminal.wait_for(PROMPT);
+    terminal.type_keys(&format!("/save {}\r", file.display()));
+    terminal.wait_for(PROMPT);
+    terminal.type_keys("\x03");
+    terminal.wait_for("Ctrl-D ends");
+    terminal.wait_for(PROMPT);
+    terminal.type_keys("\x04");
+    let (shown, status) = terminal.end();
+    assert!(status.success(), "{status}: {shown:?}");
     let messages = saved(&file);
     assert_eq!(messages.len(), 2);
     assert_eq!(messages[0].1, "Why?");

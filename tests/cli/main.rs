@@ -17,6 +17,8 @@ mod quantize_k;
 mod run;
 mod split;
 mod support;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod text;
 #[cfg(feature = "train")]
 mod train;

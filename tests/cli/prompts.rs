@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use xielu::checkpoint::gguf::{GgmlType, Gguf, GgufWriter, Value};
-#[cfg(target_os = "linux")]
-use xielu_testing::require;
 
 use crate::support::{
     MODEL, PROMPT, TEXT, arg, fails, in_repository, patched, succeeds, text, xielu,
 };
+#[cfg(target_os = "linux")]
+use crate::terminal::Terminal;
 
 /// A run that reads `input`.
 fn piped(args: &[&str], input: &[u8]) -> Output {
@@ -143,20 +143,12 @@ fn names_do_not_control_the_terminal() {
 #[cfg(target_os = "linux")]
 #[test]
 fn generated_text_does_not_control_the_terminal() {
-    if !require::program("script", "script") {
-        return;
-    }
     let prompt = "a\u{1b}[2Jb\u{9b}1mc";
     let raw = succeeds(&["generate", MODEL, "-p", prompt, "-n", "0"]);
     assert_eq!(raw, format!("{prompt}\n"));
-    // util-linux's `script` runs a command on a terminal of its own.
-    let bin = env!("CARGO_BIN_EXE_xielu");
-    let run = format!("'{bin}' generate '{MODEL}' -p \"$XIELU_TEST_PROMPT\" -n 0 2>/dev/null");
-    let mut command = std::process::Command::new("script");
-    command.args(["-qec", &run, "/dev/null"]).env("XIELU_TEST_PROMPT", prompt);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
-    let output = command.output().unwrap();
-    let shown = text(&output.stdout);
+    let program = xielu(&["generate", MODEL, "-p", prompt, "-n", "0"]);
+    let (shown, status) = Terminal::start(&program, false).end();
+    assert!(status.success(), "{status}: {shown:?}");
     assert_eq!(shown.trim_end(), "a\\u{1b}[2Jb\\u{9b}1mc", "{shown:?}");
 }
 

@@ -13,7 +13,6 @@ const NAMES: &[(&str, &str)] = &[
     ("cuda", "a CUDA device"),
     ("cuda-2", "a second CUDA device"),
     ("amx", "a CPU with AMX"),
-    ("script", "util-linux's script: what a terminal shows"),
     ("rust-std", "Rust's library for the target, or its source: see below"),
     ("aarch64-gcc", "aarch64-linux-gnu-gcc, and glibc for it"),
     ("arm-gcc", "arm-none-eabi-gcc with newlib"),
