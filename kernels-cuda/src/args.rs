@@ -87,3 +87,22 @@ pub(crate) struct Freeze {
     pub dtype: u32,
     pub beta_in_alpha_n: u32,
 }
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Inputs {
+    pub quants: u64,
+    pub groups: u64,
+    pub values: u64,
+    pub stride: u64,
+}
+
+#[repr(C)]
+pub(crate) struct Quantize {
+    pub x: u64,
+    pub gate: u64,
+    pub to: Inputs,
+    pub cols: u64,
+    pub tokens: u64,
+    pub scalars: ScalarsArg,
+}

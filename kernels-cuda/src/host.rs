@@ -41,6 +41,7 @@ twins! {
     SwigluBackward [swiglu_backward_f32, swiglu_backward_bf16, swiglu_backward_f16],
     AlphaGradients [alpha_gradients],
     Freeze [freeze],
+    Quantize [quantize, quantize_xielu, quantize_xiprelu, quantize_relu2, quantize_swiglu],
 }
 
 /// Runs kernels on the calling thread.

@@ -72,6 +72,9 @@ kernels! {
         ["swiglu_backward_f32", "swiglu_backward_bf16", "swiglu_backward_f16"],
     AlphaGradients "alpha_gradients" ["alpha_gradients"],
     Freeze "freeze" ["freeze"],
+    Quantize "quantize" [
+        "quantize", "quantize_xielu", "quantize_xiprelu", "quantize_relu2", "quantize_swiglu"
+    ],
 }
 
 /// The kernels of a function of one value.

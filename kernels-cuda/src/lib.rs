@@ -35,6 +35,7 @@ mod freeze;
 mod frozen;
 #[cfg(feature = "host-twin")]
 pub mod host;
+mod inputs;
 mod kernel;
 mod launch;
 mod raw;
@@ -46,6 +47,7 @@ pub use device::{Cuda, Stream};
 pub use dtype::DType;
 pub use error::Error;
 pub use frozen::{Frozen, Learned, Scaled};
+pub use inputs::{Forms, Inputs, InputsAt, Prepare};
 pub use kernel::Kernel;
 pub use launch::Launch;
 pub use raw::{Backward, Raw, SwigluBackward, backward_workspace_len};

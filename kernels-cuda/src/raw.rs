@@ -75,14 +75,14 @@ pub struct SwigluBackward {
 
 /// A buffer of a call, for the checks.
 #[derive(Clone, Copy)]
-struct Buffer {
+pub(crate) struct Buffer {
     name: &'static str,
     address: u64,
     bytes: u64,
 }
 
 /// Checks one buffer of `n` elements of `size` bytes.
-fn buffer(
+pub(crate) fn buffer(
     name: &'static str,
     address: u64,
     n: u64,
@@ -106,7 +106,7 @@ fn elements(name: &'static str, address: u64, n: u64, dtype: DType) -> Result<Bu
 }
 
 /// Refuses an output that shares a part of `other`; `may_equal` allows it to be `other`.
-fn apart(out: Buffer, other: Buffer, may_equal: bool) -> Result<(), Error> {
+pub(crate) fn apart(out: Buffer, other: Buffer, may_equal: bool) -> Result<(), Error> {
     let same = out.address == other.address && out.bytes == other.bytes;
     let disjoint =
         out.address + out.bytes <= other.address || other.address + other.bytes <= out.address;
@@ -127,7 +127,7 @@ impl<L: Launch> Raw<L> {
     ///
     /// # Safety
     /// `A` is the struct that the kernel takes, its addresses valid as the kernel uses them.
-    unsafe fn run<A>(
+    pub(crate) unsafe fn run<A>(
         &self,
         kernel: Kernel,
         entry: usize,
@@ -350,7 +350,7 @@ impl<L: Launch> Raw<L> {
 }
 
 /// Coefficients on the device must be where they can be read.
-fn checked(scalars: Scalars) -> Result<Scalars, Error> {
+pub(crate) fn checked(scalars: Scalars) -> Result<Scalars, Error> {
     if let Scalars::Device(address) = scalars {
         buffer("coefficients", address, 1, args::SCALARS_BYTES, 8)?;
     }

@@ -87,7 +87,7 @@ impl<'a> OnStream<'a> {
     }
 
     /// Refuses scalars of another context.
-    fn scalars_of(&self, f: &impl Scaled) -> Result<(), Error> {
+    pub(crate) fn scalars_of(&self, f: &impl Scaled) -> Result<(), Error> {
         match f.owner() {
             Some(slice) => self.cuda.owns("the scalars", slice.stream().context()),
             None => Ok(()),

@@ -5,6 +5,7 @@ mod backward;
 mod cpu;
 mod device;
 mod forward;
+mod inputs;
 mod large;
 mod ptx;
 mod q8_0;

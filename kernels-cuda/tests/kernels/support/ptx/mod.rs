@@ -3,11 +3,12 @@
 //!
 //! It looks for what compute-sanitizer would: accesses outside of the buffers or misaligned,
 //! shared memory that is read before it is written, threads that race for memory, barriers that
-//! not all threads reach.
+//! not all threads reach, instructions of a warp that not all of its threads reach.
 
 mod memory;
 mod operations;
 mod parse;
+mod warp;
 
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -17,6 +18,7 @@ pub use memory::Buffers;
 use memory::{Access, Global, Shared};
 use operations::Operation;
 use parse::{Instruction, Operand, Program, Space};
+use warp::WARP;
 use xielu_kernels_cuda::{Error, Kernel, Launch};
 
 const THREADS: usize = 256;
@@ -61,6 +63,8 @@ unsafe impl Launch for Interpreter<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
     Barrier(usize),
+    /// What a warp does together.
+    Collective(usize),
     End,
 }
 
@@ -83,9 +87,9 @@ impl Block<'_, '_> {
         let thread = || Thread { registers: vec![0; self.program.registers], next: 0 };
         let mut threads: Vec<Thread> = (0..THREADS).map(|_| thread()).collect();
         loop {
-            let mut stops = Vec::with_capacity(THREADS);
-            for (index, thread) in threads.iter_mut().enumerate() {
-                stops.push(self.run_thread(index, thread, &mut shared));
+            let mut stops = Vec::with_capacity(THREADS / WARP);
+            for (warp, threads) in threads.chunks_mut(WARP).enumerate() {
+                stops.push(self.run_warp(warp, threads, &mut shared));
             }
             assert!(stops.iter().all(|&s| s == stops[0]), "a barrier that not all threads reach");
             if stops[0] == Stop::End {
@@ -95,7 +99,33 @@ impl Block<'_, '_> {
         }
     }
 
-    /// Up to the next barrier or the end.
+    /// Up to the next barrier of the block or the end.
+    fn run_warp(&mut self, warp: usize, threads: &mut [Thread], shared: &mut Shared) -> Stop {
+        loop {
+            let mut stops = Vec::with_capacity(WARP);
+            for (lane, thread) in threads.iter_mut().enumerate() {
+                stops.push(self.run_thread(warp * WARP + lane, thread, shared));
+            }
+            let stop = stops[0];
+            assert!(stops.iter().all(|&s| s == stop), "a place that not all of a warp reach");
+            let Stop::Collective(at) = stop else { return stop };
+            let instruction = &self.program.instructions[at];
+            let Operation::Collective(collective) = &instruction.operation else {
+                unreachable!("it stopped there")
+            };
+            let values: Vec<Vec<u64>> = threads
+                .iter()
+                .enumerate()
+                .map(|(lane, thread)| {
+                    let value = |s| self.value(s, warp * WARP + lane, thread);
+                    instruction.sources.iter().map(value).collect()
+                })
+                .collect();
+            collective.run(threads, instruction, &values);
+        }
+    }
+
+    /// Up to the next barrier, the next collective or the end.
     fn run_thread(&mut self, index: usize, thread: &mut Thread, shared: &mut Shared) -> Stop {
         let executed = &self.global.buffers.executed;
         loop {
@@ -111,6 +141,7 @@ impl Block<'_, '_> {
             match &instruction.operation {
                 Operation::Branch(target) => thread.next = *target,
                 Operation::Barrier => return Stop::Barrier(at),
+                Operation::Collective(_) => return Stop::Collective(at),
                 Operation::Return => return Stop::End,
                 Operation::Load(access) => self.load(index, thread, shared, instruction, access),
                 Operation::Store(access) => self.store(index, thread, shared, instruction, access),

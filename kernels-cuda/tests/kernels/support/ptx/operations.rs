@@ -4,6 +4,7 @@ use half::f16;
 
 use super::memory::Access;
 use super::parse::Space;
+use super::warp::Collective;
 
 /// From up to three registers to one.
 pub type Compute = Box<dyn Fn(u64, u64, u64) -> u64 + Send + Sync>;
@@ -11,6 +12,7 @@ pub type Compute = Box<dyn Fn(u64, u64, u64) -> u64 + Send + Sync>;
 pub enum Operation {
     Branch(usize),
     Barrier,
+    Collective(Collective),
     Return,
     Load(Access),
     Store(Access),
@@ -63,6 +65,9 @@ fn ternary(compute: impl Fn(u64, u64, u64) -> u64 + Send + Sync + 'static) -> Co
 }
 
 pub fn operation(opcode: &str) -> Operation {
+    if let Some(collective) = Collective::of(opcode) {
+        return Operation::Collective(collective);
+    }
     let parts: Vec<&str> = opcode.split('.').collect();
     match parts[..] {
         ["bar", "sync"] => Operation::Barrier,
@@ -188,8 +193,30 @@ fn integer(parts: &[&str]) -> Option<Compute> {
         ["or", _] => binary(move |a, b| (a | b) & mask),
         ["xor", _] => binary(move |a, b| (a ^ b) & mask),
         ["not", _] => unary(move |a| !a & mask),
-        ["max", "u32"] => binary(move |a, b| (a & mask).max(b & mask)),
+        ["div", "u32" | "u64"] => binary(move |a, b| (a & mask) / (b & mask)),
+        ["rem", "u32" | "u64"] => binary(move |a, b| (a & mask) % (b & mask)),
+        ["mul", "wide", "s32"] => {
+            binary(|a, b| sign_extend(a, 32).wrapping_mul(sign_extend(b, 32)).cast_unsigned())
+        }
+        ["mad", "wide", "u32"] => {
+            ternary(|a, b, c| (a & 0xffff_ffff).wrapping_mul(b & 0xffff_ffff).wrapping_add(c))
+        }
+        ["mad", "wide", "s32"] => ternary(|a, b, c| {
+            let product = sign_extend(a, 32).wrapping_mul(sign_extend(b, 32));
+            product.cast_unsigned().wrapping_add(c)
+        }),
+        ["dp4a", "s32", "s32"] => ternary(|a, b, c| {
+            let byte = |v: u64, i: u32| i32::from((v >> (8 * i)) as i8);
+            let sum: i32 = (0..4).map(|i| byte(a, i) * byte(b, i)).sum();
+            (c as u32).wrapping_add(sum.cast_unsigned()).into()
+        }),
+        ["min", "u32" | "u64"] => binary(move |a, b| (a & mask).min(b & mask)),
+        ["min", "s32" | "s64"] => binary(move |a, b| {
+            sign_extend(a, width).min(sign_extend(b, width)).cast_unsigned() & mask
+        }),
+        ["max", "u32" | "u64"] => binary(move |a, b| (a & mask).max(b & mask)),
         // Shifts by more than the width leave nothing but the sign.
+        ["neg", "s32" | "s64"] => unary(move |a| a.wrapping_neg() & mask),
         ["shl", _] => binary(move |a, n| a.checked_shl(n as u32).unwrap_or(0) & mask),
         ["shr", "s32" | "s64"] => {
             binary(move |a, n| (sign_extend(a, width) >> (n as u32).min(63)) as u64 & mask)
@@ -204,6 +231,12 @@ fn convert(opcode: &str) -> Option<Compute> {
         "cvta.to.global.u64" | "cvt.u64.u32" | "cvt.u32.u16" => unary(|a| a),
         "cvt.u32.u64" => unary(|a| a & 0xffff_ffff),
         "cvt.u16.u32" => unary(|a| a & 0xffff),
+        "cvt.s64.s32" | "cvt.s64.s16" | "cvt.s32.s16" | "cvt.s32.s8" | "cvt.s16.s8"
+        | "cvt.u64.u16" | "cvt.u16.u8" | "cvt.u32.u8" | "cvt.s64.s8" => integers(opcode),
+        "cvt.rn.f32.s32" => unary(|a| from_f(a as i32 as f32)),
+        "cvt.rn.f32.u32" => unary(|a| from_f(a as u32 as f32)),
+        "cvt.rn.f32.s16" => unary(|a| from_f(a as i16 as f32)),
+        "cvt.rn.f32.u16" => unary(|a| from_f(a as u16 as f32)),
         "cvt.f32.f16" => unary(|a| from_f(f16::from_bits(a as u16).to_f32())),
         "cvt.rn.f16.f32" => unary(|a| match f(a) {
             x if x.is_nan() => 0x7fff,
@@ -215,4 +248,12 @@ fn convert(opcode: &str) -> Option<Compute> {
         "cvt.rzi.s32.f32" => unary(|a| u64::from(f(a) as i32 as u32)),
         _ => return None,
     })
+}
+
+/// `cvt.TO.FROM`: extended as FROM has it, cut to the register of TO.
+fn integers(opcode: &str) -> Compute {
+    let [_, to, from] = opcode.split('.').collect::<Vec<_>>()[..] else { panic!("{opcode}") };
+    let (mask, width, signed) = (mask(bits(to)), bits(from), from.starts_with('s'));
+    let unsigned = u64::MAX >> (64 - width);
+    unary(move |a| mask & if signed { sign_extend(a, width).cast_unsigned() } else { a & unsigned })
 }

@@ -133,10 +133,10 @@ impl Parser {
         Instruction { guard, operation, destinations, sources }
     }
 
-    /// One operand, or those between braces.
+    /// One operand, those between braces, or a result and its predicate.
     fn operands(&mut self, group: &str) -> Vec<Operand> {
         let inner = group.trim_matches(['{', '}']);
-        inner.split(',').map(|text| self.operand(text.trim())).collect()
+        inner.split([',', '|']).map(|text| self.operand(text.trim())).collect()
     }
 
     fn operand(&mut self, text: &str) -> Operand {
