@@ -45,6 +45,8 @@ pub enum Error {
     NoAlphas,
     /// A slice or stream belongs to another device or context.
     OtherContext(&'static str),
+    /// There are no kernels for this.
+    Unsupported(&'static str),
     /// The host twins need a CPU with AVX2 and FMA.
     HostCpu,
 }
@@ -93,6 +95,7 @@ impl fmt::Display for Error {
             Error::OtherContext(what) => {
                 write!(f, "{what} belongs to another device or context")
             }
+            Error::Unsupported(what) => write!(f, "not supported on a CUDA device: {what}"),
             Error::HostCpu => f.write_str("the host twins need a CPU with AVX2 and FMA"),
         }
     }

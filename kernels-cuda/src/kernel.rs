@@ -70,6 +70,15 @@ kernels! {
         ["relu2_backward_f32", "relu2_backward_bf16", "relu2_backward_f16"],
     SwigluBackward "swiglu_backward"
         ["swiglu_backward_f32", "swiglu_backward_bf16", "swiglu_backward_f16"],
+    RmsNorm "rms_norm" ["rms_norm"],
+    RopeStore "rope_store"
+        ["rope_store_f32", "rope_store_bf16", "rope_store_f16", "rope_store_q8_0"],
+    Attend "attend"
+        ["attend_f32", "attend_bf16", "attend_f16", "attend_q8_0", "attend_combine"],
+    Embed "embed"
+        ["embed_f32", "embed_bf16", "embed_f16", "embed_q8_0", "embed_q4_0", "embed_q4_k",
+         "embed_q6_k"],
+    Argmax "argmax" ["argmax"],
     AlphaGradients "alpha_gradients" ["alpha_gradients"],
     Freeze "freeze" ["freeze"],
     Quantize "quantize" [

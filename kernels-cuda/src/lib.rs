@@ -28,6 +28,7 @@
 mod args;
 #[cfg(feature = "capi")]
 pub mod capi;
+pub mod decoder;
 mod device;
 mod dtype;
 mod error;

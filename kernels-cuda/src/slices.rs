@@ -32,7 +32,7 @@ impl Gradients {
     }
 }
 
-fn same_length(what: &'static str, expected: usize, found: usize) -> Result<(), Error> {
+pub(crate) fn same_length(what: &'static str, expected: usize, found: usize) -> Result<(), Error> {
     if expected == found {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 mod arguments;
 mod backward;
 mod cpu;
+mod decoder;
 mod device;
 mod forward;
 mod inputs;

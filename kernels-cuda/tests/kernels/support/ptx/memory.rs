@@ -12,6 +12,8 @@ use super::parse::Space;
 pub struct Access {
     pub space: Space,
     pub bytes: usize,
+    /// Whether a load of fewer bytes than a register extends the sign.
+    pub signed: bool,
 }
 
 impl Access {

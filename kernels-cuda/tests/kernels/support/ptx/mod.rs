@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 
 pub use memory::Buffers;
 use memory::{Access, Global, Shared};
-use operations::Operation;
+use operations::{Operation, sign_extend};
 use parse::{Instruction, Operand, Program, Space};
 use warp::WARP;
 use xielu_kernels_cuda::{Error, Kernel, Launch};
@@ -159,6 +159,13 @@ impl Block<'_, '_> {
                     thread.registers[register(low)] = value & 0xffff_ffff;
                     thread.registers[register(high)] = value >> 32;
                 }
+                Operation::Insert => {
+                    let [from, to, start, len] =
+                        [0, 1, 2, 3].map(|i| self.value(&instruction.sources[i], index, thread));
+                    let mask = ((1 << len.min(32)) - 1) << start.min(32) & 0xffff_ffff;
+                    let result = to & 0xffff_ffff & !mask | from << start.min(32) & mask;
+                    thread.registers[register(&instruction.destinations[0])] = result;
+                }
                 Operation::Pack => {
                     let [low, high] = [0, 1]
                         .map(|i| self.value(&instruction.sources[i], index, thread) & 0xffff_ffff);
@@ -201,6 +208,10 @@ impl Block<'_, '_> {
                 Space::Param => little_endian(&self.args[at as usize..][..access.bytes]),
                 Space::Global => self.global.load(at, access.bytes, who),
                 Space::Shared => shared.load(at, access.bytes, index),
+            };
+            let value = match access.signed {
+                true => sign_extend(value, 8 * access.bytes as u32).cast_unsigned(),
+                false => value,
             };
             thread.registers[register(destination)] = value;
         }

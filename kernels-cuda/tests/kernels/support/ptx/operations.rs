@@ -21,6 +21,8 @@ pub enum Operation {
     Pack,
     /// Its reverse.
     Unpack,
+    /// `bfi.b32`: the lowest bits of a value into another one.
+    Insert,
 }
 
 fn f(bits: u64) -> f32 {
@@ -71,6 +73,7 @@ pub fn operation(opcode: &str) -> Operation {
     let parts: Vec<&str> = opcode.split('.').collect();
     match parts[..] {
         ["bar", "sync"] => Operation::Barrier,
+        ["bfi", "b32"] => Operation::Insert,
         ["ret"] => Operation::Return,
         ["ld" | "st", space, ..] => {
             let space = match space {
@@ -79,7 +82,9 @@ pub fn operation(opcode: &str) -> Operation {
                 "shared" => Space::Shared,
                 other => panic!("state space {other}"),
             };
-            let access = Access { space, bytes: bits(parts.last().unwrap()) as usize / 8 };
+            let kind = *parts.last().unwrap();
+            let (bytes, signed) = (bits(kind) as usize / 8, kind.starts_with('s'));
+            let access = Access { space, bytes, signed };
             if parts[0] == "ld" { Operation::Load(access) } else { Operation::Store(access) }
         }
         ["setp", comparison, "f32" | "f64"] => Operation::Compute(setp_float(comparison, parts[2])),
@@ -111,7 +116,7 @@ fn mask(bits: u32) -> u64 {
     u64::MAX >> (64 - bits)
 }
 
-fn sign_extend(value: u64, bits: u32) -> i64 {
+pub fn sign_extend(value: u64, bits: u32) -> i64 {
     (value << (64 - bits)) as i64 >> (64 - bits)
 }
 
@@ -150,6 +155,7 @@ fn float(opcode: &str) -> Option<Compute> {
         "add.rn.f32" => binary(|a, b| from_f(f(a) + f(b))),
         "sub.rn.f32" => binary(|a, b| from_f(f(a) - f(b))),
         "mul.rn.f32" => binary(|a, b| from_f(f(a) * f(b))),
+        "sqrt.rn.f32" => unary(|a| from_f(f(a).sqrt())),
         "div.rn.f32" => binary(|a, b| from_f(f(a) / f(b))),
         "fma.rn.f32" => ternary(|a, b, c| from_f(f(a).mul_add(f(b), f(c)))),
         "min.f32" => binary(|a, b| from_f(min(f(a), f(b)))),
