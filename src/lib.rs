@@ -54,6 +54,7 @@
 //! | `tokenizer` | `tokenizer::Tokenizer`: text to token ids and back by the `tokenizers` crate, from every kind of file |
 //! | `session` | `Session`: a model that owns its memory, text in and text out |
 //! | `chat` | `chat`: conversations as text, by a model's own chat template |
+//! | `grammar` | `session::Grammar`: texts that follow a JSON schema, a grammar or a regular expression |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
 //! | `defmt` | `defmt::Format` of errors (the texts of their `Display`), configurations, parameters and names, for firmware's logs |
 //! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |

@@ -141,7 +141,7 @@ impl From<Error> for Status {
             Error::Token { .. } => Status::Token,
             Error::NoTokenForByte(_) => Status::Text,
             Error::OutOfRange(_) => Status::Internal,
-            Error::NonFinite(_) => Status::NonFinite,
+            Error::NonFinite(_) | Error::NothingToDraw => Status::NonFinite,
         }
     }
 }

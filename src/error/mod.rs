@@ -136,6 +136,8 @@ pub enum Error {
     NonFinite(NonFinite),
     /// The vocabulary has no token for this byte of a text.
     NoTokenForByte(u8),
+    /// Every token is forbidden: all logits are minus infinity.
+    NothingToDraw,
     /// An index reached beyond its range: a mistake inside this library.
     OutOfRange(&'static str),
 }
@@ -191,6 +193,7 @@ crate::kernels::messages!(Error {
     Error::NoTokenForByte(byte) => (
         "the vocabulary has no token for the byte {:#04x}", byte,
     ),
+    Error::NothingToDraw => ("every token is forbidden: none can be drawn"),
     Error::OutOfRange(what) => ("internal error: {} out of range", what),
 });
 

@@ -135,6 +135,16 @@ impl<S: Sample> Generation<S> {
         self.count
     }
 
+    /// What draws the tokens.
+    pub const fn sampler(&self) -> &S {
+        &self.sampler
+    }
+
+    /// What draws the tokens, for programs that draw some themselves.
+    pub const fn sampler_mut(&mut self) -> &mut S {
+        &mut self.sampler
+    }
+
     /// The last token drawn, which the decoder has not read.
     pub const fn last(&self) -> Option<u32> {
         self.last

@@ -64,19 +64,18 @@ impl Sampler {
     /// The next token's id, from its logits. One of minus infinity forbids its token.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] if a logit is NaN or plus infinity, or all are minus infinity;
-    /// [`Error::Length`] if there is none.
+    /// [`Error::NonFinite`] if a logit is NaN or plus infinity; [`Error::NothingToDraw`] if all are
+    /// minus infinity; [`Error::Length`] if there is none.
     pub fn sample(&mut self, logits: &[f32]) -> Result<u32, Error> {
         let o = self.options;
         let forbidden = |l: f32| l.to_bits() == f32::NEG_INFINITY.to_bits();
         let bad = logits.iter().position(|&l| !is_finite(l) && !forbidden(l));
-        let not_finite = |token| Error::NonFinite(NonFinite::Logit { token });
         if let Some(token) = bad {
-            return Err(not_finite(token));
+            return Err(Error::NonFinite(NonFinite::Logit { token }));
         }
         let Some((greedy, largest)) = largest(logits) else {
             let none = LengthError { expected: 1, found: 0 };
-            return Err(if logits.is_empty() { none.into() } else { not_finite(0) });
+            return Err(if logits.is_empty() { none.into() } else { Error::NothingToDraw });
         };
         let greedy = u32::try_from(greedy).unwrap_or(u32::MAX);
         if o.temperature.is_nan() || o.temperature <= 0.0 {
@@ -271,7 +270,7 @@ mod tests {
             assert_eq!(sample(&[0.0, f32::NAN, 9.0]), bad(1));
             assert_eq!(sample(&[0.0, 9.0, -f32::NAN]), bad(2));
             assert_eq!(sample(&[f32::INFINITY, 9.0]), bad(0));
-            assert_eq!(sample(&[f32::NEG_INFINITY; 3]), bad(0));
+            assert_eq!(sample(&[f32::NEG_INFINITY; 3]), Err(Error::NothingToDraw));
             assert_eq!(sample(&[f32::NEG_INFINITY, -9.0]), Ok(1));
             assert_eq!(sample(&[]), Err(LengthError { expected: 1, found: 0 }.into()));
         }

@@ -4,7 +4,7 @@ use std::boxed::Box;
 use std::fmt;
 use std::string::String;
 
-use super::StateError;
+use super::{GrammarError, StateError};
 use crate::Error;
 use crate::checkpoint::OpenError;
 use crate::llama::SamplingError;
@@ -28,6 +28,8 @@ pub enum SessionError {
     State(StateError),
     /// Tokens cannot be drawn as the options say.
     Sampling(SamplingError),
+    /// A text cannot follow the grammar that the options name.
+    Grammar(GrammarError),
     /// There is not as much memory.
     Memory {
         /// What takes it, such as `a context of 4096 tokens takes`.
@@ -100,6 +102,7 @@ impl fmt::Display for SessionError {
             SessionError::NoText(e) => write!(f, "this model cannot read text: {e}"),
             SessionError::Text(e) => write!(f, "{e}"),
             SessionError::Sampling(e) => write!(f, "{e}"),
+            SessionError::Grammar(e) => write!(f, "{e}"),
             SessionError::State(e) => write!(f, "{e}"),
             SessionError::Memory { what, bytes, free: Some(free) } => {
                 let (bytes, free) = (Size(*bytes), Size(*free));
@@ -142,6 +145,7 @@ impl core::error::Error for SessionError {
             SessionError::Load(e) | SessionError::Run(e) => Some(e),
             SessionError::NoText(e) | SessionError::Text(e) => Some(e),
             SessionError::Sampling(e) => Some(e),
+            SessionError::Grammar(e) => Some(e),
             SessionError::State(e) => Some(e),
             SessionError::Threads(e) => Some(&**e),
             #[cfg(feature = "safetensors")]
@@ -166,6 +170,12 @@ impl From<Error> for SessionError {
 impl From<StateError> for SessionError {
     fn from(e: StateError) -> Self {
         SessionError::State(e)
+    }
+}
+
+impl From<GrammarError> for SessionError {
+    fn from(e: GrammarError) -> Self {
+        SessionError::Grammar(e)
     }
 }
 

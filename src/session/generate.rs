@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::vec::Vec;
 
-use super::{DefaultContext, Session, SessionError, StopTexts};
+use super::{DefaultContext, Grammar, Session, SessionError, SessionSampler, StopTexts};
 use crate::checkpoint::{ModelView, Sampling};
 use crate::llama::{
     ChainOptions, Generation, LAST_N, Penalties, SamplerChain, SamplerOptions, Stop,
@@ -26,6 +26,8 @@ pub struct GenerateOptions {
     /// [`Session::write_text`]: what a model marks with them, such as its deliberation, is seen.
     /// (Not those that end a text.)
     pub special: bool,
+    /// What the text is to be; anything when `None`. Only with feature `grammar`.
+    pub grammar: Option<Grammar>,
 }
 
 impl GenerateOptions {
@@ -228,18 +230,20 @@ impl Session {
     /// decoder of [`Session::with_decoder`] was given).
     ///
     /// # Errors
-    /// [`SessionError::Sampling`] if the options cannot be used with this model.
+    /// [`SessionError::Sampling`] or [`SessionError::Grammar`] if the options cannot be used with
+    /// this model.
     pub fn generation(
         &self,
         options: &GenerateOptions,
-    ) -> Result<Generation<SamplerChain>, SessionError> {
+    ) -> Result<Generation<SessionSampler>, SessionError> {
         let mut sampling = options.sampling.clone();
         // A text is no longer than the context: all of it counts.
         let context = self.context();
         sampling.last_n = sampling.last_n.filter(|&n| context == 0 || n <= context);
         let mut chain = SamplerChain::new(sampling, self.config().output_vocab_size)?;
         self.ids.iter().chain(&self.unread).for_each(|&id| chain.accept(id));
-        Ok(Generation::new(chain, options.limit.unwrap_or(usize::MAX)))
+        let sampler = SessionSampler::new(self, chain, options.grammar.as_ref())?;
+        Ok(Generation::new(sampler, options.limit.unwrap_or(usize::MAX)))
     }
 
     /// Generates after what was read. `on_token` gets every token but the one that ends the text,
@@ -247,7 +251,8 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError::EmptyPrompt`] if nothing was read; [`SessionError::NoText`] if nothing is
-    /// known of the tokens that end a text; [`SessionError::Sampling`]; [`SessionError::Run`].
+    /// known of the tokens that end a text; [`SessionError::Sampling`]; [`SessionError::Grammar`];
+    /// [`SessionError::Run`].
     pub fn write(
         &mut self,
         options: &GenerateOptions,
@@ -269,6 +274,7 @@ impl Session {
         });
         self.unread = generation.last();
         self.remember(before, &drawn);
+        generation.sampler().check()?;
         Ok(Generated { tokens: generation.count(), stop: result? })
     }
 }

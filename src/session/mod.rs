@@ -41,12 +41,14 @@ mod error;
 mod fingerprint;
 mod free_memory;
 mod generate;
+mod grammar;
 #[cfg(feature = "std")]
 mod importance;
 mod memory;
 mod options;
 mod perplexity;
 mod reuse;
+mod sampler;
 mod state;
 mod state_error;
 mod stop_texts;
@@ -70,10 +72,12 @@ pub use collector::{Collector, LeftOut};
 pub use error::SessionError;
 pub use free_memory::free_memory;
 pub use generate::{GenerateOptions, Generated, recommended_sampling};
+pub use grammar::{Grammar, GrammarError};
 use memory::Working;
 pub use memory::{DefaultContext, default_context};
 pub use options::SessionOptions;
 pub use perplexity::{Perplexity, PerplexityOptions, windows};
+pub use sampler::SessionSampler;
 pub use state_error::StateError;
 pub use stop_texts::StopTexts;
 use weights::Weights;
@@ -86,6 +90,8 @@ pub struct Session {
     weights: Weights,
     /// Made when a text is first read: a model may be run by token ids alone.
     tokenizer: OnceLock<Arc<Tokenizer>>,
+    /// Made when a text is first to follow a grammar.
+    vocabulary: OnceLock<grammar::Vocabulary>,
     options: SessionOptions,
     executor: Box<dyn Executor + Send>,
     working: Option<Working>,
@@ -142,6 +148,7 @@ impl Session {
         Ok(Session {
             weights: Weights::load(file.into(), options)?,
             tokenizer: OnceLock::new(),
+            vocabulary: OnceLock::new(),
             options: *options,
             executor: threads::executor(options)?,
             working: None,

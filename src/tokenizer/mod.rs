@@ -14,6 +14,8 @@ mod pre;
 mod stream;
 #[cfg(all(test, feature = "safetensors"))]
 mod tests;
+#[cfg(feature = "session")]
+mod words;
 
 use std::string::String;
 use std::vec::Vec;
@@ -35,6 +37,8 @@ use gguf::GgufVocab;
 use growth::Growth;
 pub(crate) use guard::guarded;
 pub use stream::TextStream;
+#[cfg(feature = "session")]
+pub use words::Word;
 
 /// A model's vocabulary.
 pub struct Tokenizer {

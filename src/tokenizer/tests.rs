@@ -139,3 +139,53 @@ fn what_the_library_panics_at_is_an_error_that_names_the_part() {
     assert!(problem.starts_with("the tokenizer's decoder fails: "), "{problem}");
     assert_eq!(problem.lines().count(), 1, "{problem}");
 }
+
+/// A vocabulary as sentencepiece makes them: U+2581 for spaces, tokens for bytes.
+#[cfg(feature = "session")]
+fn with_byte_fallback() -> Tokenizer {
+    use serde_json::json;
+    changed(|json| {
+        let bytes = (0..=255).map(|b: u8| std::format!("<0x{b:02X}>"));
+        let texts = ["<unk>", "a", "b", "\u{2581}", "\u{2581}a"].map(String::from);
+        let vocab: serde_json::Map<_, _> =
+            (0..).zip(texts.into_iter().chain(bytes)).map(|(id, t)| (t, json!(id))).collect();
+        json["model"] = json!({
+            "type": "BPE", "vocab": vocab, "merges": [["\u{2581}", "a"]], "unk_token": "<unk>",
+            "byte_fallback": true,
+        });
+        json["pre_tokenizer"] = json!({
+            "type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "first",
+        });
+        json["decoder"] = json!({"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": "\u{2581}"}, "content": " "},
+            {"type": "ByteFallback"}, {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+        ]});
+        json["added_tokens"] = json!([]);
+        json["post_processor"] = json!(null);
+        json["normalizer"] = json!(null);
+    })
+}
+
+#[cfg(feature = "session")]
+#[test]
+fn words_of_a_text_s_tokens_are_its_bytes() {
+    use super::Word;
+    let text = "a b  ab\n🙂 日本 a";
+    let all = tokenizers().into_iter().map(|t| (t, 2048, text.to_string()));
+    for (tokenizer, count, expected) in
+        all.chain([(with_byte_fallback(), 261, std::format!(" {text}"))])
+    {
+        let words = tokenizer.words(count + 1).unwrap();
+        assert_eq!(words.len(), count + 1);
+        assert_eq!(words[count], Word::Unknown);
+        let ids = tokenizer.encode(text, Special::Plain).unwrap();
+        let bytes = ids.iter().flat_map(|&id| match &words[id as usize] {
+            Word::Text(bytes) => bytes.clone(),
+            other => panic!("{id}: {other:?}"),
+        });
+        assert_eq!(String::from_utf8(bytes.collect()).unwrap(), expected);
+    }
+    let [_, gguf] = tokenizers();
+    assert_eq!(gguf.words(3).unwrap()[2], Word::Special("</s>".into()));
+}

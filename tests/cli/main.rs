@@ -5,6 +5,7 @@ mod chat;
 mod damaged;
 mod errors;
 mod fp8;
+mod grammar;
 mod help;
 mod imatrix;
 mod json;

@@ -55,6 +55,7 @@ pub fn each(mut show: impl FnMut(Error)) {
         Error::NonFinite(NonFinite::Logit { token: 4 }),
         Error::NoTokenForByte(9),
         Error::NoTokenForByte(255),
+        Error::NothingToDraw,
         Error::OutOfRange("batch"),
     ] {
         show(error);

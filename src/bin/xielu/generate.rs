@@ -9,13 +9,13 @@ use xielu::Session;
 use xielu::llama::DecoderOptions;
 use xielu::session::{DefaultContext, GenerateOptions};
 
-use crate::args::Limit;
 use crate::conversation::TemplateArgs;
+use crate::generation::GenerationArgs;
 use crate::interrupt;
 use crate::model::{ModelArgs, reserve};
 use crate::printer::{Printer, Speed};
 use crate::prompt_cache::CacheArgs;
-use crate::sampling::{Otherwise, SamplingArgs};
+use crate::sampling::Otherwise;
 use crate::text;
 
 /// Continue a prompt, printing tokens as they come.
@@ -27,6 +27,7 @@ Examples:
   xielu generate ./Apertus-8B-Instruct --chat --prompt 'Name three rivers.' --model-sampling
   xielu generate model.gguf --prompt 'Q: Why?\nA:' --stop 'Q:'
   xielu generate model.gguf --prompt-file long.txt --prompt-cache long.state -n 100
+  xielu generate model.gguf --chat --prompt 'A river, as JSON.' --json-schema-file river.json
   fortune | xielu generate model.gguf --prompt-file - -n -1
   xielu generate model.gguf --prompt-file question.txt --context 2048 --kv-type bf16 --tiled-mlp")]
 pub struct Args {
@@ -34,19 +35,8 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     prompt: PromptArgs,
-    /// Tokens to generate at most; until the text ends or the context is full when not given, or
-    /// -1 or `none`
-    #[arg(short = 'n', long = "tokens", aliases = ["n-predict", "predict"], value_name = "N",
-          allow_negative_numbers = true)]
-    n: Option<Limit>,
     #[command(flatten)]
-    sampling: SamplingArgs,
-    /// Positions of the KV cache; when not given, what the model was trained for, at most 4096,
-    /// and less where that would take much of the memory
-    #[arg(long, short_alias = 'c', alias = "ctx-size", value_name = "N")]
-    context: Option<usize>,
-    #[command(flatten)]
-    cache: CacheArgs,
+    generation: GenerationArgs,
     /// Print token ids instead of text
     #[arg(long, conflicts_with = "stop")]
     ids: bool,
@@ -75,32 +65,29 @@ struct PromptArgs {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut session = args.model.session(DecoderOptions::default().batch)?;
     let prompt = prompt_ids(args, &session)?;
-    let options = GenerateOptions {
-        limit: args.n.and_then(|limit| limit.0),
-        sampling: args.sampling.options(&session, Otherwise::Greedy)?,
-        special: args.special,
-    };
+    let GenerationArgs { cache, sampling, .. } = &args.generation;
+    let options = args.generation.options(&session, Otherwise::Greedy, args.special)?;
     let context = context(args, &session, prompt.len(), &options)?;
     interrupt::catch()?;
     reserve(&mut session, context, "lower --context")?;
-    args.cache.load(&mut session)?;
+    cache.load(&mut session)?;
     let trained = session.config().context_length;
     if context > trained {
         tell!("warning: the model was trained for a context of {trained}, not {context}");
     }
     let tokenizer = session.tokenizer()?.clone();
-    let mut printer = Printer::new(&tokenizer, args.ids, args.special, args.sampling.stops());
+    let mut printer = Printer::new(&tokenizer, args.ids, args.special, sampling.stops());
     if !args.ids {
         prompt.iter().try_for_each(|&id| printer.prompt(id, !args.chat))?;
     }
-    let speed = generate(&mut session, &prompt, &options, &args.cache, &mut printer);
+    let speed = generate(&mut session, &prompt, &options, cache, &mut printer);
     // What was printed ends, whatever ended it.
     printer.finish()?;
     say!("");
     let speed = speed?;
     let isa = session.kernels().isa();
     tell!("{speed}; {isa}, {} threads", rayon::current_num_threads());
-    args.cache.save_all(&session)?;
+    cache.save_all(&session)?;
     interrupt::check()
 }
 
@@ -133,10 +120,7 @@ fn context(
     prompt: usize,
     options: &GenerateOptions,
 ) -> anyhow::Result<usize> {
-    if args.context == Some(0) {
-        bail!("--context is 0; give 1 or more");
-    }
-    let context = args.context.unwrap_or_else(|| {
+    let context = args.generation.context.unwrap_or_else(|| {
         let DefaultContext { positions, wanted } = session.context_for(prompt, options);
         if positions < wanted {
             let bytes = HumanBytes(session.memory(positions).total() as u64);

@@ -31,6 +31,8 @@ mod drawing;
 #[cfg(feature = "train")]
 mod export;
 mod generate;
+mod generation;
+mod grammar;
 mod help;
 mod imatrix;
 mod inspect;

@@ -58,7 +58,7 @@ pub struct TokenBytes<'w> {
 }
 
 impl<'w> TokenBytes<'w> {
-    pub(super) fn new(text: &'w [u8]) -> Self {
+    pub(in crate::tokenizer) fn new(text: &'w [u8]) -> Self {
         let written = core::str::from_utf8(text).ok();
         match written.filter(|text| text.chars().all(|c| byte_of(c).is_some())) {
             Some(written) => TokenBytes { written, plain: &[] },

@@ -13,14 +13,14 @@ use xielu::chat::{Conversation, Template};
 use xielu::llama::{DecoderOptions, Stop};
 use xielu::session::{GenerateOptions, Generated, StopTexts};
 
-use crate::args::Limit;
 use crate::conversation::TemplateArgs;
+use crate::generation::GenerationArgs;
 use crate::interrupt;
 use crate::model::{ModelArgs, reserve};
 use crate::printer::{Out, Speed};
 use crate::prompt_cache::CacheArgs;
 use crate::report;
-use crate::sampling::{Otherwise, SamplingArgs};
+use crate::sampling::Otherwise;
 use command::Command;
 use input::Input;
 
@@ -39,18 +39,8 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     template: TemplateArgs,
-    /// Tokens of an answer at most; until it ends or the context is full when not given
-    #[arg(short = 'n', long = "tokens", aliases = ["n-predict", "predict"], value_name = "N",
-          allow_negative_numbers = true)]
-    n: Option<Limit>,
     #[command(flatten)]
-    sampling: SamplingArgs,
-    /// Positions of the KV cache: tokens of the whole conversation; when not given, what the model
-    /// was trained for, at most 4096, and less where that would take much of the memory
-    #[arg(long, short_alias = 'c', alias = "ctx-size", value_name = "N")]
-    context: Option<usize>,
-    #[command(flatten)]
-    cache: CacheArgs,
+    generation: GenerationArgs,
     /// Print special tokens of answers as text, too, and keep them in the conversation: what a model
     /// marks with them, such as its deliberation, is read again as it was written
     #[arg(long)]
@@ -78,30 +68,25 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     session.tokenizer()?;
     let template = args.template.template(session.view())?;
     let conversation = args.template.conversation()?;
-    let options = GenerateOptions {
-        limit: args.n.and_then(|limit| limit.0),
-        sampling: args.sampling.options(&session, Otherwise::Recommended)?,
-        special: args.special,
-    };
-    if args.context == Some(0) {
-        bail!("--context is 0; give 1 or more");
-    }
+    let GenerationArgs { cache, sampling, context, .. } = &args.generation;
+    let options = args.generation.options(&session, Otherwise::Recommended, args.special)?;
     let default = || session.default_context(LEAST_CONTEXT).positions;
-    let context = args.context.unwrap_or_else(default);
+    let context = context.unwrap_or_else(default);
     // An answer stops after the batch that is being computed; who presses twice still means that.
     interrupt::catch_times(3)?;
     reserve(&mut session, context, "lower --context")?;
-    args.cache.load(&mut session)?;
+    cache.load(&mut session)?;
     let trained = session.config().context_length;
     if context > trained {
         tell!("warning: the model was trained for a context of {trained}, not {context}");
     }
-    let stops = args.sampling.stops();
+    let stops = sampling.stops();
     let speed = args.speed;
-    let (cache, out) = (Some(&args.cache), Out::new());
-    let mut chat = Chat { session, template, conversation, options, stops, speed, cache, out };
+    let (first, out) = (Some(cache), Out::new());
+    let mut chat =
+        Chat { session, template, conversation, options, stops, speed, cache: first, out };
     chat.talk(&mut Input::new()?)?;
-    args.cache.save_all(&chat.session)
+    cache.save_all(&chat.session)
 }
 
 /// A conversation on its way.
