@@ -39,6 +39,13 @@ struct PerThread {
         body(grid, args);                                                            \
     }
 
+// A kernel of many registers: rather fewer blocks at once, but `at_once`, than spills.
+#define WIDE_KERNEL(at_once, name, Args, body)                                             \
+    extern "C" __global__ void __launch_bounds__(THREADS, at_once) name(const Args args) { \
+        const Grid grid{blockIdx.x, gridDim.x};                                            \
+        body(grid, args);                                                                  \
+    }
+
 FN float add(float a, float b) { return __fadd_rn(a, b); }
 FN float sub(float a, float b) { return __fsub_rn(a, b); }
 FN float mul(float a, float b) { return __fmul_rn(a, b); }
@@ -74,6 +81,8 @@ struct PerThread {
             body(Grid{block, blocks}, *args);                                               \
         }                                                                                   \
     }
+
+#define WIDE_KERNEL(at_once, name, Args, body) KERNEL(name, Args, body)
 
 FN uint32_t bits_of(float x) {
     uint32_t bits;

@@ -106,3 +106,46 @@ pub(crate) struct Quantize {
     pub tokens: u64,
     pub scalars: ScalarsArg,
 }
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Tiles {
+    pub quants: u64,
+    pub high: u64,
+    pub scales: u64,
+    pub super_scales: u64,
+    pub rows: u64,
+    pub blocks: u64,
+}
+
+#[repr(C)]
+pub(crate) struct Repack {
+    pub from: u64,
+    pub row_bytes: u64,
+    pub first: u64,
+    pub count: u64,
+    pub cols: u64,
+    pub to: Tiles,
+}
+
+#[repr(C)]
+pub(crate) struct Product {
+    pub w: Tiles,
+    pub x: Inputs,
+    pub y: u64,
+    pub tokens: u64,
+    pub split: u32,
+    pub add: u32,
+}
+
+#[repr(C)]
+pub(crate) struct FloatProduct {
+    pub w: u64,
+    pub stride: u64,
+    pub rows: u64,
+    pub x: Inputs,
+    pub y: u64,
+    pub tokens: u64,
+    pub split: u32,
+    pub add: u32,
+}

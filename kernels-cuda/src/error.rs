@@ -3,7 +3,7 @@
 use std::fmt;
 
 use cudarc::driver::DriverError;
-use xielu_kernels_simd::ActivationKind;
+use xielu_kernels_simd::{ActivationKind, DType};
 
 /// An error of a device or of a call's arguments.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,12 @@ pub enum Error {
     PartialBlock(u64),
     /// This function has no kernel for what is called.
     NoKernel(ActivationKind),
+    /// These weights are copied as they are; only quantized ones are repacked.
+    FloatWeights(DType),
+    /// The inputs of a product were not kept in the form that these weights need.
+    InputForm(DType),
+    /// A matrix is packed for the CPU, or some of the columns of another one.
+    NotWhole,
     /// Functions without alphas cannot be differentiated by them.
     NoAlphas,
     /// A slice or stream belongs to another device or context.
@@ -91,6 +97,16 @@ impl fmt::Display for Error {
                 write!(f, "{n} values are not a whole number of Q8_0 blocks of 32")
             }
             Error::NoKernel(kind) => write!(f, "there is no such CUDA kernel of {kind}"),
+            Error::FloatWeights(dtype) => {
+                write!(f, "{dtype} weights are copied as they are, only quantized ones repacked")
+            }
+            Error::InputForm(dtype) => {
+                let form = if dtype.is_quantized() { "quantized" } else { "f32" };
+                write!(f, "{dtype} weights take {form} inputs, which were not kept")
+            }
+            Error::NotWhole => f.write_str(
+                "weights that are packed, or some columns of a matrix, cannot be copied to a device",
+            ),
             Error::NoAlphas => f.write_str("this function has no alphas to differentiate by"),
             Error::OtherContext(what) => {
                 write!(f, "{what} belongs to another device or context")

@@ -47,6 +47,18 @@ twins! {
     AlphaGradients [alpha_gradients],
     Freeze [freeze],
     Quantize [quantize, quantize_xielu, quantize_xiprelu, quantize_relu2, quantize_swiglu],
+    GemvQ8_0 [gemv_1_q8_0, gemv_4_q8_0, repack_q8_0, repack_q8_1],
+    GemvQ4_0 [gemv_1_q4_0, gemv_4_q4_0, repack_q4_0],
+    GemvQ4_1 [gemv_1_q4_1, gemv_4_q4_1, repack_q4_1],
+    GemvQ5_0 [gemv_1_q5_0, gemv_4_q5_0, repack_q5_0],
+    GemvQ5_1 [gemv_1_q5_1, gemv_4_q5_1, repack_q5_1],
+    GemvQ4_K [gemv_1_q4_k, gemv_4_q4_k, repack_q4_k],
+    GemvQ5_K [gemv_1_q5_k, gemv_4_q5_k, repack_q5_k],
+    GemvQ6_K [gemv_1_q6_k, gemv_4_q6_k, repack_q6_k],
+    GemvI8 [gemv_1_i8, gemv_4_i8, repack_i8],
+    GemvF32 [gemv_1_f32, gemv_2_f32, gemv_4_f32, gemv_8_f32],
+    GemvBF16 [gemv_1_bf16, gemv_2_bf16, gemv_4_bf16, gemv_8_bf16],
+    GemvF16 [gemv_1_f16, gemv_2_f16, gemv_4_f16, gemv_8_f16],
 }
 
 /// Runs kernels on the calling thread.

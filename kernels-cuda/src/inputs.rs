@@ -108,6 +108,17 @@ impl Inputs {
         Forms { quantized: self.quants.is_some(), floats: self.values.is_some() }
     }
 
+    /// Where they are, for reading; the guards order what is queued meanwhile.
+    pub(crate) fn read<'a>(
+        &'a self,
+        stream: &'a CudaStream,
+    ) -> (InputsAt, [Option<SyncOnDrop<'a>>; 3]) {
+        let (quants, a) = self.quants.as_ref().map(|s| s.device_ptr(stream)).unzip();
+        let (groups, b) = self.groups.as_ref().map(|s| s.device_ptr(stream)).unzip();
+        let (values, c) = self.values.as_ref().map(|s| s.device_ptr(stream)).unzip();
+        (InputsAt::of([quants, groups, values], self.tokens, self.cols), [a, b, c])
+    }
+
     /// Where they are, for writing; the guards order what is queued
     /// meanwhile.
     pub(crate) fn write<'a>(

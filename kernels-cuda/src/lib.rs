@@ -39,9 +39,11 @@ pub mod host;
 mod inputs;
 mod kernel;
 mod launch;
+mod products;
 mod raw;
 mod scalars;
 mod slices;
+mod weights;
 
 pub use cudarc;
 pub use device::{Cuda, Stream};
@@ -54,4 +56,5 @@ pub use launch::Launch;
 pub use raw::{Backward, Raw, SwigluBackward, backward_workspace_len};
 pub use scalars::{RawScalars, Scalars};
 pub use slices::{Gradients, OnStream};
+pub use weights::{DeviceMatrix, WeightsAt};
 pub use xielu_kernels_simd::{Activation, ActivationKind, Coefficients, Element};

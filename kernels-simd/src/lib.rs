@@ -73,8 +73,8 @@ pub use block::{
     BF16, BlockIQ1_M, BlockIQ1_S, BlockIQ2_S, BlockIQ2_XS, BlockIQ2_XXS, BlockIQ3_S, BlockIQ3_XXS,
     BlockIQ4_NL, BlockIQ4_XS, BlockMXFP4, BlockNVFP4, BlockQ2_K, BlockQ3_K, BlockQ4_0, BlockQ4_1,
     BlockQ4_K, BlockQ5_0, BlockQ5_1, BlockQ5_K, BlockQ6_K, BlockQ8_0, BlockQ8_1, BlockQ8_K,
-    BlockTQ1_0, BlockTQ2_0, Blocks, DType, F16, F32, FP4_VALUES, INPUT_BLOCK, IQ4_VALUES,
-    InputBlock, QK, QK_K,
+    BlockTQ1_0, BlockTQ2_0, Blocks, ByteBlock, DType, F16, F32, FP4_VALUES, INPUT_BLOCK,
+    IQ4_VALUES, InputBlock, QK, QK_K,
 };
 pub use element::Element;
 pub use epilogue::Epilogue;

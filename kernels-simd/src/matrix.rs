@@ -223,6 +223,14 @@ impl<'w> Matrix<'w> {
         Some(Matrix { blocks, cols: cols.end - cols.start, ..*self })
     }
 
+    /// The blocks row by row, as stored; `None` for packed weights and for some of the columns.
+    pub fn stored(&self) -> Option<&'w [u8]> {
+        if self.packed || self.row_stride != self.row_blocks() {
+            return None;
+        }
+        self.blocks.bytes().get(..self.bytes())
+    }
+
     /// One row's values; `None` if there is no such row, or it is packed.
     pub fn row(&self, row: usize) -> Option<Blocks<'w>> {
         if row >= self.rows || self.packed {

@@ -14,7 +14,7 @@ use xielu_testing::require;
 
 /// A device and a stream of its own.
 #[track_caller]
-fn device() -> Option<(Box<Cuda>, Arc<CudaStream>)> {
+pub fn device() -> Option<(Box<Cuda>, Arc<CudaStream>)> {
     opened_device().inspect_err(|error| require::skip("cuda", &error.to_string())).ok()
 }
 

@@ -4,6 +4,7 @@
 //! without a copy. Source of the layouts: ggml's format document (GGUF v3).
 
 mod blocks;
+mod bytes;
 mod codes;
 mod dtype;
 mod float;
@@ -18,6 +19,7 @@ mod small;
 mod unpacked;
 
 pub use blocks::Blocks;
+pub use bytes::ByteBlock;
 pub use codes::{BlockIQ4_NL, BlockIQ4_XS, BlockMXFP4, BlockNVFP4, FP4_VALUES, IQ4_VALUES};
 pub use dtype::{DType, QK, QK_K, UNPACKED};
 pub use float::{BF16, F16, F32};

@@ -150,7 +150,7 @@ impl Block<'_, '_> {
                         Some(operand) => self.value(operand, index, thread),
                         None => 0,
                     };
-                    let result = f(value(0), value(1), value(2));
+                    let result = f([value(0), value(1), value(2), value(3)]);
                     thread.registers[register(&instruction.destinations[0])] = result;
                 }
                 Operation::Unpack => {

@@ -6,8 +6,8 @@ use super::memory::Access;
 use super::parse::Space;
 use super::warp::Collective;
 
-/// From up to three registers to one.
-pub type Compute = Box<dyn Fn(u64, u64, u64) -> u64 + Send + Sync>;
+/// From up to four registers to one.
+pub type Compute = Box<dyn Fn([u64; 4]) -> u64 + Send + Sync>;
 
 pub enum Operation {
     Branch(usize),
@@ -57,13 +57,13 @@ fn max(a: f32, b: f32) -> f32 {
 }
 
 fn unary(compute: impl Fn(u64) -> u64 + Send + Sync + 'static) -> Compute {
-    Box::new(move |a, _, _| compute(a))
+    Box::new(move |[a, ..]| compute(a))
 }
 fn binary(compute: impl Fn(u64, u64) -> u64 + Send + Sync + 'static) -> Compute {
-    Box::new(move |a, b, _| compute(a, b))
+    Box::new(move |[a, b, ..]| compute(a, b))
 }
 fn ternary(compute: impl Fn(u64, u64, u64) -> u64 + Send + Sync + 'static) -> Compute {
-    Box::new(compute)
+    Box::new(move |[a, b, c, _]| compute(a, b, c))
 }
 
 pub fn operation(opcode: &str) -> Operation {
@@ -204,6 +204,25 @@ fn integer(parts: &[&str]) -> Option<Compute> {
         ["mul", "wide", "s32"] => {
             binary(|a, b| sign_extend(a, 32).wrapping_mul(sign_extend(b, 32)).cast_unsigned())
         }
+        ["mul", "wide", "u16"] => binary(|a, b| (a & 0xffff) * (b & 0xffff)),
+        ["mul", "wide", "s16"] => {
+            binary(|a, b| u64::from((sign_extend(a, 16) * sign_extend(b, 16)) as u32))
+        }
+        // Puts the low bits of the first into the second.
+        ["bfi", "b32"] => Box::new(|[a, b, position, len]| {
+            let field = ((1u64 << len.min(32)) - 1) << position;
+            (b & !field | a << position & field) & 0xffff_ffff
+        }),
+        // Each byte is one of the eight of both, or its sign.
+        ["prmt", "b32"] => ternary(|a, b, selector| {
+            let bytes = (b << 32 | a & 0xffff_ffff).to_le_bytes();
+            (0..4).fold(0, |out, i| {
+                let by = selector >> (4 * i);
+                let byte = bytes[(by & 7) as usize];
+                let byte = if by & 8 != 0 { (byte as i8 >> 7) as u8 } else { byte };
+                out | u64::from(byte) << (8 * i)
+            })
+        }),
         ["mad", "wide", "u32"] => {
             ternary(|a, b, c| (a & 0xffff_ffff).wrapping_mul(b & 0xffff_ffff).wrapping_add(c))
         }
