@@ -7,6 +7,7 @@ use cudarc::driver::sys::{CUdevice_attribute, CUstream};
 use cudarc::driver::{CudaContext, CudaFunction, CudaStream, result, sys};
 use cudarc::nvrtc::Ptx;
 
+use crate::kernel::OLDEST_DEVICE;
 use crate::launch::THREADS;
 use crate::{Error, Kernel, Launch, Raw};
 
@@ -21,6 +22,7 @@ const OLDEST_DRIVER: i32 = 12_000;
 pub struct Cuda {
     context: Arc<CudaContext>,
     blocks: u64,
+    capability: u32,
     kernels: Mutex<Vec<Option<Vec<CudaFunction>>>>,
 }
 
@@ -49,12 +51,20 @@ fn check_driver() -> Result<(), Error> {
     if version < OLDEST_DRIVER { Err(Error::OldDriver(version)) } else { Ok(()) }
 }
 
+/// 10 * major + minor.
+fn capability_of(context: &CudaContext) -> Result<u32, Error> {
+    let (major, minor) = context
+        .compute_capability()
+        .map_err(Error::driver("asking for the device's compute capability"))?;
+    Ok(u32::try_from(10 * major + minor).unwrap_or(0))
+}
+
 impl Cuda {
     /// The device of this number, in its primary context (the one frameworks use).
     ///
     /// # Errors
-    /// [`Error::NoDriver`] where there is none, [`Error::OldDriver`], or what the driver reports,
-    /// such as no device of this number.
+    /// [`Error::NoDriver`] where there is none, [`Error::OldDriver`], [`Error::OldDevice`], or what
+    /// the driver reports, such as no device of this number.
     pub fn new(device: usize) -> Result<Cuda, Error> {
         check_driver()?;
         let context = CudaContext::new(device).map_err(Error::driver("opening the CUDA device"))?;
@@ -72,7 +82,11 @@ impl Cuda {
             .map_err(Error::driver("asking for the number of multiprocessors"))?;
         let blocks = u64::try_from(multiprocessors).unwrap_or(1) * BLOCKS_EACH;
         let kernels = Mutex::new(vec![None; Kernel::ALL.len()]);
-        Ok(Cuda { context, blocks, kernels })
+        let capability = capability_of(&context)?;
+        if capability < OLDEST_DEVICE {
+            return Err(Error::OldDevice(capability));
+        }
+        Ok(Cuda { context, blocks, capability, kernels })
     }
 
     /// The context, for streams and memory.
@@ -94,12 +108,22 @@ impl Cuda {
         Raw(Stream { cuda: self, stream: stream.cast() })
     }
 
-    /// Compiles every kernel now, so that no later call does.
+    /// Its compute capability, as 10 * major + minor.
+    pub fn capability(&self) -> u32 {
+        self.capability
+    }
+
+    /// The kernels that the device can run.
+    fn kernels(&self) -> impl Iterator<Item = Kernel> {
+        Kernel::ALL.iter().copied().filter(|kernel| kernel.capability() <= self.capability)
+    }
+
+    /// Compiles every kernel that the device can run now, so that no later call does.
     ///
     /// # Errors
     /// If the driver cannot compile one.
     pub fn load_all(&self) -> Result<(), Error> {
-        for &kernel in Kernel::ALL {
+        for kernel in self.kernels() {
             self.function(kernel, 0)?;
         }
         Ok(())
@@ -111,7 +135,7 @@ impl Cuda {
     /// If the driver cannot compile one.
     pub fn resources(&self) -> Result<Vec<(&'static str, i32, i32)>, Error> {
         let mut all = Vec::new();
-        for &kernel in Kernel::ALL {
+        for kernel in self.kernels() {
             for (entry, &name) in kernel.entries().iter().enumerate() {
                 let function = self.function(kernel, entry)?;
                 let doing = Error::driver("asking for a kernel's resources");
@@ -149,6 +173,10 @@ pub struct Stream<'a> {
 unsafe impl Launch for Stream<'_> {
     fn blocks(&self) -> u64 {
         self.cuda.blocks
+    }
+
+    fn capability(&self) -> u32 {
+        self.cuda.capability
     }
 
     unsafe fn launch(

@@ -13,6 +13,8 @@ pub enum Error {
     NoDriver,
     /// The driver is older than CUDA 12.0; the version is 1000 * major + 10 * minor.
     OldDriver(i32),
+    /// The device is older than compute capability 7.5; its own is 10 * major + minor.
+    OldDevice(u32),
     /// The driver reported an error.
     Driver {
         /// What was being done.
@@ -76,6 +78,12 @@ impl fmt::Display for Error {
                 "the CUDA driver is of version {}.{}, at least 12.0 is needed",
                 version / 1000,
                 version % 1000 / 10
+            ),
+            Error::OldDevice(capability) => write!(
+                f,
+                "the CUDA device is of compute capability {}.{}, at least 7.5 (Turing) is needed",
+                capability / 10,
+                capability % 10
             ),
             // A driver that answered has the functions that name its errors.
             Error::Driver { doing, error } => {

@@ -56,6 +56,15 @@ twins! {
     GemvQ5_K [gemv_1_q5_k, gemv_4_q5_k, repack_q5_k],
     GemvQ6_K [gemv_1_q6_k, gemv_4_q6_k, repack_q6_k],
     GemvI8 [gemv_1_i8, gemv_4_i8, repack_i8],
+    MmaQ8_0 [mma_8_q8_0, mma_16_q8_0, prompt_q8_0],
+    MmaQ4_0 [mma_8_q4_0, mma_16_q4_0, prompt_q4_0],
+    MmaQ4_1 [mma_8_q4_1, mma_16_q4_1, prompt_q4_1],
+    MmaQ5_0 [mma_8_q5_0, mma_16_q5_0, prompt_q5_0],
+    MmaQ5_1 [mma_8_q5_1, mma_16_q5_1, prompt_q5_1],
+    MmaQ4_K [mma_8_q4_k, mma_16_q4_k, prompt_q4_k],
+    MmaQ5_K [mma_8_q5_k, mma_16_q5_k, prompt_q5_k],
+    MmaQ6_K [mma_8_q6_k, mma_16_q6_k, prompt_q6_k],
+    MmaI8 [mma_8_i8, mma_16_i8, prompt_i8],
     GemvF32 [gemv_1_f32, gemv_2_f32, gemv_4_f32, gemv_8_f32],
     GemvBF16 [gemv_1_bf16, gemv_2_bf16, gemv_4_bf16, gemv_8_bf16],
     GemvF16 [gemv_1_f16, gemv_2_f16, gemv_4_f16, gemv_8_f16],
@@ -94,6 +103,11 @@ impl HostTwin {
 unsafe impl Launch for HostTwin {
     fn blocks(&self) -> u64 {
         self.blocks
+    }
+
+    /// It runs every kernel.
+    fn capability(&self) -> u32 {
+        u32::MAX
     }
 
     unsafe fn launch(

@@ -4,6 +4,9 @@ use xielu_kernels_simd::ActivationKind;
 
 use crate::{DType, Error};
 
+/// The least compute capability that the kernels run on, as 10 * major + minor.
+pub(crate) const OLDEST_DEVICE: u32 = 75;
+
 /// Defines [`Kernel`]: each line is a file in `cuda/` and `ptx/`, and its entry points.
 macro_rules! kernels {
     ($($variant:ident $stem:literal [$($entry:literal),+],)+) => {
@@ -94,9 +97,37 @@ kernels! {
     GemvQ5_K "gemv_q5_k" ["gemv_1_q5_k", "gemv_4_q5_k", "repack_q5_k"],
     GemvQ6_K "gemv_q6_k" ["gemv_1_q6_k", "gemv_4_q6_k", "repack_q6_k"],
     GemvI8 "gemv_i8" ["gemv_1_i8", "gemv_4_i8", "repack_i8"],
+    MmaQ8_0 "mma_q8_0" ["mma_8_q8_0", "mma_16_q8_0", "prompt_q8_0"],
+    MmaQ4_0 "mma_q4_0" ["mma_8_q4_0", "mma_16_q4_0", "prompt_q4_0"],
+    MmaQ4_1 "mma_q4_1" ["mma_8_q4_1", "mma_16_q4_1", "prompt_q4_1"],
+    MmaQ5_0 "mma_q5_0" ["mma_8_q5_0", "mma_16_q5_0", "prompt_q5_0"],
+    MmaQ5_1 "mma_q5_1" ["mma_8_q5_1", "mma_16_q5_1", "prompt_q5_1"],
+    MmaQ4_K "mma_q4_k" ["mma_8_q4_k", "mma_16_q4_k", "prompt_q4_k"],
+    MmaQ5_K "mma_q5_k" ["mma_8_q5_k", "mma_16_q5_k", "prompt_q5_k"],
+    MmaQ6_K "mma_q6_k" ["mma_8_q6_k", "mma_16_q6_k", "prompt_q6_k"],
+    MmaI8 "mma_i8" ["mma_8_i8", "mma_16_i8", "prompt_i8"],
     GemvF32 "gemv_f32" ["gemv_1_f32", "gemv_2_f32", "gemv_4_f32", "gemv_8_f32"],
     GemvBF16 "gemv_bf16" ["gemv_1_bf16", "gemv_2_bf16", "gemv_4_bf16", "gemv_8_bf16"],
     GemvF16 "gemv_f16" ["gemv_1_f16", "gemv_2_f16", "gemv_4_f16", "gemv_8_f16"],
+}
+
+impl Kernel {
+    /// The compute capability that it needs, as 10 * major + minor: that of `// target:` in its
+    /// source, or the least that there is a kernel for.
+    pub const fn capability(self) -> u32 {
+        match self {
+            Kernel::MmaQ8_0
+            | Kernel::MmaQ4_0
+            | Kernel::MmaQ4_1
+            | Kernel::MmaQ5_0
+            | Kernel::MmaQ5_1
+            | Kernel::MmaQ4_K
+            | Kernel::MmaQ5_K
+            | Kernel::MmaQ6_K
+            | Kernel::MmaI8 => 80,
+            _ => OLDEST_DEVICE,
+        }
+    }
 }
 
 /// The kernels of a function of one value.

@@ -19,6 +19,9 @@ pub unsafe trait Launch {
     /// How many blocks keep it busy; more of them take turns. Results do not depend on it.
     fn blocks(&self) -> u64;
 
+    /// Its compute capability, as 10 * major + minor: kernels that need more are not launched.
+    fn capability(&self) -> u32;
+
     /// Runs `blocks` blocks of an entry point of `kernel`, or leaves that to its stream.
     ///
     /// # Errors
@@ -40,6 +43,10 @@ pub unsafe trait Launch {
 unsafe impl<L: Launch + ?Sized> Launch for Box<L> {
     fn blocks(&self) -> u64 {
         (**self).blocks()
+    }
+
+    fn capability(&self) -> u32 {
+        (**self).capability()
     }
 
     unsafe fn launch(

@@ -8,8 +8,15 @@ use crate::{DeviceMatrix, Error, Inputs, InputsAt, Launch, OnStream, Raw, Weight
 
 /// Warps of a block.
 const WARPS: u64 = 8;
-/// Tokens that the entry points of quantized weights take at once.
+/// Tokens that the entry points of `gemv.cuh` take at once.
 const TILED: &[u64] = &[1, 4];
+/// The same of `mma.cuh`'s few tokens, and of its prompts.
+const MMA: &[u64] = &[8, 16];
+const PROMPT: u64 = 64;
+/// The entry point of prompts, and the fewest tokens it is called for: from there on rereading the
+/// weights for each 16 tokens costs more than what splits their columns saves.
+const PROMPT_ENTRY: usize = 2;
+const PROMPT_FROM: u64 = 33;
 /// The same of float weights.
 const FLOATS: &[u64] = &[1, 2, 4, 8];
 /// Rows of a warp, `ROWS` in `cuda/gemv_float.cuh`.
@@ -31,9 +38,10 @@ impl<L: Launch> Raw<L> {
     /// `y[t][r] = sum over c of w[r][c] * x[t][c]` for `tokens` rows of `x`, added to `y` if `add`.
     ///
     /// Quantized weights are multiplied with quantized inputs, as on the CPU: integer sums of 32 (or
-    /// 16) products are exact, and added in f32 in one order for each matrix and class of kernel (one
-    /// token, or several), from run to run and however many tokens there are. Float weights are
-    /// multiplied with f32 inputs.
+    /// 16) products are exact, and added in f32 in one order for each matrix and class of kernel, from
+    /// run to run and however many tokens there are. The classes are one token, 2 to 32, and more;
+    /// below compute capability 8.0, where the tensor cores do not multiply bytes so, all but one
+    /// token are one class. Float weights are multiplied with f32 inputs, in one order always.
     ///
     /// # Errors
     /// If the inputs have other columns, fewer tokens, or not the form that the weights need; if an
@@ -80,11 +88,16 @@ impl<L: Launch> Raw<L> {
         let Call { w, x, tokens, y, add } = call;
         let tiles = w.tiles(tiled);
         let split = split(tiles.blocks.div_ceil(tiled.step));
-        let (entry, at_once) = entry_for(TILED, tokens);
+        let tensor_cores = tiled.mma.capability() <= self.0.capability();
+        let (kernel, (entry, at_once), split) = match tokens {
+            PROMPT_FROM.. if tensor_cores => (tiled.mma, (PROMPT_ENTRY, PROMPT), 1),
+            2.. if tensor_cores => (tiled.mma, entry_for(MMA, tokens), split),
+            _ => (tiled.gemv, entry_for(TILED, tokens), split),
+        };
         let groups = w.rows.div_ceil(TILE_ROWS).div_ceil(WARPS / split);
         let args = args::Product { w: tiles, x, y, tokens, split: split as u32, add };
         // SAFETY: the struct is this kernel's; the caller vouches for the addresses.
-        unsafe { self.run(tiled.gemv, entry, groups * tokens.div_ceil(at_once), &args) }
+        unsafe { self.run(kernel, entry, groups * tokens.div_ceil(at_once), &args) }
     }
 
     /// # Safety

@@ -29,8 +29,10 @@ pub(crate) enum Form {
 /// A form of tiles: bytes of a block of 16 rows and 32 columns in each of its sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tiled {
-    /// Few tokens.
+    /// One token, and a few where there are no tensor cores for it.
     pub gemv: Kernel,
+    /// Several tokens, where the device can run it.
+    pub mma: Kernel,
     /// The entry point of `gemv` that repacks.
     pub repack: usize,
     /// Blocks that a warp takes at a time, `STEP` in `cuda/tiles.cuh`.
@@ -48,22 +50,22 @@ const REPACK: usize = 2;
 
 impl Form {
     pub(crate) const fn of(dtype: DType) -> Form {
-        let (gemv, repack, step, fill, [quants, high, scales, super_scales]) = match dtype {
+        let (gemv, mma, repack, step, fill, [quants, high, scales, super_scales]) = match dtype {
             DType::F32 => return Form::Float(Kernel::GemvF32),
             DType::F16 => return Form::Float(Kernel::GemvF16),
             DType::BF16 => return Form::Float(Kernel::GemvBF16),
-            DType::Q8_0 => (Kernel::GemvQ8_0, REPACK, 4, 1, [512, 0, 32, 0]),
-            DType::Q8_1 => (Kernel::GemvQ8_0, REPACK + 1, 4, 1, [512, 0, 32, 0]),
-            DType::Q4_0 => (Kernel::GemvQ4_0, REPACK, 8, 2, [256, 0, 32, 0]),
-            DType::Q4_1 => (Kernel::GemvQ4_1, REPACK, 8, 2, [256, 0, 64, 0]),
-            DType::Q5_0 => (Kernel::GemvQ5_0, REPACK, 8, 2, [256, 64, 32, 0]),
-            DType::Q5_1 => (Kernel::GemvQ5_1, REPACK, 8, 2, [256, 64, 64, 0]),
-            DType::Q4_K => (Kernel::GemvQ4_K, REPACK, 8, 8, [256, 0, 32, 0]),
-            DType::Q5_K => (Kernel::GemvQ5_K, REPACK, 8, 8, [256, 64, 32, 0]),
-            DType::Q6_K => (Kernel::GemvQ6_K, REPACK, 8, 8, [256, 128, 32, 4]),
-            _ => (Kernel::GemvI8, REPACK, 2, 1, [512, 0, 256, 0]),
+            DType::Q8_0 => (Kernel::GemvQ8_0, Kernel::MmaQ8_0, REPACK, 4, 1, [512, 0, 32, 0]),
+            DType::Q8_1 => (Kernel::GemvQ8_0, Kernel::MmaQ8_0, REPACK + 1, 4, 1, [512, 0, 32, 0]),
+            DType::Q4_0 => (Kernel::GemvQ4_0, Kernel::MmaQ4_0, REPACK, 8, 2, [256, 0, 32, 0]),
+            DType::Q4_1 => (Kernel::GemvQ4_1, Kernel::MmaQ4_1, REPACK, 8, 2, [256, 0, 64, 0]),
+            DType::Q5_0 => (Kernel::GemvQ5_0, Kernel::MmaQ5_0, REPACK, 8, 2, [256, 64, 32, 0]),
+            DType::Q5_1 => (Kernel::GemvQ5_1, Kernel::MmaQ5_1, REPACK, 8, 2, [256, 64, 64, 0]),
+            DType::Q4_K => (Kernel::GemvQ4_K, Kernel::MmaQ4_K, REPACK, 8, 8, [256, 0, 32, 0]),
+            DType::Q5_K => (Kernel::GemvQ5_K, Kernel::MmaQ5_K, REPACK, 8, 8, [256, 64, 32, 0]),
+            DType::Q6_K => (Kernel::GemvQ6_K, Kernel::MmaQ6_K, REPACK, 8, 8, [256, 128, 32, 4]),
+            _ => (Kernel::GemvI8, Kernel::MmaI8, REPACK, 2, 1, [512, 0, 256, 0]),
         };
-        Form::Tiles(Tiled { gemv, repack, step, fill, quants, high, scales, super_scales })
+        Form::Tiles(Tiled { gemv, mma, repack, step, fill, quants, high, scales, super_scales })
     }
 }
 

@@ -193,7 +193,8 @@ fn every_f32_operation_of_the_ptx_is_exact_about_rounding() {
             assert!(ptx.contains(&format!(".visible .entry {entry}(")), "{entry}");
         }
         assert_eq!(ptx.matches(".visible .entry").count(), kernel.entries().len());
-        assert!(ptx.contains(".target sm_75") && ptx.contains(".version 7.0"));
+        let target = format!(".target sm_{}\n", kernel.capability());
+        assert!(ptx.contains(&target) && ptx.contains(".version 7.0"), "{}", kernel.stem());
         assert!(ptx.contains(".maxntid 256, 1, 1"), "blocks of 256 threads");
         for line in ptx.lines().map(str::trim).filter(|l| l.contains(".f32")) {
             let operation = line.split_whitespace().find(|w| !w.starts_with('@')).unwrap();

@@ -37,6 +37,8 @@ struct Product<'a> {
     before: Option<f32>,
     /// Rows that are repacked at once.
     rows_at_once: usize,
+    /// The device is of no higher compute capability.
+    capability: u32,
 }
 
 impl Product<'_> {
@@ -89,7 +91,7 @@ impl Product<'_> {
         };
         let x = machine.copy(x, 0);
         let y = machine.copy(&vec![before.unwrap_or(f32::NAN); shape.rows * tokens], 4);
-        let (raw, n) = (machine.raw(3), tokens as u64);
+        let (raw, n) = (machine.raw_of(3, self.capability), tokens as u64);
         // SAFETY: the buffers hold what they must and outlive `read`, which waits.
         unsafe {
             raw.quantize(Prepare::AsIs, x.address(), n, &to).unwrap();
@@ -190,7 +192,7 @@ fn shapes(dtype: DType) -> Vec<Shape> {
     all.into_iter().filter(fits).map(|(rows, cols)| Shape { rows, cols }).collect()
 }
 
-fn check(machine: &Machine, dtype: DType, shape: Shape, tokens: &[usize]) {
+fn check(machine: &Machine, capability: u32, dtype: DType, shape: Shape, tokens: &[usize]) {
     let stored = stored(dtype, shape, 3);
     let most = *tokens.iter().max().unwrap();
     let x = pre_activations(most * shape.cols, 5);
@@ -202,6 +204,7 @@ fn check(machine: &Machine, dtype: DType, shape: Shape, tokens: &[usize]) {
         tokens,
         before,
         rows_at_once: 32,
+        capability,
     };
     let w = product(1, None).weights(machine);
     let on_host = product(1, None).weights(&Machine::Host);
@@ -209,40 +212,60 @@ fn check(machine: &Machine, dtype: DType, shape: Shape, tokens: &[usize]) {
         w.read::<u8>() == on_host.read::<u8>(),
         "{dtype} {shape:?}: other bytes than the twin's"
     );
-    let mut several: Vec<f32> = Vec::new();
+    // Of the classes of kernels that multiply several tokens.
+    let mut classes = [const { Vec::<f32>::new() }; 2];
     for &tokens in tokens {
-        for before in [None, Some(0.75)] {
-            let p = product(tokens, before);
-            let found = p.run(machine, &w);
+        // Odd numbers of tokens are added to what is there.
+        let before = [None, Some(0.75)][tokens % 2];
+        let p = product(tokens, before);
+        let found = p.run(machine, &w);
+        if !matches!(machine, Machine::Host) {
             let twin = p.run(&Machine::Host, &on_host);
             assert_eq!(bits(&found), bits(&twin), "{dtype} {shape:?} {tokens}: the twin's bits");
-            let truth = found.iter().zip(p.exact()).zip(p.cpu());
-            for (i, ((&found, (exact, magnitude)), cpu)) in truth.enumerate() {
-                let place = (i / shape.rows, i % shape.rows);
-                let off = (f64::from(found) - exact).abs() / magnitude;
-                assert!(
-                    off <= 5e-7,
-                    "{dtype} {shape:?} {tokens}, {place:?}: {found}, exactly {exact}"
-                );
-                let off = (f64::from(found) - f64::from(cpu)).abs() / magnitude;
-                assert!(off <= 1e-6, "{dtype} {shape:?} {tokens}, {place:?}: {found}, CPU {cpu}");
-            }
-            if tokens > 1 && before.is_none() {
-                // However many there are, a token's sums have the same bits.
-                let n = several.len().min(found.len());
-                assert_eq!(bits(&several[..n]), bits(&found[..n]), "{dtype} {shape:?} {tokens}");
-                several = if found.len() > several.len() { found } else { several };
+        }
+        let truth = found.iter().zip(p.exact()).zip(p.cpu());
+        for (i, ((&found, (exact, magnitude)), cpu)) in truth.enumerate() {
+            let place = (i / shape.rows, i % shape.rows);
+            let off = (f64::from(found) - exact).abs() / magnitude;
+            assert!(off <= 5e-7, "{dtype} {shape:?} {tokens}, {place:?}: {found}, exactly {exact}");
+            let off = (f64::from(found) - f64::from(cpu)).abs() / magnitude;
+            assert!(off <= 1e-6, "{dtype} {shape:?} {tokens}, {place:?}: {found}, CPU {cpu}");
+        }
+        let several = &mut classes[usize::from(tokens > 32)];
+        if tokens > 1 {
+            // However many there are, a token's sums have the same bits.
+            let found =
+                if before.is_some() { product(tokens, None).run(machine, &w) } else { found };
+            let n = several.len().min(found.len());
+            assert_eq!(bits(&several[..n]), bits(&found[..n]), "{dtype} {shape:?} {tokens}");
+            if found.len() > several.len() {
+                *several = found;
             }
         }
     }
 }
+
+/// As many as there are kernels, and between.
+const TOKENS: &[usize] = &[1, 2, 5, 8, 11, 16, 21, 40, 67];
 
 #[test]
 fn every_format() {
     for machine in machines() {
         for dtype in DType::ALL {
             for shape in shapes(dtype) {
-                check(&machine, dtype, shape, &[1, 2, 4, 5, 9]);
+                check(&machine, u32::MAX, dtype, shape, TOKENS);
+            }
+        }
+    }
+}
+
+/// Without tensor cores that multiply bytes.
+#[test]
+fn every_format_on_the_oldest_devices() {
+    for machine in machines() {
+        for dtype in DType::ALL {
+            for shape in shapes(dtype) {
+                check(&machine, 75, dtype, shape, &[1, 2, 4, 5, 9, 35]);
             }
         }
     }
@@ -253,13 +276,15 @@ fn every_format_interpreted() {
     let machine = Machine::Ptx(Buffers::default());
     for dtype in DType::ALL {
         let cols = dtype.block_len().max(32);
-        check(&machine, dtype, Shape { rows: 19, cols }, &[1]);
+        check(&machine, u32::MAX, dtype, Shape { rows: 19, cols }, &[1, 2]);
     }
     for dtype in [DType::Q8_0, DType::Q5_0, DType::Q4_1, DType::Q4_K, DType::Q6_K, DType::MXFP4] {
-        check(&machine, dtype, Shape { rows: 19, cols: 768 }, &[1, 3]);
+        let shape = Shape { rows: 19, cols: 768 };
+        check(&machine, u32::MAX, dtype, shape, &[1, 3, 10, 35]);
+        check(&machine, 75, dtype, shape, &[3]);
     }
     for dtype in [DType::F32, DType::F16, DType::BF16] {
-        check(&machine, dtype, Shape { rows: 5, cols: 600 }, &[1, 2, 3, 5]);
+        check(&machine, u32::MAX, dtype, Shape { rows: 5, cols: 600 }, &[1, 2, 3, 5]);
     }
 }
 
@@ -334,6 +359,7 @@ fn on_slices() {
             tokens: 3,
             before: None,
             rows_at_once: 32,
+            capability: u32::MAX,
         };
         let matrix = Matrix::new(dtype, shape, &stored).unwrap();
         let w = DeviceMatrix::upload(&on, &matrix).unwrap();

@@ -16,6 +16,12 @@ constexpr unsigned THREADS = 256;
 
 using Twin = void (*)(uint64_t first, uint64_t last, uint64_t blocks, const void* args);
 
+// 10 * major + minor of the compute capability.
+int capability() {
+    const char* pretended = std::getenv("XIELU_PRETENDED_CAPABILITY");
+    return pretended ? std::atoi(pretended) : 90;
+}
+
 int contexts[DEVICES];
 thread_local void* current = nullptr;
 
@@ -65,7 +71,11 @@ int cuDeviceGetCount(int* count) {
 
 int cuDeviceGetAttribute(int* value, int attribute, int) {
     constexpr int MULTIPROCESSORS = 16;
-    *value = attribute == MULTIPROCESSORS ? 3 : 0;
+    constexpr int MAJOR = 75, MINOR = 76;
+    *value = attribute == MULTIPROCESSORS ? 3
+             : attribute == MAJOR         ? capability() / 10
+             : attribute == MINOR         ? capability() % 10
+                                          : 0;
     return OK;
 }
 
@@ -95,7 +105,11 @@ int cuCtxSynchronize() { return OK; }
 
 int cuModuleLoadData(void** module, const void* image) {
     const char* ptx = static_cast<const char*>(image);
-    if (!std::strstr(ptx, ".version 7.0\n.target sm_75\n")) return INVALID_PTX;
+    const char* target = std::strstr(ptx, ".version 7.0\n.target sm_");
+    if (!target) return INVALID_PTX;
+    if (std::atoi(target + std::strlen(".version 7.0\n.target sm_")) > capability()) {
+        return INVALID_PTX;
+    }
     *module = new Module{ptx};
     return OK;
 }

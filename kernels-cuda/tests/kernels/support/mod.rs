@@ -47,13 +47,16 @@ pub fn opened_device() -> Result<(Box<Cuda>, Arc<CudaStream>), Error> {
     Ok((Box::new(cuda), stream))
 }
 
-/// A launcher that pretends to another number of busy blocks.
-pub struct WithBlocks<'a>(Box<dyn Launch + 'a>, u64);
+/// A launcher that pretends to another number of busy blocks, and to be no newer than this.
+pub struct WithBlocks<'a>(Box<dyn Launch + 'a>, u64, u32);
 
 // SAFETY: passes the call on.
 unsafe impl Launch for WithBlocks<'_> {
     fn blocks(&self) -> u64 {
         self.1
+    }
+    fn capability(&self) -> u32 {
+        self.0.capability().min(self.2)
     }
     unsafe fn launch(
         &self,
@@ -95,12 +98,17 @@ impl Machine {
 
     /// The kernels, run by up to `blocks` blocks.
     pub fn raw(&self, blocks: u64) -> Raw<WithBlocks<'_>> {
+        self.raw_of(blocks, u32::MAX)
+    }
+
+    /// The same on a device of this compute capability or less.
+    pub fn raw_of(&self, blocks: u64, capability: u32) -> Raw<WithBlocks<'_>> {
         let launch: Box<dyn Launch + '_> = match self {
             Machine::Host => Box::new(HostTwin::new(blocks).unwrap().0),
             Machine::Ptx(buffers) => Box::new(ptx::Interpreter { buffers, blocks }),
             Machine::Device(cuda, stream) => Box::new(cuda.raw(stream).0),
         };
-        Raw(WithBlocks(launch, blocks))
+        Raw(WithBlocks(launch, blocks, capability))
     }
 
     /// A copy of `values`, `offset` bytes beyond a 16-byte boundary.

@@ -41,6 +41,11 @@ unsafe impl Launch for Interpreter<'_> {
         self.blocks
     }
 
+    /// It runs every kernel.
+    fn capability(&self) -> u32 {
+        u32::MAX
+    }
+
     unsafe fn launch(
         &self,
         kernel: Kernel,
