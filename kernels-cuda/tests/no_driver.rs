@@ -19,3 +19,12 @@ fn an_old_driver() {
     let version = version.parse().expect("a version");
     assert_eq!(Cuda::new(0).map(drop), Err(Error::OldDriver(version)));
 }
+
+/// Where the device is older than the kernels.
+#[test]
+#[ignore = "needs a device that pretends to be old: kernels-cuda/tools/pretended.sh"]
+fn an_old_device() {
+    let capability = std::env::var("XIELU_PRETENDED_CAPABILITY").unwrap();
+    let capability = capability.parse().expect("10 * major + minor");
+    assert_eq!(Cuda::new(0).map(drop), Err(Error::OldDevice(capability)));
+}

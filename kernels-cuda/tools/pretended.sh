@@ -26,5 +26,10 @@ XIELU_SUM_ELEMENTS=1000000 \
     cargo test -p xielu-kernels-cuda --features host-twin,capi --no-fail-fast
 XIELU_PRETENDED_DRIVER=11040 cargo test -p xielu-kernels-cuda --features host-twin,capi \
     --test no_driver -- --ignored an_old_driver
+XIELU_PRETENDED_CAPABILITY=70 cargo test -p xielu-kernels-cuda --features host-twin,capi \
+    --test no_driver -- --ignored an_old_device
+# A device whose tensor cores do not multiply bytes.
+XIELU_PRETENDED_CAPABILITY=75 cargo test -p xielu-kernels-cuda --features host-twin,capi \
+    --test kernels -- device:: mlp:: products::on_slices
 # Its times are pretended too.
 XIELU_BENCH_ELEMENTS=50000 cargo bench --profile dev -p xielu-kernels-cuda --bench kernels

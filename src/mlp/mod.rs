@@ -12,6 +12,8 @@
 //! the order in which `down` adds them differs. Relative to the output's norm the difference is
 //! below 1e-6 for the bundled model; tests allow 1e-5.
 
+#[cfg(feature = "cuda")]
+mod cuda;
 mod load;
 
 use core::ops::Range;

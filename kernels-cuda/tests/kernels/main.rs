@@ -8,6 +8,7 @@ mod device;
 mod forward;
 mod inputs;
 mod large;
+mod mlp;
 mod products;
 mod ptx;
 mod q8_0;

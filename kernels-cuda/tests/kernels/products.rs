@@ -8,7 +8,7 @@ use xielu_testing::noise::Noise;
 
 /// Stored blocks with values of a sensible size: bytes as they come, but for the blocks whose
 /// scales leave larger or smaller ones.
-fn stored(dtype: DType, shape: Shape, seed: u64) -> Vec<u8> {
+pub fn stored(dtype: DType, shape: Shape, seed: u64) -> Vec<u8> {
     let mut noise = Noise::from_state(seed | 1);
     let (len, bytes) = (dtype.block_len(), dtype.block_bytes());
     let mut data = vec![0u8; dtype.row_bytes(shape.cols).unwrap() * shape.rows];
