@@ -21,6 +21,8 @@ import sys
 VALUES = 8192  # a tile of the sums of gradients
 KEYS = 8192  # values of 64 keys, each multiplied with 128 queries; the values as often
 TYPES = ["q8_0", "q4_0", "q4_k", "q5_k", "q6_k", "f16", "bf16", "f32"]
+# Those without tiles, whose products with several tokens go one way.
+UNTILED = ["q4_1", "q5_0", "q5_1", "q2_k", "q3_k", "iq4_nl", "iq4_xs", "mxfp4"]
 # Weights, in 32 rows, that a product of so many tokens is counted with.
 WEIGHTS = {1: 131072, 4: 65536, 64: 32768}
 KERNELS = [
@@ -28,7 +30,9 @@ KERNELS = [
     "xielu-f32", "xielu-bf16", "xielu-f16", "xielu-q8_0",
     "relu2-backward", "xiprelu-backward", "xielu-backward", "swiglu-backward",
     "softmax-f32", "attention-f32", "attention-f16", "attention-bf16", "attention-q8_0",
-] + [f"{dtype}x{tokens}" for tokens in WEIGHTS for dtype in TYPES]
+] + [f"{dtype}x{tokens}" for tokens in WEIGHTS for dtype in TYPES] + [
+    f"{dtype}x1" for dtype in UNTILED
+]
 NATIVE = ["scalar", "avx2", "avx-vnni", "avx512", "avx512-vnni"]
 AARCH64 = ["neon", "dotprod", "i8mm"]
 VALGRIND = shutil.which("valgrind")
@@ -101,8 +105,8 @@ def trace_aarch64(command):
 
 def size(kernel):
     """What the kernel takes, and the values or multiply-accumulates of one run."""
-    dtype, _, tokens = kernel.partition("x")
-    if dtype in TYPES:
+    dtype, _, tokens = kernel.rpartition("x")
+    if dtype in TYPES + UNTILED:
         return WEIGHTS[int(tokens)], WEIGHTS[int(tokens)] * int(tokens)
     if kernel.startswith("attention"):
         return KEYS, 2 * 128 * KEYS

@@ -38,7 +38,7 @@ fn activation(name: &str) -> Option<Activation> {
 
 /// A closure that runs the kernel once on `n` values; `None` if there is no such kernel.
 fn kernel(name: &str, kernels: Kernels, n: usize) -> Option<Box<dyn FnMut()>> {
-    if let Some((dtype, Ok(tokens))) = name.split_once('x').map(|(d, t)| (d, t.parse())) {
+    if let Some((dtype, Ok(tokens))) = name.rsplit_once('x').map(|(d, t)| (d, t.parse())) {
         return product(dtype, tokens, kernels, n);
     }
     let x = pre_activations(n);

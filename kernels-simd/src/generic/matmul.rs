@@ -1,5 +1,7 @@
 //! Matrix products: their operands, and the table of kernels that every instruction set fills.
 
+use bytemuck::Pod;
+
 use crate::block::{
     BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, DType, F16, F32, InputBlock,
 };
@@ -20,6 +22,17 @@ pub(crate) struct Gemm<'a, W, X> {
     pub out: Output<'a>,
     /// Add to what `out` holds instead of replacing it.
     pub accumulate: bool,
+}
+
+impl<'a, X> Gemm<'a, u8, X> {
+    /// The same product, its weights as blocks of a type.
+    #[inline(always)]
+    pub fn typed<W: Pod>(self) -> Gemm<'a, W, X> {
+        let Gemm { w, packed, row_stride, row_blocks, x, x_stride, out, accumulate } = self;
+        let (row_stride, row_blocks) = (row_stride / size_of::<W>(), row_blocks / size_of::<W>());
+        let w = bytemuck::try_cast_slice(w).unwrap_or_default();
+        Gemm { w, packed, row_stride, row_blocks, x, x_stride, out, accumulate }
+    }
 }
 
 /// A product kernel.

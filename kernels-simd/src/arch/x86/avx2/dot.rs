@@ -32,6 +32,21 @@ impl ByteDot for Avx2 {
     }
 }
 
+/// The integer products of a chunk's groups. A closure is one too, as long as it is small: closures
+/// are compiled without the features of their surroundings unless they are inlined, which only a
+/// method can ask for.
+pub(super) trait GroupProducts<const T: usize> {
+    /// Replaces every token's bytes of group `g` by their products with the weights, four a lane.
+    fn products(&self, g: usize, x: &mut [__m256i; T]);
+}
+
+impl<F: Fn(usize, &mut [__m256i; T]), const T: usize> GroupProducts<T> for F {
+    #[inline(always)]
+    fn products(&self, g: usize, x: &mut [__m256i; T]) {
+        self(g, x);
+    }
+}
+
 impl Avx2 {
     /// The quants of group `g` (below [`GROUPS`]).
     #[inline(always)]
@@ -61,13 +76,12 @@ impl Avx2 {
         scaled
     }
 
-    /// Adds a chunk's products to the accumulators. `dot(g, x)` makes the integer products of group
-    /// `g` and every token's bytes.
+    /// Adds a chunk's products to the accumulators.
     #[inline(always)]
     pub(super) fn dot_groups<const T: usize>(
         self,
         scales: &Scales,
-        dot: impl Fn(usize, &mut [__m256i; T]),
+        dot: impl GroupProducts<T>,
         x: [&InputBlock; T],
         sums: &mut [__m256; T],
     ) {
@@ -86,7 +100,7 @@ impl Avx2 {
             for (product, x) in products.iter_mut().zip(x) {
                 *product = self.load_group(x, g);
             }
-            dot(g, &mut products);
+            dot.products(g, &mut products);
             for ((scaled, q), sum) in scaled.iter().zip(products).zip(sums.iter_mut()) {
                 let sum = if T == 1 && g % 2 == 1 { &mut odd } else { sum };
                 let scale = avx2!(self, _mm256_set1_ps(scaled[g % GROUPS]));

@@ -150,7 +150,6 @@ impl<B: ByteDot> ChunkDot for Q6_K<B> {
     chunks_of_256!(BlockQ6_K);
     sums!(6);
 
-    /// The scales join the sums of pairs of products, which fit 16 bits: 2 * 63 * 127.
     #[inline(always)]
     fn add<const T: usize>(&self, w: &BlockQ6_K, x: [&InputBlock; T], sums: &mut [__m256; T]) {
         let isa = self.0.avx2();
@@ -161,18 +160,8 @@ impl<B: ByteDot> ChunkDot for Q6_K<B> {
                 Some(Offsets { by: _mm256_cvtepi8_epi16(halves), scale: _mm256_set1_ps(32.0 * d) });
             Scales { of_groups: _mm256_set1_ps(d), offsets }
         });
-        // The groups' first scales, then their second ones.
-        let halves = avx2!(isa, {
-            let order = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
-            _mm256_cvtepi8_epi16(_mm_shuffle_epi8(halves, order))
-        });
-        let dot = |g, x: &mut [__m256i; T]| {
-            let (q, word) = (isa.q6_group(w, g), 0x0100 + 0x0202 * g as i16);
-            let halves = avx2!(isa, _mm256_shuffle_epi8(halves, _mm256_set1_epi16(word)));
-            for x in x {
-                *x = avx2!(isa, _mm256_madd_epi16(_mm256_maddubs_epi16(q, *x), halves));
-            }
-        };
+        let halves = isa.by_group(halves);
+        let dot = |g, x: &mut [__m256i; T]| isa.dot_halves(isa.q6_group(w, g), halves, g, x);
         isa.dot_groups(&scales, dot, x, sums);
     }
 }

@@ -1,17 +1,22 @@
-//! Dot products of the formats that are unpacked, with one to four input rows: 256 weights are
-//! unpacked by a function of their format, plain Rust that is compiled for this instruction set, and
-//! multiplied from there in 256-bit vectors.
+//! Products of the formats that have no tiles. Those in common use have a GEMV of their own; of the
+//! others 256 weights are unpacked by a function of their format, plain Rust that is compiled for this
+//! instruction set, and multiplied from there in 256-bit vectors, with one to four input rows.
 
 use core::arch::x86_64::*;
 
 use super::dot::{ByteDot, dot_signed};
+use super::gemv_groups::Groups;
+use super::gemv_low_bits::{IQ4_XS, Q2_K, Q3_K};
 use super::token::{Avx2, avx2, compile};
 use crate::arch::x86::AHEAD;
 use crate::block::{
-    DType, Format, GROUPS, HALVES, InputBlock, LookUp, QK, QK_K, Unpack, Unpacked, for_products,
-    format_of,
+    BlockIQ4_NL, BlockMXFP4, BlockQ4_1, BlockQ5_0, BlockQ5_1, DType, Format, GROUPS, HALVES,
+    InputBlock, LookUp, QK, QK_K, Unpack, Unpacked, for_products, format_of,
 };
-use crate::generic::gemv::RowDot;
+use crate::generic::dispatch::unpacked_product;
+use crate::generic::gemm_quantized::PanelIsa;
+use crate::generic::gemv::{Chunked, PANEL_TOKENS, RowDot, gemv};
+use crate::generic::matmul::Gemm;
 use crate::generic::prefetch::prefetch_bytes;
 
 compile! {
@@ -34,6 +39,41 @@ impl LookUp for Avx2 {
             let found = avx2!(self, _mm256_shuffle_epi8(table, self.load_256(codes)));
             self.store_256(found, codes);
         }
+    }
+}
+
+/// A product of a type that has no tiles.
+#[inline(always)]
+pub(in crate::arch::x86) fn product<B: ByteDot + PanelIsa>(
+    b: B,
+    g: Gemm<'_, u8, InputBlock>,
+    dtype: DType,
+) {
+    if g.out.tokens() < PANEL_TOKENS {
+        match dtype {
+            DType::Q4_1 => {
+                return gemv::<_, _, 1>(g.typed(), Chunked(Groups::<BlockQ4_1, B>::new(b)));
+            }
+            DType::Q5_0 => {
+                return gemv::<_, _, 1>(g.typed(), Chunked(Groups::<BlockQ5_0, B>::new(b)));
+            }
+            DType::Q5_1 => {
+                return gemv::<_, _, 1>(g.typed(), Chunked(Groups::<BlockQ5_1, B>::new(b)));
+            }
+            DType::IQ4_NL => {
+                return gemv::<_, _, 1>(g.typed(), Chunked(Groups::<BlockIQ4_NL, B>::new(b)));
+            }
+            DType::MXFP4 => {
+                return gemv::<_, _, 1>(g.typed(), Chunked(Groups::<BlockMXFP4, B>::new(b)));
+            }
+            DType::Q2_K => return gemv::<_, _, 1>(g.typed(), Chunked(Q2_K(b))),
+            DType::Q3_K => return gemv::<_, _, 1>(g.typed(), Chunked(Q3_K(b))),
+            DType::IQ4_XS => return gemv::<_, _, 1>(g.typed(), Chunked(IQ4_XS(b))),
+            _ => {}
+        }
+    }
+    if let Some(format) = format(b.avx2(), dtype) {
+        unpacked_product(b, UnpackedRows { isa: b, format: &format }, g, &format);
     }
 }
 

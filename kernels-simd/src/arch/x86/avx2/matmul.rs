@@ -2,10 +2,10 @@
 
 use super::gemv_float::{FloatRows, LoadF32};
 use super::gemv_quantized as rows;
-use super::gemv_unpacked::{UnpackedRows, format};
+use super::gemv_unpacked;
 use super::token::{Avx2, compile};
 use crate::block::{BF16, BlockQ8_0, DType, F16, F32, InputBlock};
-use crate::generic::dispatch::{float_product, kernels, product, unpacked_product};
+use crate::generic::dispatch::{float_product, kernels, product};
 use crate::generic::kv_element::KvFloat;
 use crate::generic::matmul::{Gemm, Table};
 use crate::generic::row_sum::{each_set, weighted_row_sum_q8_0, weighted_row_sums};
@@ -61,9 +61,6 @@ kernels!(compile, |isa: Avx2, g|
 
 compile! {
     pub(in crate::arch::x86) fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
-        let isa = Avx2::new();
-        if let Some(format) = format(isa, dtype) {
-            unpacked_product(isa, UnpackedRows { isa, format: &format }, g, &format);
-        }
+        gemv_unpacked::product(Avx2::new(), g, dtype);
     }
 }

@@ -7,6 +7,8 @@ pub(in crate::arch::x86) mod dot;
 mod gemm_float;
 mod gemm_quantized;
 pub(in crate::arch::x86) mod gemv_float;
+mod gemv_groups;
+mod gemv_low_bits;
 pub(in crate::arch::x86) mod gemv_quantized;
 pub(in crate::arch::x86) mod gemv_unpacked;
 pub(crate) mod matmul;

@@ -3,10 +3,10 @@
 use super::gemv_quantized::Rows;
 use super::token::{Avx512Vnni, compile};
 use super::unpack;
-use crate::arch::x86::avx2::gemv_unpacked::{UnpackedRows, format};
+use crate::arch::x86::avx2::gemv_unpacked;
 use crate::arch::x86::avx512;
 use crate::block::{DType, InputBlock};
-use crate::generic::dispatch::{kernels, product, unpacked_product};
+use crate::generic::dispatch::{kernels, product};
 use crate::generic::matmul::{Gemm, Table};
 
 kernels!(compile, |isa: Avx512Vnni, g|
@@ -22,9 +22,6 @@ pub(crate) const TABLE: Table =
 
 compile! {
     pub(in crate::arch::x86) fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
-        let isa = Avx512Vnni::new();
-        if let Some(format) = format(isa.avx2(), dtype) {
-            unpacked_product(isa, UnpackedRows { isa, format: &format }, g, &format);
-        }
+        gemv_unpacked::product(Avx512Vnni::new(), g, dtype);
     }
 }

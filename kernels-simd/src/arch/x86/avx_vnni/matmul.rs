@@ -2,11 +2,10 @@
 
 use super::token::{AvxVnni, compile};
 use crate::arch::x86::avx2;
-use crate::arch::x86::avx2::dot::ByteDot as _;
 use crate::arch::x86::avx2::gemv_quantized as rows;
-use crate::arch::x86::avx2::gemv_unpacked::{UnpackedRows, format};
+use crate::arch::x86::avx2::gemv_unpacked;
 use crate::block::{DType, InputBlock};
-use crate::generic::dispatch::{kernels, product, unpacked_product};
+use crate::generic::dispatch::{kernels, product};
 use crate::generic::matmul::{Gemm, Table};
 
 kernels!(compile, |isa: AvxVnni, g|
@@ -22,9 +21,6 @@ pub(crate) const TABLE: Table =
 
 compile! {
     pub(in crate::arch::x86) fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
-        let isa = AvxVnni::new();
-        if let Some(format) = format(isa.avx2(), dtype) {
-            unpacked_product(isa, UnpackedRows { isa, format: &format }, g, &format);
-        }
+        gemv_unpacked::product(AvxVnni::new(), g, dtype);
     }
 }
