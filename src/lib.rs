@@ -18,6 +18,7 @@
 //! - `chat` (feature `chat`): conversations as text, by a model's own chat template.
 //! - [`tokenizer::bpe`]: text to token ids and back, with the vocabulary inside a GGUF file.
 //! - [`quant`]: encoders of the block formats.
+//! - `embedded` (feature `heapless`): firmware in ten lines, text in and text out.
 //! - `convert` (feature `std`): any checkpoint to a GGUF file, a few rows at a time.
 //! - [`selftest()`]: whether this machine computes what it should.
 //! - [`kernels`]: the SIMD kernels under all of it, one table per instruction set.
@@ -56,6 +57,7 @@
 //! | `chat` | `chat`: conversations as text, by a model's own chat template |
 //! | `grammar` | `session::Grammar`: texts that follow a JSON schema, a grammar or a regular expression |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
+//! | `heapless` | `embedded`: a session in one static of fixed capacity, checked when a program is compiled; a prompt for serial lines |
 //! | `defmt` | `defmt::Format` of errors (the texts of their `Display`), configurations, parameters and names, for firmware's logs |
 //! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |
 //! | `cuda` | activations and gradients on device slices, called as on the CPU (`cuda::OnStream`); needs a driver at run time only |
@@ -81,6 +83,8 @@ mod compute;
 pub mod config;
 #[cfg(feature = "std")]
 pub mod convert;
+#[cfg(feature = "heapless")]
+pub mod embedded;
 mod error;
 #[cfg(feature = "std")]
 pub mod imatrix;

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Builds the firmware for every board, runs it under qemu, and checks:
 #   - the log is the snapshot in expected/ (ids, text, self-test), and the ids are this machine's;
+#   - two prompts typed on each board's serial line are answered as on this machine;
+#   - a session that is too small does not compile, and the compiler says by how much;
 #   - an error of every kind is logged with the text that this machine prints;
 #   - products have the bits of this machine's plain kernels;
 #   - no allocator, no panic and no core::fmt among its symbols;
@@ -49,12 +51,28 @@ run() {
     return $status
 }
 
+# answers BOARD QEMU ELF: what the serial line shows of two prompts, one of them corrected.
+typed=$'The `Vec<T>` type is\rA strX\x7fuct\r\x04'
+answers() {
+    local machine=$1
+    [ "$1" = riscv-virt ] && machine='virt -bios none'
+    # shellcheck disable=SC2086
+    printf %s "$typed" | timeout 300 "$2" -M $machine -nographic -icount shift=0 \
+        -semihosting-config enable=on,target=native -kernel "$3" > "$work/$1.answers"
+}
+
+# The texts alone: how fast they came differs.
+texts() { grep -v ' tokens/s, ' "$1"; }
+
 # measured BOARD WHAT: a number of the log.
 measured() { sed -n "s/^measured: $2 //p" "$work/$1.log"; }
 
 hundredths() { awk -v n="$1" 'BEGIN { printf "%.2f", n / 100 }'; }
 
 kib() { awk -v n="$1" 'BEGIN { printf "%.1f KiB", n / 1024 }'; }
+
+# address SYMBOL ELF
+address() { "$nm" "$2" | sed -n "s/ . $1\$//p"; }
 
 # Only what was just built: the linker says what is reachable, the symbols what was linked.
 symbols() {
@@ -71,7 +89,11 @@ for name in host host-products host-messages; do
     RUSTFLAGS='--cfg xielu_force_scalar' \
         cargo run -q --release --target "$host" --bin "$name" > "$work/$name.log"
 done
-rows='' products=''
+printf %s "$typed" | RUSTFLAGS='--cfg xielu_force_scalar' \
+    cargo run -q --release --target "$host" --bin host-prompt > "$work/host.answers"
+[ "$(grep -c ' + 40 tokens, ' "$work/host.answers")" = 2 ]
+rows='' products='' prompts=''
+model=$(stat -c %s "$root/models/tiny-Q8_0.gguf")
 for line in "${boards[@]}"; do
     read -r board target qemu cpu features <<< "$line"
     types='Q8_0 F16'
@@ -98,7 +120,16 @@ for line in "${boards[@]}"; do
     diff "$work/host-products.log" <(grep -v '^measured: ' "$work/$board.log")
     products+="| $board | $(hundredths "$(measured "$board" Q8_0-1024)") | "
     products+="$(hundredths "$(measured "$board" Q4_0-1024)") |"$'\n'
-    echo "$board: ids and products as on this machine" >&2
+    cargo build -q --release --target "$target" --bin prompt "${flags[@]}"
+    elf=$target_dir/$target/release/prompt
+    symbols "$elf"
+    answers "$board" "$qemu" "$elf"
+    diff <(texts "$work/host.answers") <(texts "$work/$board.answers")
+    flash=$("${SIZE:-size}" "$elf" | awk 'NR == 2 { print $1 + $2 }')
+    ram=$((0x$(address __ebss "$elf") - 0x$(address __sdata "$elf")))
+    used=$(sed -n 's/.*, \([0-9]*\) bytes of RAM.*/\1/p' "$work/$board.answers" | tail -n 1)
+    prompts+="| $board | $(kib $((flash - model))) | $(kib "$ram") | $(kib $((used - ram))) |"$'\n'
+    echo "$board: ids, products and answers as on this machine" >&2
 done
 # Without the model's type nothing runs, and nothing else happens.
 XIELU_TYPES=Q4_0,F16 cargo build -q --release --target thumbv7em-none-eabihf --bin firmware \
@@ -107,6 +138,10 @@ run mps2-an386 thumbv7em-none-eabihf qemu-system-arm \
     "$target_dir/thumbv7em-none-eabihf/release/firmware" && exit 1
 grep -q '^the model does not run: ' "$work/mps2-an386.log"
 cat "$work/mps2-an386.log" >&2
+# Nor is there firmware whose session is too small.
+cargo build -q --release --target thumbv7em-none-eabihf --bin firmware --features too-small \
+    "${flags[@]}" 2> "$work/too-small" && exit 1
+grep -q 'the model needs .* the session has .*: 1000 too few' "$work/too-small"
 cargo build -q --release --target thumbv7em-none-eabihf --bin messages "${flags[@]}"
 elf=$target_dir/thumbv7em-none-eabihf/release/messages
 symbols "$elf"
@@ -116,6 +151,10 @@ diff "$work/host-messages.log" "$work/mps2-an386.log"
 echo '| board | CPU | flash | static RAM | stack | instructions per token |'
 echo '|---|---|---|---|---|---|'
 printf '%s' "$rows"
+echo
+echo '| prompt | flash | static RAM | stack |'
+echo '|---|---|---|---|'
+printf '%s' "$prompts"
 echo
 echo '| instructions per multiply-accumulate | Q8_0 | Q4_0 |'
 echo '|---|---|---|'

@@ -1,5 +1,5 @@
-//! The parts of the documentation that are made from the source: the tree of rooms and the table of
-//! kernels. `--check` compares them with what is committed.
+//! The parts of the documentation that are made from the source: the tree of rooms, the table of
+//! kernels, the README's firmware. `--check` compares them with what is committed.
 
 mod kernel_table;
 mod tree;
@@ -16,6 +16,7 @@ const PARTS: &[Part] = &[
     ("docs/ARCHITECTURE.md", "tree", tree::text),
     ("docs/ARCHITECTURE.md", "layers", layers::text),
     ("docs/KERNELS.md", "kernels", kernel_table::text),
+    ("README.md", "firmware", firmware),
 ];
 
 pub fn run(arguments: &[String]) -> Result {
@@ -40,6 +41,19 @@ pub fn run(arguments: &[String]) -> Result {
         println!("{file} written");
     }
     Ok(())
+}
+
+/// The lines between the marks of the firmware that answers prompts, which `firmware` builds and runs.
+fn firmware() -> Result<String> {
+    const SOURCE: &str = "examples/cortex-m/src/bin/prompt.rs";
+    let source = fs::read_to_string(root().join(SOURCE)).map_err(|e| format!("{SOURCE}: {e}"))?;
+    let marked = source.split_once("// README: begin\n").and_then(|(_, rest)| {
+        let (lines, _) = rest.split_once("// README: end\n")?;
+        Some(lines)
+    });
+    let lines = marked.ok_or(format!("{SOURCE} has no marks for the README"))?;
+    // No doctest: it is built for a board.
+    Ok(format!("```rust,ignore\n{lines}```\n"))
 }
 
 pub fn check() -> Result {

@@ -10,29 +10,23 @@ mod board;
 mod generate;
 mod log;
 mod semihosting;
-
-use core::cell::UnsafeCell;
-use core::panic::PanicInfo;
+mod size;
 
 use board::Instructions;
 use defmt::{error, info};
-use generate::{Layers, Memory, NO_LAYERS, Observer, generate};
+use generate::{Observer, Session, generate};
+use xielu::embedded::Static;
 use xielu::kernels::Kernels;
 
 /// The model, in flash.
 #[unsafe(link_section = ".model")]
-static MODEL: [u8; include_bytes!("../../../models/tiny-Q8_0.gguf").len()] =
+static FLASH: [u8; include_bytes!("../../../models/tiny-Q8_0.gguf").len()] =
     *include_bytes!("../../../models/tiny-Q8_0.gguf");
+const MODEL: &[u8] = &FLASH;
 
-struct Static<T>(UnsafeCell<T>);
+static SESSION: Static<Session> = Static::new(Session::without_text());
 
-// SAFETY: one core, no interrupts.
-unsafe impl<T> Sync for Static<T> {}
-
-static LAYERS: Static<Layers> = Static(UnsafeCell::new(NO_LAYERS));
-static MEMORY: Static<Memory> = Static(UnsafeCell::new(Memory::new()));
-
-/// Reports tokens, and counts the instructions of those that were generated.
+/// Reports tokens, and counts the instructions of those that were decoded to follow another.
 struct Report {
     counter: Instructions,
     steps: u32,
@@ -42,16 +36,13 @@ struct Report {
 impl Observer for Report {
     fn step_begins(&mut self) {
         self.counter.start();
-    }
-
-    fn step_ends(&mut self, generated: bool) {
-        if generated {
-            self.instructions = self.instructions.saturating_add(self.counter.elapsed() / 16);
-            self.steps += 1;
-        }
+        self.steps += 1;
     }
 
     fn token(&mut self, id: u32, piece: &str) {
+        if self.steps > 0 {
+            self.instructions = self.instructions.saturating_add(self.counter.elapsed() / 16);
+        }
         info!("{=u32} {=str}", id, piece);
     }
 }
@@ -70,9 +61,8 @@ fn run() -> bool {
     }
     info!("selftest: passed");
     let mut report = Report { counter: Instructions::new(), steps: 0, instructions: 0 };
-    // SAFETY: called once, by `main`, which cannot be called.
-    let (layers, memory) = unsafe { (&mut *LAYERS.0.get(), &mut *MEMORY.0.get()) };
-    let (ids, text) = match generate(&MODEL, layers, memory, &mut report) {
+    let Some(session) = SESSION.take() else { return false };
+    let (ids, text) = match generate(session, &mut report) {
         Ok(generated) => generated,
         Err(error) => {
             error!("the model does not run: {}", error);
@@ -85,17 +75,8 @@ fn run() -> bool {
     info!("measured: model {=usize}", MODEL.len());
     info!("measured: ram {=usize}", board::static_ram());
     info!("measured: stack {=usize}", board::stack_high_water());
-    let per_token = report.instructions.checked_div(report.steps).unwrap_or(0);
+    // The last token was not decoded.
+    let per_token = report.instructions.checked_div(report.steps - 1).unwrap_or(0);
     info!("measured: instructions {=u32}", per_token.saturating_mul(16));
     true
-}
-
-#[panic_handler]
-fn panic(_: &PanicInfo<'_>) -> ! {
-    unsafe extern "C" {
-        /// Defined nowhere, so that a reachable panic is a link error.
-        fn a_panic_is_reachable() -> !;
-    }
-    // SAFETY: never runs; a program with this call does not link.
-    unsafe { a_panic_is_reachable() }
 }

@@ -1,5 +1,5 @@
-//! What the programs of `check.sh` that measure flash share. Nothing of them runs: their entry
-//! points are the functions that are measured, and what is linked is what those reach.
+//! What programs for boards share. Of those that measure flash (`size-*`) nothing else runs: their
+//! entry points are the functions that are measured, and what is linked is what those reach.
 
 /// As in the firmware: a reachable panic is a link error.
 #[panic_handler]

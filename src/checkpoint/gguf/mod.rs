@@ -29,6 +29,8 @@ mod model;
 mod neutral;
 mod parse;
 mod read;
+#[cfg(feature = "heapless")]
+pub(crate) mod sizes;
 mod split;
 #[cfg(any(feature = "std", feature = "session"))]
 mod split_name;

@@ -57,6 +57,13 @@ pub const fn work_len(longest_word: usize) -> usize {
     longest_word.saturating_mul(word::PER_BYTE)
 }
 
+/// u32 elements of memory for so many tokens and merges: see [`Bpe::memory_len`].
+pub(crate) const fn memory_len(tokens: usize, merges: usize) -> usize {
+    let of_tokens = tokens.saturating_add(hash::places(tokens));
+    let of_merges = merges.saturating_mul(3).saturating_add(hash::places(merges));
+    BYTES.saturating_add(of_tokens).saturating_add(of_merges)
+}
+
 /// A vocabulary in use: the file's bytes, and indexes in the caller's memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Bpe<'w, 's> {
@@ -80,9 +87,7 @@ impl<'w, 's> Bpe<'w, 's> {
     pub fn memory_len(gguf: &Gguf<'_>) -> Result<usize, Error> {
         let tokens = keys::tokens(gguf)?.len();
         let merges = keys::merges(gguf)?.map_or(0, |merges| merges.len());
-        let of_tokens = tokens.saturating_add(hash::places(tokens));
-        let of_merges = merges.saturating_mul(3).saturating_add(hash::places(merges));
-        Ok(BYTES.saturating_add(of_tokens).saturating_add(of_merges))
+        Ok(memory_len(tokens, merges))
     }
 
     /// Indexes the vocabulary of `gguf` in `memory`, whose contents do not matter.

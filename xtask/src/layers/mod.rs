@@ -26,7 +26,7 @@ const PACKAGES: &[Package] = &[
         root: "src/lib.rs",
         lines: &[
             "capi, train",
-            "session",
+            "embedded, session",
             "chat, convert, llama, tokenizer",
             "mlp, selftest",
             "activation, imatrix, quant",
@@ -44,7 +44,7 @@ const PACKAGES: &[Package] = &[
             "arch",
             "generic",
             "built, output",
-            "block, mapped_file",
+            "block, mapped_file, take_once",
         ],
     },
     Package { root: "kernels-cuda/src/lib.rs", lines: &[] },

@@ -3,22 +3,25 @@
 #[path = "../generate.rs"]
 mod generate;
 
-fn main() -> Result<(), xielu::Error> {
-    use generate::{Memory, NO_LAYERS, Observer, generate};
+use generate::{Observer, Session, generate};
+use xielu::embedded::Static;
 
-    static MODEL: &[u8] = include_bytes!("../../../../models/tiny-Q8_0.gguf");
+const MODEL: &[u8] = include_bytes!("../../../../models/tiny-Q8_0.gguf");
 
-    struct Print;
-    impl Observer for Print {
-        fn step_begins(&mut self) {}
-        fn step_ends(&mut self, _generated: bool) {}
-        fn token(&mut self, id: u32, piece: &str) {
-            println!("{id} {piece}");
-        }
+static SESSION: Static<Session> = Static::new(Session::without_text());
+
+struct Print;
+
+impl Observer for Print {
+    fn step_begins(&mut self) {}
+    fn token(&mut self, id: u32, piece: &str) {
+        println!("{id} {piece}");
     }
+}
 
-    let (mut layers, mut memory) = (NO_LAYERS, Memory::new());
-    let (_, text) = generate(MODEL, &mut layers, &mut memory, &mut Print)?;
+fn main() -> Result<(), xielu::Error> {
+    let session = SESSION.take().expect("nothing else takes it");
+    let (_, text) = generate(session, &mut Print)?;
     println!("text: {text}");
     Ok(())
 }

@@ -1,0 +1,43 @@
+//! The prompt on this machine: what every board must answer.
+
+use std::io::{Read as _, Write as _, stdin, stdout};
+use std::time::Instant;
+
+use xielu::embedded::{Console, Program, Session, Static, Terminal};
+
+struct Bundled;
+impl Program for Bundled {
+    const MODEL: &'static [u8] = include_bytes!("../../../../models/tiny-Q8_0.gguf");
+}
+static SESSION: Static<Session<Bundled, 4, 64, 110_000>> = Static::new(Session::new());
+
+struct Standard(Instant);
+
+impl Terminal for Standard {
+    const HZ: u32 = 1_000_000;
+
+    /// The end of the input is the end of the session.
+    fn read(&mut self) -> u8 {
+        let mut byte = [0];
+        stdin().read_exact(&mut byte).map_or(4, |()| byte[0])
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Nobody reads it any more: the rest is not needed.
+        let _ = stdout().write_all(bytes).and_then(|()| stdout().flush());
+    }
+
+    fn ticks(&mut self) -> u32 {
+        self.0.elapsed().as_micros() as u32
+    }
+
+    fn ram(&mut self) -> usize {
+        size_of_val(&SESSION)
+    }
+}
+
+fn main() -> Result<(), xielu::Error> {
+    let session = SESSION.take().expect("nothing else takes it");
+    Console::<128>::new(40).run(&mut session.start()?, &mut Standard(Instant::now()));
+    Ok(())
+}
