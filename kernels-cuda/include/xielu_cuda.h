@@ -1,9 +1,10 @@
-/* C functions of xielu on CUDA devices: activations and their gradients, queued on a stream.
+/* C functions of xielu on CUDA devices: activations, their gradients and MLP layers, queued on a
+ * stream.
  *
  * Nothing but a driver is needed; it is loaded by xielu_cuda_open. Pointers to values are device
- * addresses aligned to their element (16-byte boundaries are fastest). Calls return once the work
- * is queued: they allocate nothing and wait for nothing, so they can be captured in a graph. The
- * first call of each kernel compiles it; make one before capturing.
+ * addresses aligned to their element (16-byte boundaries are fastest). Calls that take a stream
+ * return once the work is queued: they allocate nothing and wait for nothing, so they can be
+ * captured in a graph. The first call of each kernel compiles it; make one before capturing.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -60,7 +61,7 @@ enum xielu_cuda_status
    */
   XIELU_CUDA_OK = 0,
   /*
-   No CUDA driver can be loaded, or it is too old.
+   No CUDA driver can be loaded, or it or the device is too old.
    */
   XIELU_CUDA_NO_DRIVER = 1,
   /*
@@ -88,6 +89,11 @@ typedef int32_t xielu_cuda_status;
  A device with its kernels. Any thread may use it, several at once too.
  */
 typedef struct xielu_cuda xielu_cuda;
+
+/*
+ The MLP of one layer on a device, with working memory: one stream at a time may use it.
+ */
+typedef struct xielu_cuda_mlp xielu_cuda_mlp;
 
 /*
  The effective scalars of a layer. All are finite, and eps <= 0.
@@ -222,6 +228,32 @@ typedef struct xielu_cuda_swiglu_gradients {
   bool accumulate;
 } xielu_cuda_swiglu_gradients;
 
+/*
+ A weight matrix in host memory, row by row in GGUF's blocks. It is copied.
+ */
+typedef struct xielu_cuda_matrix {
+  /*
+   The blocks, at any alignment.
+   */
+  const void *data;
+  /*
+   Their bytes: what the shape takes.
+   */
+  uint64_t bytes;
+  /*
+   The type's name in GGUF tools, such as "Q4_K" or "BF16".
+   */
+  const char *dtype;
+  /*
+   Outputs.
+   */
+  uint64_t rows;
+  /*
+   Values of an input.
+   */
+  uint64_t cols;
+} xielu_cuda_matrix;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -298,6 +330,42 @@ xielu_cuda_status xielu_cuda_backward(const struct xielu_cuda *cuda,
 xielu_cuda_status xielu_cuda_swiglu_backward(const struct xielu_cuda *cuda,
                                              const struct xielu_cuda_call *call,
                                              const struct xielu_cuda_swiglu_gradients *gradients);
+
+/*
+ Bytes that a matrix takes on a device; 0 if there is no such type, or they cannot be counted.
+ */
+uint64_t xielu_cuda_matrix_bytes(const char *dtype, uint64_t rows, uint64_t cols);
+
+/*
+ down(f(up(x))), or with a gate down(silu(gate(x)) * up(x)), for up to `tokens` tokens at once:
+ copies the weights to the device and allocates working memory. up and gate are [ffn, hidden],
+ down [hidden, ffn]; gate may be NULL. Of the call, the function and its coefficients in host
+ memory count, and not even those with a gate. `*out` is NULL if that fails.
+ */
+xielu_cuda_status xielu_cuda_mlp_open(const struct xielu_cuda *cuda,
+                                      const struct xielu_cuda_call *call,
+                                      const struct xielu_cuda_matrix *gate,
+                                      const struct xielu_cuda_matrix *up,
+                                      const struct xielu_cuda_matrix *down,
+                                      uint64_t tokens,
+                                      struct xielu_cuda_mlp **out);
+
+/*
+ y = mlp(x), or y += mlp(x) if `add`, queued on the stream: floats on the device, [tokens, hidden]
+ both.
+ */
+xielu_cuda_status xielu_cuda_mlp_forward(const struct xielu_cuda *cuda,
+                                         struct xielu_cuda_mlp *mlp,
+                                         void *stream,
+                                         const float *x,
+                                         uint64_t tokens,
+                                         float *y,
+                                         bool add);
+
+/*
+ Frees what xielu_cuda_mlp_open gave; NULL is ignored. Its work is done.
+ */
+void xielu_cuda_mlp_close(struct xielu_cuda_mlp *mlp);
 
 /*
  Makes coefficients at `out` (32 bytes on the device) of stored scalars that are there already,

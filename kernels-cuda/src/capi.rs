@@ -13,15 +13,15 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "x[i] is C's, in the header's comments")]
 
 use std::cell::RefCell;
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use xielu_kernels_simd::{ActivationKind, Coefficients};
+use xielu_kernels_simd::{self as cpu, Activation, ActivationKind, Coefficients, Matrix, Shape};
 
 use crate::{
-    Backward, Cuda, DType, Error, Raw, RawScalars, Scalars, Stream, SwigluBackward,
-    backward_workspace_len,
+    Backward, Cuda, DType, DeviceMatrix, DeviceMlp, Error, MlpAt, MlpScratch, Raw, RawScalars,
+    Scalars, Stream, SwigluBackward, backward_workspace_len,
 };
 
 /// alpha_p*x^2 + beta*x for x > 0, alpha_n*(e^min(x, eps) - 1 - x) + beta*x otherwise.
@@ -44,7 +44,7 @@ pub const XIELU_CUDA_F16: u32 = 2;
 pub enum xielu_cuda_status {
     /// The work is queued.
     XIELU_CUDA_OK = 0,
-    /// No CUDA driver can be loaded, or it is too old.
+    /// No CUDA driver can be loaded, or it or the device is too old.
     XIELU_CUDA_NO_DRIVER = 1,
     /// The driver reported an error.
     XIELU_CUDA_DRIVER_ERROR = 2,
@@ -136,6 +136,30 @@ pub struct xielu_cuda_swiglu_gradients {
     pub accumulate: bool,
 }
 
+/// A weight matrix in host memory, row by row in GGUF's blocks. It is copied.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct xielu_cuda_matrix {
+    /// The blocks, at any alignment.
+    pub data: *const c_void,
+    /// Their bytes: what the shape takes.
+    pub bytes: u64,
+    /// The type's name in GGUF tools, such as "Q4_K" or "BF16".
+    pub dtype: *const c_char,
+    /// Outputs.
+    pub rows: u64,
+    /// Values of an input.
+    pub cols: u64,
+}
+
+/// The MLP of one layer on a device, with working memory: one stream at a time may use it.
+pub struct xielu_cuda_mlp {
+    at: MlpAt,
+    // What the addresses are of.
+    _mlp: DeviceMlp,
+    _scratch: MlpScratch,
+}
+
 thread_local! {
     static LAST: RefCell<CString> = RefCell::default();
 }
@@ -160,7 +184,7 @@ fn status(call: impl FnOnce() -> Result<(), Failure>) -> xielu_cuda_status {
         Ok(Err(Failure::Argument(what))) => (XIELU_CUDA_INVALID, what.to_owned()),
         Ok(Err(Failure::Kernels(e))) => {
             let status = match e {
-                Error::NoDriver | Error::OldDriver(_) => XIELU_CUDA_NO_DRIVER,
+                Error::NoDriver | Error::OldDriver(_) | Error::OldDevice(_) => XIELU_CUDA_NO_DRIVER,
                 Error::Driver { .. } => XIELU_CUDA_DRIVER_ERROR,
                 _ => XIELU_CUDA_INVALID,
             };
@@ -384,6 +408,125 @@ pub unsafe extern "C" fn xielu_cuda_swiglu_backward(
         };
         Ok(raw.swiglu_backward(dtype, &operands)?)
     })
+}
+
+/// The bytes of a matrix are those its shape takes.
+unsafe fn matrix<'a>(matrix: *const xielu_cuda_matrix) -> Result<Matrix<'a>, Failure> {
+    // SAFETY: the module's contract.
+    let m = unsafe { given(matrix, "a matrix is NULL")? };
+    if m.data.is_null() || m.dtype.is_null() {
+        return Err(Failure::Argument("a matrix's data or dtype is NULL"));
+    }
+    // SAFETY: not NULL, and text as the struct says.
+    let name = unsafe { CStr::from_ptr(m.dtype) };
+    let dtype = cpu::DType::ALL.into_iter().find(|d| name.to_bytes() == d.name().as_bytes());
+    let dtype = dtype.ok_or(Failure::Argument("a matrix's dtype is no name of a GGUF type"))?;
+    let number = |n: u64| usize::try_from(n).map_err(|_| Failure::Argument("a matrix too large"));
+    let (rows, cols, bytes) = (number(m.rows)?, number(m.cols)?, number(m.bytes)?);
+    // SAFETY: not NULL, and that many bytes as the struct says.
+    let data = unsafe { std::slice::from_raw_parts(m.data.cast::<u8>(), bytes) };
+    Matrix::new(dtype, Shape { rows, cols }, data)
+        .map_err(|_| Failure::Argument("a matrix's bytes are not what its dtype and shape take"))
+}
+
+/// Bytes that a matrix takes on a device; 0 if there is no such type, or they cannot be counted.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn xielu_cuda_matrix_bytes(
+    dtype: *const c_char,
+    rows: u64,
+    cols: u64,
+) -> u64 {
+    if dtype.is_null() {
+        return 0;
+    }
+    // SAFETY: not NULL, and text.
+    let name = unsafe { CStr::from_ptr(dtype) };
+    let dtype = cpu::DType::ALL.into_iter().find(|d| name.to_bytes() == d.name().as_bytes());
+    let bytes = |dtype| {
+        let (rows, cols) = (usize::try_from(rows).ok()?, usize::try_from(cols).ok()?);
+        DeviceMatrix::bytes_for(dtype, rows, cols)
+    };
+    dtype.and_then(bytes).map_or(0, |bytes| bytes as u64)
+}
+
+/// down(f(up(x))), or with a gate down(silu(gate(x)) * up(x)), for up to `tokens` tokens at once:
+/// copies the weights to the device and allocates working memory. up and gate are [ffn, hidden],
+/// down [hidden, ffn]; gate may be NULL. Of the call, the function and its coefficients in host
+/// memory count, and not even those with a gate. `*out` is NULL if that fails.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn xielu_cuda_mlp_open(
+    cuda: *const xielu_cuda,
+    call: *const xielu_cuda_call,
+    gate: *const xielu_cuda_matrix,
+    up: *const xielu_cuda_matrix,
+    down: *const xielu_cuda_matrix,
+    tokens: u64,
+    out: *mut *mut xielu_cuda_mlp,
+) -> xielu_cuda_status {
+    // SAFETY: NULL or valid, as the module says.
+    let Some(out) = (unsafe { out.as_mut() }) else {
+        return status(|| Err(Failure::Argument("out is NULL")));
+    };
+    *out = ptr::null_mut();
+    // SAFETY: the module's contract.
+    status(|| unsafe {
+        let device = &given(cuda, "cuda is NULL")?.0;
+        let function = understand(cuda, call, !gate.is_null())?;
+        let stream = device.context().default_stream();
+        let on = device.on(&stream)?;
+        let upload = |m: &Matrix<'_>| DeviceMatrix::upload(&on, m);
+        let (up, down) = (matrix(up)?, matrix(down)?);
+        let mlp = if gate.is_null() {
+            let act = match (function.function, function.scalars) {
+                (ActivationKind::Relu2, _) => Activation::Relu2,
+                (ActivationKind::Xielu, Scalars::Value { coefficients, .. }) => {
+                    Activation::Xielu(coefficients)
+                }
+                (_, Scalars::Value { coefficients, .. }) => Activation::Xiprelu(coefficients),
+                (_, Scalars::Device(_)) => {
+                    return Err(Failure::Argument("an MLP's coefficients are in host memory"));
+                }
+            };
+            DeviceMlp::new(upload(&up)?, upload(&down)?, act)?
+        } else {
+            DeviceMlp::gated(upload(&matrix(gate)?)?, upload(&up)?, upload(&down)?)?
+        };
+        let tokens = usize::try_from(tokens).map_err(|_| Failure::Argument("too many tokens"))?;
+        let mut scratch = mlp.scratch(&stream, tokens)?;
+        let at = mlp.at(&stream, &mut scratch)?;
+        *out = Box::into_raw(Box::new(xielu_cuda_mlp { at, _mlp: mlp, _scratch: scratch }));
+        Ok(())
+    })
+}
+
+/// y = mlp(x), or y += mlp(x) if `add`, queued on the stream: floats on the device, [tokens, hidden]
+/// both.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn xielu_cuda_mlp_forward(
+    cuda: *const xielu_cuda,
+    mlp: *mut xielu_cuda_mlp,
+    stream: *mut c_void,
+    x: *const f32,
+    tokens: u64,
+    y: *mut f32,
+    add: bool,
+) -> xielu_cuda_status {
+    // SAFETY: the module's contract.
+    status(|| unsafe {
+        let cuda = given(cuda, "cuda is NULL")?;
+        let mlp = given(mlp.cast_const(), "mlp is NULL")?;
+        Ok(cuda.0.raw_on(stream).mlp(&mlp.at, x as u64, tokens, y as u64, add)?)
+    })
+}
+
+/// Frees what xielu_cuda_mlp_open gave; NULL is ignored. Its work is done.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn xielu_cuda_mlp_close(mlp: *mut xielu_cuda_mlp) {
+    if !mlp.is_null() {
+        // SAFETY: from `xielu_cuda_mlp_open`, once, as the function says.
+        let mlp = unsafe { Box::from_raw(mlp) };
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(mlp)));
+    }
 }
 
 /// Makes coefficients at `out` (32 bytes on the device) of stored scalars that are there already,

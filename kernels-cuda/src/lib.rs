@@ -54,7 +54,7 @@ pub use frozen::{Frozen, Learned, Scaled};
 pub use inputs::{Forms, Inputs, InputsAt, Prepare};
 pub use kernel::Kernel;
 pub use launch::Launch;
-pub use mlp::{DeviceMlp, MlpScratch};
+pub use mlp::{DeviceMlp, MlpAt, MlpScratch};
 pub use raw::{Backward, Raw, SwigluBackward, backward_workspace_len};
 pub use scalars::{RawScalars, Scalars};
 pub use slices::{Gradients, OnStream};

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut};
 use xielu_kernels_simd::{Activation, ActivationKind};
 
-use crate::{DeviceMatrix, Error, Forms, Inputs, OnStream};
+use crate::{
+    DeviceMatrix, Error, Forms, Inputs, InputsAt, Launch, OnStream, Prepare, Raw, Scalars,
+    WeightsAt,
+};
 
 /// What is between the projections.
 #[derive(Debug)]
@@ -32,6 +35,59 @@ pub struct MlpScratch {
     up: CudaSlice<f32>,
     gate: Option<CudaSlice<f32>>,
     hidden: Inputs,
+}
+
+/// An MLP at addresses of the device, with its working memory: what [`Raw::mlp`] computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MlpAt {
+    /// `[ffn, hidden]`.
+    pub up: WeightsAt,
+    /// SwiGLU's, of up's shape; without it the layer has an activation.
+    pub gate: Option<WeightsAt>,
+    /// `[hidden, ffn]`.
+    pub down: WeightsAt,
+    /// The activation and its scalars, unless there is a gate.
+    pub act: (ActivationKind, Scalars),
+    /// Where inputs are quantized to: `hidden` columns.
+    pub x: InputsAt,
+    /// f32 for `tokens * ffn` values, of up and (0 if there is none) of the gate.
+    pub values: [u64; 2],
+    /// Where activated values are quantized to: `ffn` columns.
+    pub hidden: InputsAt,
+}
+
+impl<L: Launch> Raw<L> {
+    /// `y = mlp(x)`, or `y += mlp(x)` if `add`: `[tokens, hidden]` f32 both.
+    ///
+    /// # Errors
+    /// As [`Raw::quantize`] and [`Raw::matmul`]; what was queued before then has no effect on `y`.
+    ///
+    /// # Safety
+    /// See [`Raw`]; the working memory is nobody else's until the work is done.
+    pub unsafe fn mlp(
+        &self,
+        mlp: &MlpAt,
+        x: u64,
+        tokens: u64,
+        y: u64,
+        add: bool,
+    ) -> Result<(), Error> {
+        let [up, gate] = mlp.values;
+        // SAFETY: the caller's promise, for every call.
+        unsafe {
+            self.quantize(Prepare::AsIs, x, tokens, &mlp.x)?;
+            self.matmul(&mlp.up, &mlp.x, tokens, up, false)?;
+            let prepare = match &mlp.gate {
+                None => Prepare::Activate(mlp.act.0, mlp.act.1),
+                Some(weights) => {
+                    self.matmul(weights, &mlp.x, tokens, gate, false)?;
+                    Prepare::Swiglu(gate)
+                }
+            };
+            self.quantize(prepare, up, tokens, &mlp.hidden)?;
+            self.matmul(&mlp.down, &mlp.hidden, tokens, y, add)
+        }
+    }
 }
 
 fn same(what: &'static str, expected: usize, found: usize) -> Result<(), Error> {
@@ -122,6 +178,35 @@ impl DeviceMlp {
             gate: gated.then(values).transpose()?,
             hidden: Inputs::new(stream, tokens, self.ffn_size(), last)?,
         })
+    }
+
+    /// Addresses for [`Raw::mlp`]: they are valid as long as both exist, and nothing else may be done
+    /// with the scratch meanwhile. What was queued on `stream` is waited for, so that any stream may
+    /// use them.
+    ///
+    /// # Errors
+    /// If the driver fails.
+    pub fn at(&self, stream: &CudaStream, scratch: &mut MlpScratch) -> Result<MlpAt, Error> {
+        let at = |m: &DeviceMatrix| m.at(m.data().device_ptr(stream).0);
+        let (gate, act) = match &self.between {
+            Between::Plain(act) => (None, (act.kind(), Scalars::from(act))),
+            Between::Gated(gate) => (Some(at(gate)), (ActivationKind::Swiglu, Scalars::NONE)),
+        };
+        let values = [
+            scratch.up.device_ptr_mut(stream).0,
+            scratch.gate.as_mut().map_or(0, |gate| gate.device_ptr_mut(stream).0),
+        ];
+        let mlp = MlpAt {
+            up: at(&self.up),
+            gate,
+            down: at(&self.down),
+            act,
+            x: scratch.x.write(stream).0,
+            values,
+            hidden: scratch.hidden.write(stream).0,
+        };
+        stream.synchronize().map_err(Error::driver("waiting for weights to be copied"))?;
+        Ok(mlp)
     }
 
     /// `y = mlp(x)`, or `y += mlp(x)` if `add` (the residual): `[tokens, hidden]` both. Nothing is

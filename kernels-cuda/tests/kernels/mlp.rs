@@ -94,6 +94,82 @@ fn the_cpus_layer() {
     }
 }
 
+/// The C functions: the same bits as the Rust ones.
+#[cfg(feature = "capi")]
+#[test]
+fn in_c() {
+    use std::ffi::c_void;
+    use std::ptr;
+
+    use xielu_kernels_cuda::capi::*;
+    use xielu_kernels_cuda::cudarc::driver::DevicePtr;
+
+    const OK: xielu_cuda_status = xielu_cuda_status::XIELU_CUDA_OK;
+    const INVALID: xielu_cuda_status = xielu_cuda_status::XIELU_CUDA_INVALID;
+    let Some((cuda, stream)) = crate::device::device() else { return };
+    let on = cuda.on(&stream).unwrap();
+    let layer = Layer::new([DType::Q4_K, DType::Q8_0, DType::Q6_K]);
+    let c = coefficients(0.8, 0.5);
+    let in_c = xielu_cuda_coefficients {
+        alpha_p: c.alpha_p,
+        alpha_n: c.alpha_n,
+        beta: c.beta,
+        eps: c.eps,
+        sigmoid_p: 1.0,
+        sigmoid_n: 1.0,
+    };
+    let call = xielu_cuda_call {
+        stream: ptr::null_mut(),
+        function: XIELU_CUDA_XIELU,
+        dtype: XIELU_CUDA_F32,
+        coefficients: &raw const in_c,
+        device_coefficients: ptr::null(),
+    };
+    let matrix = |i: usize, shape: Shape, name: &std::ffi::CStr| xielu_cuda_matrix {
+        data: layer.bytes[i].as_ptr().cast(),
+        bytes: layer.bytes[i].len() as u64,
+        dtype: name.as_ptr(),
+        rows: shape.rows as u64,
+        cols: shape.cols as u64,
+    };
+    let gate = matrix(0, UP, c"Q4_K");
+    let (up, down) = (matrix(1, UP, c"Q8_0"), matrix(2, DOWN, c"Q6_K"));
+    let x = pre_activations(3 * HIDDEN, 7);
+    for gated in [false, true] {
+        let act = (!gated).then_some(Activation::Xielu(c));
+        let expected = run(&on, &stream, &layer.layer(act).upload(&on).unwrap(), &x, Some(0.5));
+        let gate = if gated { &raw const gate } else { ptr::null() };
+        let there = stream.clone_htod(&x).unwrap();
+        let y = stream.clone_htod(&vec![0.5f32; x.len()]).unwrap();
+        stream.synchronize().unwrap();
+        let (x_at, y_at) = (there.device_ptr(&stream).0, y.device_ptr(&stream).0);
+        let at_stream: *mut c_void = stream.cu_stream().cast();
+        // SAFETY: valid pointers, device memory of the stated size and a stream of the context.
+        unsafe {
+            let mut c = ptr::null_mut();
+            assert_eq!(xielu_cuda_open(0, &raw mut c), OK);
+            let mut mlp = ptr::null_mut();
+            let short = xielu_cuda_matrix { bytes: up.bytes - 1, ..up };
+            assert_eq!(xielu_cuda_mlp_open(c, &call, gate, &short, &down, 3, &mut mlp), INVALID);
+            let other = xielu_cuda_matrix { dtype: c"Q9_9".as_ptr(), ..up };
+            assert_eq!(xielu_cuda_mlp_open(c, &call, gate, &other, &down, 3, &mut mlp), INVALID);
+            assert_eq!(xielu_cuda_mlp_open(c, &call, gate, &up, &up, 3, &mut mlp), INVALID);
+            assert!(mlp.is_null());
+            assert_eq!(xielu_cuda_mlp_open(c, &call, gate, &up, &down, 3, &mut mlp), OK);
+            let (x_at, y_at) = (x_at as *const f32, y_at as *mut f32);
+            assert_eq!(xielu_cuda_mlp_forward(c, mlp, at_stream, x_at, 4, y_at, true), INVALID);
+            assert_eq!(xielu_cuda_mlp_forward(c, mlp, at_stream, x_at, 3, y_at, true), OK);
+            let found = stream.clone_dtoh(&y).unwrap();
+            assert_eq!(bits(&found), bits(&expected));
+            xielu_cuda_mlp_close(mlp);
+            xielu_cuda_close(c);
+        }
+    }
+    // SAFETY: text.
+    let bytes = unsafe { xielu_cuda_matrix_bytes(c"Q8_0".as_ptr(), 768, 256) };
+    assert_eq!(bytes, (768 * 256 / 32 * 34) as u64);
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let Some((cuda, stream)) = crate::device::device() else { return };

@@ -252,8 +252,9 @@ const TOKENS: &[usize] = &[1, 2, 5, 8, 11, 16, 21, 40, 67];
 fn every_format() {
     for machine in machines() {
         for dtype in DType::ALL {
-            for shape in shapes(dtype) {
-                check(&machine, u32::MAX, dtype, shape, TOKENS);
+            for (i, shape) in shapes(dtype).into_iter().enumerate() {
+                let tokens = if i == 1 { TOKENS } else { &[1, 3, 35] };
+                check(&machine, u32::MAX, dtype, shape, tokens);
             }
         }
     }
@@ -265,7 +266,7 @@ fn every_format_on_the_oldest_devices() {
     for machine in machines() {
         for dtype in DType::ALL {
             for shape in shapes(dtype) {
-                check(&machine, 75, dtype, shape, &[1, 2, 4, 5, 9, 35]);
+                check(&machine, 75, dtype, shape, &[2, 5]);
             }
         }
     }
