@@ -102,16 +102,28 @@ impl BlockMXFP4 {
     }
 }
 
+impl BlockIQ4_XS {
+    /// The scale of each 32 values.
+    #[inline(always)]
+    pub(crate) fn scales(&self) -> [f32; QK_K / QK] {
+        let (d, high) = (self.d.get(), u16::from_le_bytes(self.scales_h));
+        let low = u32::from_le_bytes(self.scales_l);
+        let mut scales = [0.0; QK_K / QK];
+        for (g, scale) in scales.iter_mut().enumerate() {
+            let bits = (low >> (4 * g) & 15) as i16 | (high >> (2 * g) & 3).cast_signed() << 4;
+            *scale = d * f32::from(bits - 32);
+        }
+        scales
+    }
+}
+
 #[inline(always)]
 fn iq4_xs(block: &BlockIQ4_XS, out: &mut Unpacked) {
-    let (d, high) = (block.d.get(), u16::from_le_bytes(block.scales_h));
-    let low = u32::from_le_bytes(block.scales_l);
     let groups = out.quants.as_chunks_mut().0.iter_mut().zip(&block.qs);
-    let scales = out.scales.as_chunks_mut().0.iter_mut().enumerate();
-    for ((g, scales), (quants, qs)) in scales.zip(groups) {
+    let scales = out.scales.as_chunks_mut().0.iter_mut().zip(block.scales());
+    for ((scales, scale), (quants, qs)) in scales.zip(groups) {
         nibbles(qs, quants);
-        let bits = (low >> (4 * g) & 15) as i16 | (high >> (2 * g) & 3).cast_signed() << 4;
-        *scales = [d * f32::from(bits - 32); 2];
+        *scales = [scale; 2];
     }
 }
 

@@ -104,6 +104,24 @@ impl BlockQ3_K {
         }
     }
 
+    /// The groups' scales, each less 32.
+    #[inline(always)]
+    pub(crate) fn signed_scales(&self) -> [i8; HALVES] {
+        let [low @ .., a, b, c, d] = self.scales;
+        let low = u64::from_le_bytes(low);
+        let high = u32::from_le_bytes([a, b, c, d]);
+        let mut scales = [0; HALVES];
+        for (i, out) in scales.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            // Four scales' lower bits: bytes of one half, nibbles of one side.
+            let low = (low >> (32 * (i % 2)) >> (4 * (i / 2))) as u32 & 0x0f0f_0f0f;
+            let high = (high >> (2 * i) & 0x0303_0303) << 4;
+            for (scale, bits) in out.iter_mut().zip((low | high).to_le_bytes()) {
+                *scale = bits.cast_signed() - 32;
+            }
+        }
+        scales
+    }
+
     /// Stores the groups' scales, of 6 bits each.
     pub fn set_scales(&mut self, scales: [u8; HALVES]) {
         self.scales = [0; 12];
@@ -137,17 +155,9 @@ fn q3_k(block: &BlockQ3_K, out: &mut Unpacked) {
             *q |= (high >> g & 1) << 2;
         }
     }
-    let [low @ .., a, b, c, d] = block.scales;
-    let low = u64::from_le_bytes(low);
-    let high = u32::from_le_bytes([a, b, c, d]);
     let d = block.d.get();
-    for (i, out) in out.scales.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-        // Four scales' lower bits: bytes of one half, nibbles of one side.
-        let low = (low >> (32 * (i % 2)) >> (4 * (i / 2))) as u32 & 0x0f0f_0f0f;
-        let high = (high >> (2 * i) & 0x0303_0303) << 4;
-        for (scale, bits) in out.iter_mut().zip((low | high).to_le_bytes()) {
-            *scale = d * f32::from(i16::from(bits) - 32);
-        }
+    for (out, scale) in out.scales.iter_mut().zip(block.signed_scales()) {
+        *out = d * f32::from(scale);
     }
 }
 

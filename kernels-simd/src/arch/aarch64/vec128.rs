@@ -106,6 +106,10 @@ impl<D: ByteDot> Vec128 for D {
         b
     }
     #[inline(always)]
+    fn test(self, a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
+        neon!(vtstq_u8(a, b))
+    }
+    #[inline(always)]
     fn look_up(self, table: uint8x16_t, numbers: uint8x16_t) -> uint8x16_t {
         neon!(vqtbl1q_u8(table, numbers))
     }

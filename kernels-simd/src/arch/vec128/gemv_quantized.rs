@@ -218,7 +218,7 @@ pub(super) fn scales_of<A: Vec128>(a: A, x: &InputBlock, h: usize) -> A::F32 {
 
 /// The sums of groups `4 * h ..`.
 #[inline(always)]
-fn group_sums<A: Vec128>(a: A, x: &InputBlock, h: usize) -> A::I32 {
+pub(super) fn group_sums<A: Vec128>(a: A, x: &InputBlock, h: usize) -> A::I32 {
     a.pair_sums(&x.sums.as_chunks().0[h % (GROUPS / LANES)])
 }
 

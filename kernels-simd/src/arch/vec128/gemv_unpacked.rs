@@ -1,10 +1,19 @@
-//! Dot products of the formats that are unpacked, with one to four input rows: 256 weights are
-//! unpacked in plain Rust and multiplied from there.
+//! Products of the formats that have no tiles. Those in common use have a GEMV of their own; of the
+//! others 256 weights are unpacked in plain Rust and multiplied from there, with one to four input
+//! rows.
 
+use super::gemv_groups::Groups;
+use super::gemv_low_bits::{IQ4_XS, Q2_K, Q3_K};
 use super::gemv_quantized::{LANES, halves, inputs, scales_of};
 use super::{Quantize, Vec128};
-use crate::block::{Format, GROUPS, HALVES, InputBlock, LookUp, QK, QK_K, Unpacked};
-use crate::generic::gemv::RowDot;
+use crate::block::{
+    BlockIQ4_NL, BlockMXFP4, BlockQ4_1, BlockQ5_0, BlockQ5_1, DType, Format, GROUPS, HALVES,
+    InputBlock, LookUp, QK, QK_K, Unpacked,
+};
+use crate::generic::dispatch::unpacked_product;
+use crate::generic::gemm_quantized::PanelIsa;
+use crate::generic::gemv::{Chunked, PANEL_TOKENS, RowDot, gemv};
+use crate::generic::matmul::Gemm;
 
 /// An instruction set, for looking bytes up.
 pub(super) struct Looking<A>(pub A);
@@ -20,6 +29,40 @@ impl<A: Quantize> LookUp for Looking<A> {
             unsafe { a.store_to(found, codes.as_mut_ptr()) };
         }
     }
+}
+
+/// A product of a type that has no tiles; `format` is that type's.
+#[inline(always)]
+pub(crate) fn product_unpacked<A: Vec128 + PanelIsa>(
+    a: A,
+    g: Gemm<'_, u8, InputBlock>,
+    dtype: DType,
+    format: &Format,
+) {
+    if g.out.tokens() < PANEL_TOKENS {
+        match dtype {
+            DType::Q4_1 => {
+                return gemv::<_, _, 1>(g.typed(), Chunked(Groups::<BlockQ4_1, A>::new(a)));
+            }
+            DType::Q5_0 => {
+                return gemv::<_, _, 1>(g.typed(), Chunked(Groups::<BlockQ5_0, A>::new(a)));
+            }
+            DType::Q5_1 => {
+                return gemv::<_, _, 1>(g.typed(), Chunked(Groups::<BlockQ5_1, A>::new(a)));
+            }
+            DType::IQ4_NL => {
+                return gemv::<_, _, 1>(g.typed(), Chunked(Groups::<BlockIQ4_NL, A>::new(a)));
+            }
+            DType::MXFP4 => {
+                return gemv::<_, _, 1>(g.typed(), Chunked(Groups::<BlockMXFP4, A>::new(a)));
+            }
+            DType::Q2_K => return gemv::<_, _, 1>(g.typed(), Chunked(Q2_K(a))),
+            DType::Q3_K => return gemv::<_, _, 1>(g.typed(), Chunked(Q3_K(a))),
+            DType::IQ4_XS => return gemv::<_, _, 1>(g.typed(), Chunked(IQ4_XS(a))),
+            _ => {}
+        }
+    }
+    unpacked_product(a, UnpackedRows { isa: a, format }, g, format);
 }
 
 /// Rows of a format.

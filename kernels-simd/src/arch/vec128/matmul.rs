@@ -1,13 +1,13 @@
 //! Matrix products of an instruction set that every CPU of its target has.
 
 use super::{
-    Float, FloatWeight, Looking, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, Quantize, UnpackedRows, Vec128,
+    Float, FloatWeight, Looking, Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, Quantize, Vec128, product_unpacked,
     quantize_groups, quantize_q8_0, transpose,
 };
 use crate::block::{
     BF16, DType, F16, F32, Format, InputBlock, Unpack, Unpacked, for_products, format_of,
 };
-use crate::generic::dispatch::{float_product, product, unpacked_product};
+use crate::generic::dispatch::{float_product, product};
 use crate::generic::gemm_float::{FloatPanelIsa, SQUARE};
 use crate::generic::gemm_quantized::PanelIsa;
 use crate::generic::matmul::{Gemm, Table};
@@ -64,8 +64,7 @@ impl<A: Baseline, W: FloatWeight> FloatPanelIsa<W> for A {
 
 fn unpacked<A: Baseline>(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
     if let Some(format) = format::<A>(dtype) {
-        let rows = UnpackedRows { isa: A::TOKEN, format: &format };
-        unpacked_product(A::TOKEN, rows, g, &format);
+        product_unpacked(A::TOKEN, g, dtype, &format);
     }
 }
 

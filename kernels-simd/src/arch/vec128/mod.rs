@@ -2,6 +2,8 @@
 //! once.
 
 mod gemv_float;
+mod gemv_groups;
+mod gemv_low_bits;
 mod gemv_quantized;
 mod gemv_unpacked;
 mod matmul;
@@ -11,7 +13,7 @@ mod vector;
 use gemv_float::{Float, FloatWeight, transpose};
 pub(crate) use gemv_quantized::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0};
 use gemv_unpacked::Looking;
-pub(crate) use gemv_unpacked::UnpackedRows;
+pub(crate) use gemv_unpacked::product_unpacked;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use matmul::format;
 pub(crate) use matmul::{Baseline, table};

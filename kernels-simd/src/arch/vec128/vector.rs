@@ -16,6 +16,8 @@ pub(crate) trait Vec128: Copy {
     fn and(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
     /// Bits of `a` where `mask` has ones, else of `b`.
     fn select(self, mask: Self::Bytes, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// All bits of the bytes of which `a` and `b` share one, none of the others.
+    fn test(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
     /// Bytes of `table` by number, below 16.
     fn look_up(self, table: Self::Bytes, numbers: Self::Bytes) -> Self::Bytes;
     /// Each byte `N` bits to the left, zeros from the right.

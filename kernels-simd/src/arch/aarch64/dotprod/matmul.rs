@@ -3,9 +3,9 @@
 use super::token::{Dotprod, compile};
 use crate::arch::aarch64::neon;
 use crate::arch::aarch64::neon::token::Neon;
-use crate::arch::vec128::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, UnpackedRows, format};
+use crate::arch::vec128::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, format, product_unpacked};
 use crate::block::{DType, InputBlock};
-use crate::generic::dispatch::{kernels, product, unpacked_product};
+use crate::generic::dispatch::{kernels, product};
 use crate::generic::matmul::{Gemm, Table};
 
 kernels!(compile, |isa: Dotprod, g|
@@ -23,7 +23,7 @@ compile! {
     pub(in crate::arch) fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
         let isa = Dotprod::new();
         if let Some(format) = format::<Neon>(dtype) {
-            unpacked_product(isa, UnpackedRows { isa, format: &format }, g, &format);
+            product_unpacked(isa, g, dtype, &format);
         }
     }
 }

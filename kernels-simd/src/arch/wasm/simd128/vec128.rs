@@ -47,6 +47,10 @@ impl Vec128 for Simd128 {
         v128_bitselect(a, b, mask)
     }
     #[inline(always)]
+    fn test(self, a: v128, b: v128) -> v128 {
+        u8x16_ne(v128_and(a, b), u8x16_splat(0))
+    }
+    #[inline(always)]
     fn look_up(self, table: v128, numbers: v128) -> v128 {
         i8x16_swizzle(table, numbers)
     }
