@@ -31,6 +31,13 @@ struct AttendArgs {
     float scale;
 };
 
+// The compiler's own choice would take more registers than some devices leave it.
+#ifdef __CUDACC__
+#define UNROLL_BY(n) _Pragma(#n)
+#else
+#define UNROLL_BY(n)
+#endif
+
 constexpr unsigned POSITIONS = 64;
 constexpr unsigned SLICE = 32;
 // Rows of a block at most, and sums of a thread.
@@ -103,7 +110,7 @@ FN void attend(const Grid& grid, const AttendArgs& args) {
 
         PerThread<Partial> sums;
         EACH_THREAD(t) {
-            for (unsigned i = t; i < rows * dim; i += THREADS) {
+            UNROLL_BY(unroll 1) for (unsigned i = t; i < rows * dim; i += THREADS) {
                 query[i] = args.q[index_of_row(i / dim) * dim + i % dim];
             }
             if (t < ROWS) {
@@ -133,7 +140,7 @@ FN void attend(const Grid& grid, const AttendArgs& args) {
                 EACH_THREAD(t) {
                     const unsigned p = t % POSITIONS;
                     const unsigned from = t / POSITIONS;
-                    for (unsigned i = 0; i < width; ++i) {
+                    UNROLL_BY(unroll 2) for (unsigned i = 0; i < width; ++i) {
                         const float k = key[p][i];
                         UNROLL for (unsigned j = 0; j < SUMS; ++j) {
                             const unsigned r = from + j * SCORERS;
@@ -211,7 +218,7 @@ FN void attend(const Grid& grid, const AttendArgs& args) {
                         const unsigned r = lane + j * shape.lanes;
                         if (r < rows) sums[t].at[j] = mul(sums[t].at[j], factor[r]);
                     }
-                    for (unsigned p = 0; p < count; ++p) {
+                    UNROLL_BY(unroll 4) for (unsigned p = 0; p < count; ++p) {
                         const float v = Cache::load(values + (start + p) * row_bytes, i);
                         UNROLL for (unsigned j = 0; j < SUMS; ++j) {
                             const unsigned r = lane + j * shape.lanes;
