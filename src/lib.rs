@@ -60,7 +60,7 @@
 //! | `heapless` | `embedded`: a session in one static of fixed capacity, checked when a program is compiled; a prompt for serial lines |
 //! | `defmt` | `defmt::Format` of errors (the texts of their `Display`), configurations, parameters and names, for firmware's logs |
 //! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |
-//! | `cuda` | activations and gradients on device slices, called as on the CPU (`cuda::OnStream`); needs a driver at run time only |
+//! | `cuda` | CUDA devices: whole models (`llama::CudaDecoder`), activations and gradients on device slices, called as on the CPU (`cuda::OnStream`); needs a driver at run time only |
 //! | `train` | training, on CPU and CUDA: the model, its optimiser, checkpoints |
 //! | `cli` | the `xielu` command |
 //!
@@ -111,6 +111,8 @@ pub use activation::{RawXielu, Xielu};
 pub use compute::Rayon;
 pub use compute::{Backend, Executor, Serial};
 pub use config::Config;
+#[cfg(feature = "cuda")]
+pub use error::DeviceError;
 pub use error::{ElementType, Error, Key, NonFinite, ShortName};
 pub use error::{Escaped, escaped, escaped_lines};
 pub use mlp::Mlp;

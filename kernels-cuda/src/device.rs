@@ -94,6 +94,24 @@ impl Cuda {
         &self.context
     }
 
+    /// Bytes of the device's memory that are free.
+    ///
+    /// # Errors
+    /// What the driver reports.
+    pub fn free_memory(&self) -> Result<u64, Error> {
+        let info = self.context.mem_get_info();
+        let (free, _) = info.map_err(Error::driver("asking for the free memory"))?;
+        Ok(free as u64)
+    }
+
+    /// What the driver calls the device.
+    ///
+    /// # Errors
+    /// What the driver reports.
+    pub fn name(&self) -> Result<String, Error> {
+        self.context.name().map_err(Error::driver("asking for the device's name"))
+    }
+
     /// The kernels on addresses, queued on `stream`.
     pub fn raw<'a>(&'a self, stream: &'a CudaStream) -> Raw<Stream<'a>> {
         Raw(Stream { cuda: self, stream: stream.cu_stream() })

@@ -5,11 +5,13 @@
 #[doc(hidden)]
 #[macro_export]
 macro_rules! messages {
-    ($name:ty { $($pattern:pat => ($text:literal $(, $value:expr)* $(,)?),)+ }) => {
+    ($name:ty {
+        $($(#[$attribute:meta])* $pattern:pat => ($text:literal $(, $value:expr)* $(,)?),)+
+    }) => {
         impl core::fmt::Display for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 match self {
-                    $($pattern => core::write!(f, $text $(, $value)*),)+
+                    $($(#[$attribute])* $pattern => core::write!(f, $text $(, $value)*),)+
                 }
             }
         }
@@ -18,7 +20,7 @@ macro_rules! messages {
         impl defmt::Format for $name {
             fn format(&self, f: defmt::Formatter<'_>) {
                 match self {
-                    $($pattern => defmt::write!(f, $text $(, $value)*),)+
+                    $($(#[$attribute])* $pattern => defmt::write!(f, $text $(, $value)*),)+
                 }
             }
         }

@@ -125,6 +125,9 @@ impl From<Error> for Status {
             | Error::UnsupportedType { .. }
             | Error::NotBuilt(_)
             | Error::Product(ShapeError::NotBuilt(_)) => Status::Unsupported,
+            // No C function decodes on a device.
+            #[cfg(feature = "cuda")]
+            Error::Device(_) => Status::Unsupported,
             Error::MissingKey(_) | Error::MissingTensor(_) => Status::Missing,
             Error::BadKey { .. }
             | Error::KeyType { .. }

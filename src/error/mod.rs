@@ -1,11 +1,15 @@
 //! What can go wrong, each with what and where.
 
+#[cfg(feature = "cuda")]
+mod device;
 pub(crate) mod escape;
 mod gguf;
 mod name;
 mod non_finite;
 mod split;
 
+#[cfg(feature = "cuda")]
+pub use device::DeviceError;
 pub use escape::{Escaped, escaped, escaped_lines};
 pub use gguf::{GgufError, GgufErrorKind};
 pub(crate) use gguf::{MAX_PAIRS, MAX_TENSORS};
@@ -134,6 +138,9 @@ pub enum Error {
     },
     /// A result is no number: the weights are damaged, or values outgrew their type.
     NonFinite(NonFinite),
+    /// A CUDA device cannot be used, or failed.
+    #[cfg(feature = "cuda")]
+    Device(DeviceError),
     /// The vocabulary has no token for this byte of a text.
     NoTokenForByte(u8),
     /// Every token is forbidden: all logits are minus infinity.
@@ -142,7 +149,16 @@ pub enum Error {
     OutOfRange(&'static str),
 }
 
+#[cfg(feature = "cuda")]
+impl From<crate::cuda::Error> for Error {
+    fn from(e: crate::cuda::Error) -> Self {
+        Error::Device(DeviceError(e))
+    }
+}
+
 crate::kernels::messages!(Error {
+    #[cfg(feature = "cuda")]
+    Error::Device(e) => ("{}", e),
     Error::Config(what) => ("unusable model shape: {}", what),
     Error::Gguf(e) => ("{}", e),
     Error::NotBuilt(act) => ("the activation {} is not in this build", act),

@@ -187,6 +187,11 @@ impl SamplerChain {
         Ok(id)
     }
 
+    /// Whether it takes the likeliest token, and nothing changes its logits.
+    pub(super) fn is_greedy(&self) -> bool {
+        self.sampler.is_greedy() && self.options.bias.is_empty() && self.counts.is_empty()
+    }
+
     /// All but drawing: bias and penalties change `logits`, and what may not be drawn becomes minus
     /// infinity. They are not divided by the temperature.
     pub fn process(&self, logits: &mut [f32]) {

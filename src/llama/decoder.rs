@@ -1,5 +1,7 @@
 //! The decoder: tokens in, logits out, one KV cache, no memory of its own.
 
+#[cfg(feature = "cuda")]
+use super::cuda::CudaDecoder;
 use super::kv_cache::KvCache;
 use super::model::Model;
 use super::options::DecoderOptions;
@@ -63,6 +65,9 @@ pub struct Decoder<'m, 'w, 's> {
     position: usize,
     /// Tokens of the last batch, whose final states are in `scratch`.
     last_batch: usize,
+    /// What decodes instead of the CPU; it has the cache and the weights.
+    #[cfg(feature = "cuda")]
+    device: Option<&'s mut CudaDecoder>,
 }
 
 impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
@@ -96,7 +101,17 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         }
         let buffers = Buffers::carve(scratch, config, &options, 0)?;
         rope::inverse_frequencies(&config.rope, model.rope_freqs.as_ref(), buffers.inv_freq)?;
-        Ok(Decoder { model, backend, options, cache, scratch, position: 0, last_batch: 0 })
+        Ok(Decoder {
+            model,
+            backend,
+            options,
+            cache,
+            scratch,
+            position: 0,
+            last_batch: 0,
+            #[cfg(feature = "cuda")]
+            device: None,
+        })
     }
 
     /// Positions decoded so far.
@@ -143,8 +158,24 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     /// # Errors
     /// As [`Decoder::prompt`] and [`Decoder::logits`].
     pub fn step(&mut self, token: u32, logits: &mut [f32]) -> Result<(), Error> {
+        #[cfg(feature = "cuda")]
+        if let Some(device) = &mut self.device {
+            let (config, context) = (&self.model.config, self.cache.context());
+            if self.position >= context {
+                return Err(Error::ContextFull { needed: self.position + 1, context });
+            }
+            let (expected, found) = (config.output_vocab_size, logits.len());
+            if found != expected {
+                return Err(LengthError { expected, found }.into());
+            }
+            self.last_batch = 0;
+            device.step(self.model, self.position, token, logits)?;
+            self.position += 1;
+            self.last_batch = 1;
+            return check_logits(config, logits);
+        }
         self.among_threads(1, |decoder| {
-            decoder.batch_observed(&[token], unobserved)?;
+            decoder.decode(&[token], unobserved)?;
             decoder.logits(logits)
         })
     }
@@ -156,6 +187,9 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         tokens: usize,
         mut work: impl FnMut(&mut Self) -> Result<(), Error> + Send,
     ) -> Result<(), Error> {
+        if self.is_on_device() {
+            return work(self);
+        }
         let config = &self.model.config;
         let widest = config.hidden_size.saturating_mul(config.intermediate_size);
         if !Backend::divides(widest.saturating_mul(tokens)) {
@@ -183,15 +217,28 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
     /// # Errors
     /// As [`Decoder::prompt`], and [`Error::Length`] if they are too many.
     pub fn batch(&mut self, tokens: &[u32]) -> Result<(), Error> {
-        self.among_threads(tokens.len(), |decoder| decoder.batch_observed(tokens, unobserved))
+        self.among_threads(tokens.len(), |decoder| decoder.decode(tokens, unobserved))
     }
 
     /// As [`Decoder::batch`], showing `observe` what every layer's products take: the layer's
     /// number, which product it is, and its input, `[tokens, width]`.
     ///
     /// # Errors
-    /// As [`Decoder::batch`].
+    /// As [`Decoder::batch`]; a CUDA device does not show what it computes.
     pub fn batch_observed(
+        &mut self,
+        tokens: &[u32],
+        observe: impl FnMut(usize, Observed, &[f32]),
+    ) -> Result<(), Error> {
+        #[cfg(feature = "cuda")]
+        if self.is_on_device() {
+            let what = "to observe what the products of a model take";
+            return Err(crate::cuda::Error::Unsupported(what).into());
+        }
+        self.decode(tokens, observe)
+    }
+
+    fn decode(
         &mut self,
         tokens: &[u32],
         mut observe: impl FnMut(usize, Observed, &[f32]),
@@ -202,6 +249,13 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         self.check_room(tokens.len())?;
         self.last_batch = 0;
         let model = self.model;
+        #[cfg(feature = "cuda")]
+        if let Some(device) = &mut self.device {
+            device.batch(model, self.position, tokens)?;
+            self.position += tokens.len();
+            self.last_batch = tokens.len();
+            return Ok(());
+        }
         let config = &model.config;
         let mut b = Buffers::carve(self.scratch, config, &self.options, tokens.len())?;
         pass::embed(&model.token_embd, tokens, b.x)?;
@@ -247,6 +301,11 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         if out.len() != expected || self.last_batch == 0 {
             return Err(LengthError { expected, found: out.len() }.into());
         }
+        #[cfg(feature = "cuda")]
+        if let Some(device) = &mut self.device {
+            device.logits(config.output_vocab_size, out)?;
+            return check_logits(config, out);
+        }
         let last_layer = self.last_layer();
         let b = Buffers::carve(self.scratch, config, &self.options, self.last_batch)?;
         let start = (self.last_batch - n) * config.hidden_size;
@@ -255,11 +314,59 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         pass::copy(x, h);
         model.output_norm.apply(h, last_layer)?;
         pass::project(&self.backend, &model.output, h, b.blocks, out, false)?;
-        match first_bad(out) {
-            Some(at) => Err(Error::NonFinite(NonFinite::Logit {
-                token: at % config.output_vocab_size.max(1),
-            })),
-            None => Ok(()),
+        check_logits(config, out)
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    const fn is_on_device(&self) -> bool {
+        false
+    }
+}
+
+/// Whether all logits are numbers.
+fn check_logits(config: &Config, logits: &[f32]) -> Result<(), Error> {
+    match first_bad(logits) {
+        Some(at) => {
+            Err(Error::NonFinite(NonFinite::Logit { token: at % config.output_vocab_size.max(1) }))
         }
+        None => Ok(()),
+    }
+}
+
+/// On a CUDA device.
+#[cfg(feature = "cuda")]
+impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
+    /// A decoder at position 0 whose layers, cache and working memory are on a device, where there
+    /// is room for as many positions as [`CudaDecoder::reserve`] was asked for. The device has the
+    /// `model`'s weights. A batch is no larger than the device's.
+    pub fn on_device(
+        model: &'m Model<'m, 'w>,
+        options: DecoderOptions,
+        device: &'s mut CudaDecoder,
+    ) -> Self {
+        let backend = Backend::default();
+        let batch = options.batch.min(device.batch_size());
+        let options = DecoderOptions { batch, ..options };
+        let cache = KvCache::elsewhere(&model.config, device.context(), device.kv_type());
+        let scratch = &mut [];
+        let (position, last_batch) = (0, 0);
+        let device = Some(device);
+        Decoder { model, backend, options, cache, scratch, position, last_batch, device }
+    }
+
+    const fn is_on_device(&self) -> bool {
+        self.device.is_some()
+    }
+
+    /// [`Decoder::step`], and the token of the largest logit, which the device finds: no logits are
+    /// copied from it. `None`, and nothing is done, where the CPU decodes.
+    pub(crate) fn choose(&mut self, token: u32) -> Result<Option<u32>, Error> {
+        self.check_room(1)?;
+        let Some(device) = &mut self.device else { return Ok(None) };
+        self.last_batch = 0;
+        let id = device.choose(self.model, self.position, token)?;
+        self.position += 1;
+        self.last_batch = 1;
+        Ok(Some(id))
     }
 }

@@ -22,11 +22,21 @@ pub trait Sample {
     /// # Errors
     /// If they are none that a token can be drawn from.
     fn next(&mut self, logits: &mut [f32]) -> Result<u32, Error>;
+
+    /// Whether it always takes the first of the largest logits, as they are: a decoder on a device
+    /// then need not copy them.
+    fn is_greedy(&self) -> bool {
+        false
+    }
 }
 
 impl Sample for Sampler {
     fn next(&mut self, logits: &mut [f32]) -> Result<u32, Error> {
         self.sample(logits)
+    }
+
+    fn is_greedy(&self) -> bool {
+        Sampler::is_greedy(self)
     }
 }
 
@@ -34,6 +44,10 @@ impl Sample for Sampler {
 impl Sample for super::SamplerChain {
     fn next(&mut self, logits: &mut [f32]) -> Result<u32, Error> {
         self.sample(logits)
+    }
+
+    fn is_greedy(&self) -> bool {
+        super::SamplerChain::is_greedy(self)
     }
 }
 
@@ -91,7 +105,8 @@ impl<S: Sample> Generation<S> {
     /// The next token, or `None` when the text has ended: see [`Generation::stopped`].
     ///
     /// `logits` (`output_vocab_size` values) holds what [`Decoder::logits`] wrote after the
-    /// prompt, and is kept as this leaves it from one call to the next. `is_end` says whether a token ends
+    /// prompt, and is kept as this leaves it from one call to the next. (Where the decoder is on a
+    /// device and the sampler greedy, they stay there.) `is_end` says whether a token ends
     /// a generation; such a token is counted and not returned.
     ///
     /// The last token is decoded only if another one may follow it.
@@ -110,14 +125,21 @@ impl<S: Sample> Generation<S> {
         if self.stopped.is_some() {
             return Ok(None);
         }
+        let mut chosen = None;
         if let Some(last) = self.last {
             if decoder.position() == decoder.context() {
                 self.stopped = Some(Stop::ContextFull);
                 return Ok(None);
             }
-            decoder.step(last, logits)?;
+            chosen = self.chosen(decoder, last)?;
+            if chosen.is_none() {
+                decoder.step(last, logits)?;
+            }
         }
-        let id = self.sampler.next(logits)?;
+        let id = match chosen {
+            Some(id) => id,
+            None => self.sampler.next(logits)?,
+        };
         self.last = Some(id);
         self.count += 1;
         if is_end(id) {
@@ -128,6 +150,17 @@ impl<S: Sample> Generation<S> {
             self.stopped = Some(Stop::Limit);
         }
         Ok(Some(id))
+    }
+
+    /// What follows `last`, if the decoder can choose without its logits being copied.
+    #[cfg(feature = "cuda")]
+    fn chosen(&self, decoder: &mut Decoder<'_, '_, '_>, last: u32) -> Result<Option<u32>, Error> {
+        if self.sampler.is_greedy() { decoder.choose(last) } else { Ok(None) }
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    const fn chosen(&self, _: &mut Decoder<'_, '_, '_>, _: u32) -> Result<Option<u32>, Error> {
+        Ok(None)
     }
 
     /// Tokens drawn so far, with the one that ended the text.

@@ -95,6 +95,19 @@ impl<'c> KvCache<'c> {
         })
     }
 
+    /// A cache whose keys and values are on a device: here is its shape alone.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn elsewhere(config: &Config, context: usize, kv_type: KvType) -> Self {
+        KvCache {
+            bytes: &mut [],
+            kv_type,
+            context,
+            layers: config.num_layers,
+            kv_heads: config.num_kv_heads,
+            head_dim: config.head_dim,
+        }
+    }
+
     /// Positions there is room for.
     pub const fn context(&self) -> usize {
         self.context

@@ -4,6 +4,8 @@
 mod attention;
 #[cfg(feature = "alloc")]
 mod chain;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod cuts;
 mod decoder;
 mod generation;
@@ -25,6 +27,8 @@ mod sampling_error;
 pub(crate) use chain::LAST_N;
 #[cfg(feature = "alloc")]
 pub use chain::{ChainOptions, SamplerChain};
+#[cfg(feature = "cuda")]
+pub use cuda::{CudaDecoder, CudaMemory, ReserveError};
 pub use cuts::Cuts;
 #[cfg(feature = "session")]
 pub(crate) use decoder::Progress;

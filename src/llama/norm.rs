@@ -26,6 +26,16 @@ impl<'w> RmsNorm<'w> {
         self.weight.cols() == 0
     }
 
+    /// The weights in f32, and what is added to the mean square.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn values(&self) -> Result<(alloc::vec::Vec<f32>, f32), Error> {
+        let mut out = alloc::vec![0.0; self.weight.cols()];
+        match self.weight.row(0) {
+            Some(row) if row.dequantize(&mut out) => Ok((out, self.eps)),
+            _ => Err(Error::OutOfRange("norm weight")),
+        }
+    }
+
     /// Normalises each vector of `x` on its own, in place. The sum of its squares shows whether
     /// all of its values are finite; if it is not, [`Error::NonFinite`] blames `source`.
     pub(crate) fn apply(&self, x: &mut [f32], source: NonFinite) -> Result<(), Error> {

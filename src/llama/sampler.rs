@@ -61,6 +61,12 @@ impl Sampler {
         Sampler { options, state: options.seed }
     }
 
+    /// Whether it takes the likeliest token.
+    pub(super) fn is_greedy(&self) -> bool {
+        let temperature = self.options.temperature;
+        temperature.is_nan() || temperature <= 0.0
+    }
+
     /// The next token's id, from its logits. One of minus infinity forbids its token.
     ///
     /// # Errors
@@ -78,7 +84,7 @@ impl Sampler {
             return Err(if logits.is_empty() { none.into() } else { Error::NothingToDraw });
         };
         let greedy = u32::try_from(greedy).unwrap_or(u32::MAX);
-        if o.temperature.is_nan() || o.temperature <= 0.0 {
+        if self.is_greedy() {
             return Ok(greedy);
         }
         let weight = |l: f32| exp(f64::from(l - largest) / f64::from(o.temperature));

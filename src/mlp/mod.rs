@@ -67,6 +67,16 @@ pub struct Mlp<'w> {
     down: Matrix<'w>,
 }
 
+/// What a layer is made of, for what computes it elsewhere.
+#[cfg(feature = "cuda")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts<'a, 'w> {
+    /// The activation of a layer without a gate; SwiGLU's gate else.
+    pub act: Result<Activation, &'a Matrix<'w>>,
+    pub up: &'a Matrix<'w>,
+    pub down: &'a Matrix<'w>,
+}
+
 impl<'w> Mlp<'w> {
     /// A layer of width 0, to fill arrays with.
     pub const EMPTY: Mlp<'static> =
@@ -103,6 +113,16 @@ impl<'w> Mlp<'w> {
             });
         }
         Mlp { between: Between::Gated(gate), up, down }.check()
+    }
+
+    /// Its matrices and what is between them.
+    #[cfg(feature = "cuda")]
+    pub(crate) const fn parts(&self) -> Parts<'_, 'w> {
+        let act = match &self.between {
+            Between::Plain(act) => Ok(*act),
+            Between::Gated(gate) => Err(gate),
+        };
+        Parts { act, up: &self.up, down: &self.down }
     }
 
     fn check(self) -> Result<Self, Error> {

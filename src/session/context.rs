@@ -16,6 +16,10 @@ impl Session {
     /// # Errors
     /// [`SessionError::Memory`] if the system says that it is not.
     pub fn check_memory(&self, context: usize) -> Result<(), SessionError> {
+        #[cfg(feature = "cuda")]
+        if let Some(device) = &self.device {
+            return super::device::check(device.check(&self.weights.model(), context), context);
+        }
         check_memory(self.config(), &self.options, context)
     }
 }

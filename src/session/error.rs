@@ -39,6 +39,16 @@ pub enum SessionError {
         /// Bytes that are free, where the system says so.
         free: Option<u64>,
     },
+    /// The device has not as much memory.
+    #[cfg(feature = "cuda")]
+    DeviceMemory {
+        /// What takes it, such as `the model and a context of 4096 tokens take`.
+        what: String,
+        /// Bytes that it takes.
+        bytes: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// The threads cannot be started.
     Threads(Box<dyn core::error::Error + Send + Sync>),
     /// The prompt is empty, and the model begins no text by itself.
@@ -110,6 +120,11 @@ impl fmt::Display for SessionError {
             }
             SessionError::Memory { what, bytes, free: None } => {
                 write!(f, "{what} {} of memory, more than this process is given", Size(*bytes))
+            }
+            #[cfg(feature = "cuda")]
+            SessionError::DeviceMemory { what, bytes, free } => {
+                let (bytes, free) = (Size(*bytes), Size(*free));
+                write!(f, "{what} {bytes} of the CUDA device's memory and {free} are free")
             }
             SessionError::Threads(_) => f.write_str("the threads cannot be started"),
             SessionError::EmptyPrompt => f.write_str(

@@ -111,6 +111,15 @@ impl Working {
     }
 }
 
+#[cfg(feature = "cuda")]
+impl Working {
+    /// What remains here where the rest is on a device.
+    pub(super) fn beside_device(config: &Config, context: usize) -> Result<Self, SessionError> {
+        let logits = allocate(config.output_vocab_size, &of_context(context))?;
+        Ok(Working { context, cache: Box::default(), scratch: Box::default(), logits })
+    }
+}
+
 /// Refuses to take more than is free.
 fn check(bytes: u64, what: &str) -> Result<(), SessionError> {
     match free_memory() {

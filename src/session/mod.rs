@@ -37,6 +37,8 @@
 #[cfg(feature = "std")]
 mod collector;
 mod context;
+#[cfg(feature = "cuda")]
+mod device;
 mod error;
 mod fingerprint;
 mod free_memory;
@@ -45,6 +47,8 @@ mod grammar;
 #[cfg(feature = "std")]
 mod importance;
 mod memory;
+#[cfg(feature = "cuda")]
+mod on_device;
 mod options;
 mod perplexity;
 mod reuse;
@@ -95,6 +99,9 @@ pub struct Session {
     options: SessionOptions,
     executor: Box<dyn Executor + Send>,
     working: Option<Working>,
+    /// What computes instead of the CPU.
+    #[cfg(feature = "cuda")]
+    device: Option<crate::llama::CudaDecoder>,
     progress: Progress,
     /// The last token generated, which the decoder has yet to read.
     unread: Option<u32>,
@@ -145,8 +152,11 @@ impl Session {
         file: impl Into<Arc<ModelFile>>,
         options: &SessionOptions,
     ) -> Result<Self, SessionError> {
+        let weights = Weights::load(file.into(), options)?;
         Ok(Session {
-            weights: Weights::load(file.into(), options)?,
+            #[cfg(feature = "cuda")]
+            device: device::open(&weights.model(), options)?,
+            weights,
             tokenizer: OnceLock::new(),
             vocabulary: OnceLock::new(),
             options: *options,
@@ -221,11 +231,20 @@ impl Session {
     /// # Errors
     /// [`SessionError::Memory`] if there is not as much, and what was reserved before stays.
     pub fn reserve(&mut self, context: usize) -> Result<(), SessionError> {
-        let working = Working::new(self.config(), &self.options, context)?;
-        self.working = Some(working);
+        self.work_in(context)?;
         self.reset();
         // What the shape or the options forbid is said now.
         self.with_decoder(|_| ())
+    }
+
+    /// Makes the memory for `context` positions.
+    fn work_in(&mut self, context: usize) -> Result<(), SessionError> {
+        #[cfg(feature = "cuda")]
+        if self.device.is_some() {
+            return self.work_on_device(context);
+        }
+        self.working = Some(Working::new(self.config(), &self.options, context)?);
+        Ok(())
     }
 
     /// Forgets what was decoded: the next token begins a text.
@@ -258,16 +277,25 @@ impl Session {
         if self.working.is_none() {
             let context = self.options.context;
             let context = context.unwrap_or_else(|| self.default_context(1).positions);
-            self.working = Some(Working::new(self.config(), &self.options, context)?);
+            self.work_in(context)?;
         }
         let Session { weights, working: Some(working), options, executor, .. } = self else {
             return Err(Error::OutOfRange("the session's memory").into());
         };
         let model = weights.model();
         let Working { context, cache, scratch, logits } = working;
-        let cache = KvCache::new(model.config(), *context, options.kv_type, cache)?;
         let backend = options.backend(&**executor);
-        let mut decoder = Decoder::new(&model, backend, options.decoder(), cache, scratch)?;
+        let on_cpu = |cache, scratch| -> Result<_, Error> {
+            let cache = KvCache::new(model.config(), *context, options.kv_type, cache)?;
+            Decoder::new(&model, backend, options.decoder(), cache, scratch)
+        };
+        #[cfg(not(feature = "cuda"))]
+        let mut decoder = on_cpu(cache, scratch)?;
+        #[cfg(feature = "cuda")]
+        let mut decoder = match &mut self.device {
+            Some(device) => Decoder::on_device(&model, options.decoder(), device),
+            None => on_cpu(cache, scratch)?,
+        };
         decoder.resume(self.progress);
         let result = work(&mut decoder, logits);
         self.progress = decoder.progress();

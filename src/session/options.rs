@@ -26,6 +26,10 @@ pub struct SessionOptions {
     /// `None`.
     #[cfg(feature = "rayon")]
     pub threads: Option<usize>,
+    /// The CUDA device that computes, by its number; the CPU when `None`. Its memory holds the
+    /// weights, in the blocks of the file, and the KV cache; `mlp_tile` and `pack` are the CPU's.
+    #[cfg(feature = "cuda")]
+    pub device: Option<usize>,
     /// Whether files are mapped or read; without feature `mmap` they are read.
     pub access: Access,
     /// Compute xIELU and the softmax to three digits; see
@@ -46,6 +50,8 @@ impl Default for SessionOptions {
             kernels: Kernels::detect(),
             #[cfg(feature = "rayon")]
             threads: None,
+            #[cfg(feature = "cuda")]
+            device: None,
             access: Access::default(),
             #[cfg(feature = "micromath")]
             rough: false,

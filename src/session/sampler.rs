@@ -58,6 +58,10 @@ impl Sample for SessionSampler {
             Err(Error::NothingToDraw)
         })
     }
+
+    fn is_greedy(&self) -> bool {
+        self.constraint.is_none() && self.chain.is_greedy()
+    }
 }
 
 impl Session {

@@ -145,6 +145,11 @@ impl Session {
         }
         let kv_type = self.options.kv_type;
         for range in KvCache::filled(config, working.context, kv_type, positions) {
+            #[cfg(feature = "cuda")]
+            if let Some(bytes) = self.cache_of_device(range.clone())? {
+                write(&bytes)?;
+                continue;
+            }
             write(working.cache.get(range).unwrap_or_default())?;
         }
         let crc = out.crc.finalize().to_le_bytes();
@@ -238,8 +243,15 @@ impl Session {
             ids.push(u32::from_le_bytes(id));
         }
         let config = *self.config();
-        let Some(working) = &mut self.working else { return Ok(()) };
         for range in KvCache::filled(&config, context, wanted, positions) {
+            #[cfg(feature = "cuda")]
+            if self.device.is_some() {
+                let mut bytes = std::vec![0; range.len()];
+                from.read(&mut bytes)?;
+                self.cache_to_device(range.start, &bytes)?;
+                continue;
+            }
+            let Some(working) = &mut self.working else { return Ok(()) };
             from.read(working.cache.get_mut(range).unwrap_or_default())?;
         }
         let crc = from.crc.clone().finalize();

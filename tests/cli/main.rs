@@ -3,6 +3,7 @@
 mod bench;
 mod chat;
 mod damaged;
+mod device;
 mod errors;
 mod fp8;
 mod grammar;

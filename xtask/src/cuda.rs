@@ -10,5 +10,11 @@ pub fn run() -> Result {
     }
     let tools = root().join("kernels-cuda/tools");
     program(tools.join("ptx.sh")).arg(target("cuda-tools")).arg("--check").run()?;
-    program(tools.join("pretended.sh")).run()
+    program(tools.join("pretended.sh")).run()?;
+    // Whole models, against the CPU.
+    for test in [&["cuda"][..], &["cli", "device::"]] {
+        let cargo = ["cargo", "test", "--features", "cli,cuda", "--test"];
+        program(tools.join("pretended.sh")).args(cargo.iter().chain(test)).run()?;
+    }
+    Ok(())
 }

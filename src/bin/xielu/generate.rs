@@ -10,6 +10,7 @@ use xielu::llama::DecoderOptions;
 use xielu::session::{DefaultContext, GenerateOptions};
 
 use crate::conversation::TemplateArgs;
+use crate::device;
 use crate::generation::GenerationArgs;
 use crate::interrupt;
 use crate::model::{ModelArgs, reserve};
@@ -85,8 +86,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     printer.finish()?;
     say!("");
     let speed = speed?;
-    let isa = session.kernels().isa();
-    tell!("{speed}; {isa}, {} threads", rayon::current_num_threads());
+    tell!("{speed}; {}", device::described(&session)?);
     cache.save_all(&session)?;
     interrupt::check()
 }

@@ -46,6 +46,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    args.model.device.require_cpu("imatrix")?;
     let shown = args.output.display();
     if args.output.is_dir() {
         bail!("{shown} is a directory; give the name of the file to write");

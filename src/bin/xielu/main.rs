@@ -27,6 +27,7 @@ mod chat;
 #[cfg(feature = "train")]
 mod compare;
 mod conversation;
+mod device;
 mod drawing;
 #[cfg(feature = "train")]
 mod export;

@@ -11,6 +11,7 @@ use xielu::kernels::QK;
 use xielu::session::{SessionError, SessionOptions};
 
 use crate::args::{ComputeArgs, KvArg};
+use crate::device::{self, DeviceArgs};
 
 /// Hidden values of the MLP held at a time with `--tiled-mlp`: 8 blocks.
 const TILE: usize = 8 * QK;
@@ -70,6 +71,8 @@ pub struct ModelArgs {
     #[arg(long)]
     rough: bool,
     #[command(flatten)]
+    pub device: DeviceArgs,
+    #[command(flatten)]
     compute: ComputeArgs,
 }
 
@@ -85,7 +88,7 @@ impl ModelArgs {
     pub fn session(&self, batch: usize) -> anyhow::Result<Session> {
         self.compute.start_threads()?;
         let file = self.file.open(self.path())?;
-        let options = SessionOptions {
+        let mut options = SessionOptions {
             batch,
             kv_type: self.kv_type.into(),
             mlp_tile: if self.tiled_mlp { TILE } else { usize::MAX },
@@ -95,6 +98,13 @@ impl ModelArgs {
             rough: self.rough,
             ..SessionOptions::default()
         };
+        let cpu_only = [
+            ("--tiled-mlp", self.tiled_mlp),
+            ("--pack", self.pack),
+            #[cfg(feature = "micromath")]
+            ("--rough", self.rough),
+        ];
+        self.device.apply(&mut options, &cpu_only)?;
         let session = load(file, &options)?;
         if self.pack {
             report_packing(session.packed_bytes());
@@ -119,17 +129,33 @@ pub fn load(file: impl Into<Arc<ModelFile>>, options: &SessionOptions) -> anyhow
 /// if it takes too much.
 pub fn reserve(session: &mut Session, context: usize, advice: &str) -> anyhow::Result<()> {
     session.check_memory(context).map_err(|e| advised(e, advice))?;
-    let bytes = session.memory(context).total() as u64;
+    let bytes = device::memory(session, context);
     if bytes > LARGE {
-        tell!("note: a context of {context} tokens takes {} of memory", HumanBytes(bytes));
+        let bytes = HumanBytes(bytes);
+        match is_on_device(session) {
+            true => tell!("note: the model and {context} tokens take {bytes} of the device"),
+            false => tell!("note: a context of {context} tokens takes {bytes} of memory"),
+        }
     }
     session.reserve(context).map_err(|e| advised(e, advice))
+}
+
+#[cfg(feature = "cuda")]
+const fn is_on_device(session: &Session) -> bool {
+    session.options().device.is_some()
+}
+
+#[cfg(not(feature = "cuda"))]
+const fn is_on_device(_: &Session) -> bool {
+    false
 }
 
 /// The error, with what the user can do about it where memory is short.
 pub fn advised(error: SessionError, advice: &str) -> anyhow::Error {
     match error {
         SessionError::Memory { .. } => anyhow!("{error}; {advice}"),
+        #[cfg(feature = "cuda")]
+        SessionError::DeviceMemory { .. } => anyhow!("{error}; {advice}"),
         error => error.into(),
     }
 }

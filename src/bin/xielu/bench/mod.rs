@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use xielu::session::SessionOptions;
 
+use crate::device;
 use crate::interrupt;
 use crate::model::{ModelArgs, reserve};
 use measure::Measurement;
@@ -81,7 +82,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     reserve(&mut session, context, "lower --prompt, --depth and -n")?;
     let machine = Machine {
         model: args.model.path().display().to_string(),
-        isa: session.kernels().isa().name(),
+        isa: device::kernels(&session)?,
         threads: rayon::current_num_threads(),
         batch,
         kv_type: args.model.kv_type.into(),

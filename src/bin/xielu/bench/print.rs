@@ -10,7 +10,8 @@ use super::row::{Row, Summary};
 pub struct Machine {
     /// Path of the model.
     pub model: String,
-    pub isa: &'static str,
+    /// The instruction set, or the CUDA device.
+    pub isa: String,
     pub threads: usize,
     pub batch: usize,
     pub kv_type: KvType,
@@ -83,7 +84,7 @@ fn name(row: &Row) -> String {
 struct JsonRow<'a> {
     build: &'static str,
     model_filename: &'a str,
-    isa: &'static str,
+    isa: &'a str,
     n_batch: usize,
     n_threads: usize,
     type_k: &'a str,
@@ -113,7 +114,7 @@ pub fn json(machine: &Machine, rows: &[Row], compared: &[Option<f64>]) -> anyhow
         JsonRow {
             build: concat!("xielu ", env!("CARGO_PKG_VERSION")),
             model_filename: &machine.model,
-            isa: machine.isa,
+            isa: &machine.isa,
             n_batch: machine.batch,
             n_threads: machine.threads,
             type_k: &kv_type,

@@ -10,6 +10,7 @@ use xielu::llama::{DecoderMemory, DecoderOptions, KvType};
 use xielu::mlp::MlpSizes;
 
 use crate::args::KvArg;
+use crate::device::Device;
 
 /// Contexts shown when none is given, as far as the model was trained for them.
 const CONTEXTS: [usize; 5] = [64, 256, 1024, 4096, 16_384];
@@ -33,14 +34,19 @@ pub struct MemoryArgs {
     /// Tokens of a prompt that go through the layers together
     #[arg(long, value_name = "N", default_value_t = 1, requires = "memory",
           value_parser = value_parser!(u32).range(1..))]
-    batch: u32,
+    pub batch: u32,
     /// How cached keys and values are stored
     #[arg(long, value_enum, default_value_t = KvArg::F16, requires = "memory")]
-    kv_type: KvArg,
+    pub kv_type: KvArg,
+    /// Whose memory: the CPU's, or that of a CUDA device (`cuda`), in a build with feature `cuda`;
+    /// no device is needed
+    #[arg(long, value_name = "DEVICE", default_value_t = Device::Cpu, requires = "memory",
+          conflicts_with = "tile")]
+    pub device: Device,
 }
 
 impl MemoryArgs {
-    fn contexts(&self, config: &Config) -> Vec<usize> {
+    pub fn contexts(&self, config: &Config) -> Vec<usize> {
         if !self.context.is_empty() {
             return self.context.iter().map(|&n| n as usize).collect();
         }
@@ -119,7 +125,7 @@ pub fn print(
 }
 
 /// A size to one decimal.
-fn human(bytes: usize) -> String {
+pub fn human(bytes: usize) -> String {
     let mut size = bytes as f64 / 1024.0;
     for unit in ["KiB", "MiB", "GiB"] {
         if size < 1024.0 {

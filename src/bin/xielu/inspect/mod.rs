@@ -1,6 +1,8 @@
 //! `xielu inspect`: what a model is made of.
 
 mod alphas;
+#[cfg(feature = "cuda")]
+mod device_memory;
 mod json;
 mod memory;
 mod plot;
@@ -16,6 +18,7 @@ use xielu::checkpoint::{AtomicFile, ModelFile, ModelView};
 use xielu::config::RopeScaling;
 use xielu::{Config, Error, escaped};
 
+use crate::device::Device;
 use crate::drawing::fixed;
 use crate::model::FileArgs;
 use crate::terminal::Escaping;
@@ -89,6 +92,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Err(e) => writeln!(out, "\nThis library cannot run the model: {e}")?,
     }
     text::print(&mut out, &view)?;
+    if args.memory.memory && args.memory.device != Device::Cpu {
+        #[cfg(feature = "cuda")]
+        device_memory::print(&mut out, &args.memory, view.checkpoint())?;
+        #[cfg(not(feature = "cuda"))]
+        return Err(crate::device::no_cuda(args.memory.device));
+        #[cfg(feature = "cuda")]
+        return Ok(out.flush()?);
+    }
     if args.memory.memory {
         let config = config.context("memory can be told only for models that can run")?;
         let weights = tensors::total_bytes(&view)?;
