@@ -1,9 +1,10 @@
-//! Every kernel beside a device-to-device copy that moves the same bytes, and a small launch
-//! beside an empty kernel.
+//! Every kernel beside a device-to-device copy that moves the same bytes, a small launch beside an
+//! empty kernel, and the MLP of a layer with quantized weights.
 //!
 //! `cargo bench -p xielu-kernels-cuda`; with `-- --check` it fails where a goal is missed.
 //! `XIELU_BENCH_ELEMENTS` sets another number of elements than 4096 x 21504.
 
+mod mlp;
 mod subjects;
 
 use std::error::Error;
@@ -79,6 +80,7 @@ fn run(cuda: &Cuda) -> Result<usize> {
             missed += usize::from(!beside_an_empty_kernel(&bench, &subject)?);
         }
     }
+    mlp::mlps(cuda, n < LARGE)?;
     Ok(missed)
 }
 
