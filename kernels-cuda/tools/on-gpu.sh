@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 export XIELU_REQUIRE=${XIELU_REQUIRE:+$XIELU_REQUIRE,}cuda
 features=host-twin,capi
 # Those that run kernels, and not only to provoke the driver.
-sanitized=(arguments:: backward:: device:: forward:: q8_0:: sums::)
+sanitized=(arguments:: backward:: decoder:: device:: forward:: q8_0:: sums::)
 summary=()
 failed=0
 
@@ -40,6 +40,10 @@ tests() {
     cargo test -p xielu-kernels-cuda --features $features --release --no-fail-fast -- --nocapture || return
     [ -z "${XIELU_EXHAUSTIVE:-}" ] || cargo test -p xielu-kernels-cuda --features $features --release \
         --test kernels -- --ignored --nocapture f32_every_encoding
+}
+
+models() {
+    cargo test -p xielu --features cli,cuda --test cuda -- --include-ignored --nocapture
 }
 
 find_sanitizer() {
@@ -80,6 +84,7 @@ peers() {
 
 step 'machine' machine
 step 'tests on the device' tests
+step 'models on the device' models
 for tool in memcheck racecheck initcheck; do
     step "compute-sanitizer $tool" sanitize $tool
 done
