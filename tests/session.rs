@@ -289,3 +289,41 @@ fn special_tokens_are_text_where_they_are_wanted() {
     assert_eq!(text(true), tokenizer.decode_with_special(&ids).unwrap());
     assert!(text(true).len() > 2 && text(true).starts_with("ab"), "{}", text(true));
 }
+
+/// What firmware answers is what a host does: prompts with words of every kind, one after the
+/// other in one session.
+#[cfg(feature = "heapless")]
+#[test]
+fn a_session_in_a_static_answers_alike() {
+    use xielu::embedded::{self, Program, Static};
+    use xielu::{Backend, Serial};
+
+    struct Tiny;
+    impl Program for Tiny {
+        const MODEL: &'static [u8] = include_bytes!("../models/tiny-Q8_0.gguf");
+    }
+    static SESSION: Static<embedded::Session<Tiny, 4, 96, 140_000>> =
+        Static::new(embedded::Session::new());
+
+    let host = SessionOptions { context: Some(96), batch: 1, kv_type: KvType::F16, ..options() };
+    let mut host = Session::new(checkpoint::open(MODEL).unwrap(), &host).unwrap();
+    let backend = Backend::new(Kernels::scalar(), &Serial);
+    let mut firmware = SESSION.take().unwrap().start_on(backend).unwrap();
+    for prompt in [PROMPT, "# Safety\n\n", "naïve 日本 🙂 123", "</s>fn main() {"] {
+        let mut answer = String::new();
+        let count = firmware.generate(prompt, 40, |text| answer += text).unwrap();
+        assert_eq!(answer, generated(&mut host, prompt, &limit(40)), "{prompt:?}");
+        assert!(count > 0);
+        assert_eq!(firmware.prompt(prompt, 0).unwrap(), host.prompt_ids(prompt).unwrap().len());
+    }
+    let sampling = SamplerOptions { temperature: 0.8, seed: 7, ..SamplerOptions::default() };
+    firmware.set_sampling(sampling);
+    let drawn: Vec<String> = (0..2)
+        .map(|_| {
+            let mut answer = String::new();
+            firmware.generate(PROMPT, 30, |text| answer += text).unwrap();
+            answer
+        })
+        .collect();
+    assert_eq!(drawn[0], drawn[1], "the seed is that of every prompt");
+}

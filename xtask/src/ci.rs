@@ -48,6 +48,7 @@ const OTHER_MACHINES: &[Job] = &[
     Job { words: &["no-std"], all: All::More },
     job(&["c-bare"]),
     Job { words: &["firmware"], all: All::More },
+    Job { words: &["boards"], all: All::Only },
     Job { words: &["aarch64"], all: All::More },
     job(&["wasm"]),
 ];

@@ -3,6 +3,7 @@
 mod aarch64;
 mod bench_counts;
 mod big_endian;
+mod boards;
 mod ci;
 mod cross;
 mod cuda;
@@ -89,6 +90,11 @@ const STEPS: &[Step] = &[
         name: "firmware",
         about: "the model on four emulated boards; --all: more features; --bless writes what they log",
         run: |arguments| firmware::run(arguments),
+    },
+    Step {
+        name: "boards",
+        about: "firmware for real boards, built and not run, or that for those named",
+        run: |names| boards::run(names),
     },
     Step {
         name: "aarch64",

@@ -1,0 +1,79 @@
+//! Firmware for boards that a person can buy: built for their chips, and what of them it takes.
+
+use std::fs;
+use std::path::Path;
+
+use crate::cross::{Toolchain, rust_lld, variable};
+use crate::shell::{Result, program, root, sh, target};
+use crate::tools::all_there;
+
+/// A folder of `examples/boards`, its target, and what is on it.
+const BOARDS: [(&str, &str, &str); 2] = [
+    ("pico2", "thumbv8m.main-none-eabihf", "RP2350, Cortex-M33"),
+    ("nrf54l15-dk", "thumbv8m.main-none-eabihf", "nRF54L15, Cortex-M33"),
+];
+
+/// Sections that lie in RAM, by the words their names begin with.
+const RAM: [&str; 3] = [".data", ".bss", ".uninit"];
+
+/// Builds every board, or those named, and prints how large they are.
+pub fn run(names: &[String]) -> Result {
+    let what = "boards";
+    if let Some(name) = names.iter().find(|name| !BOARDS.iter().any(|board| board.0 == **name)) {
+        return Err(format!("there is no board {name}"));
+    }
+    if !all_there(what, &[("cc", "size")])? {
+        return Ok(());
+    }
+    let mut rows = String::new();
+    let boards =
+        BOARDS.iter().filter(|board| names.is_empty() || names.iter().any(|n| n == board.0));
+    for &(name, triple, chip) in boards {
+        let Some(toolchain) = Toolchain::find(triple, what)? else { return Ok(()) };
+        let std = "-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem";
+        toolchain
+            .cargo("build --release --locked", std)
+            .dir(root().join("examples/boards").join(name))
+            .env(&variable(triple, "LINKER"), rust_lld()?)
+            .env("CARGO_TARGET_DIR", target("boards"))
+            .run()?;
+        let program = target("boards").join(triple).join("release").join(name);
+        rows += &row(name, chip, &program)?;
+    }
+    println!("| board | chip | flash | static RAM |\n|---|---|---|---|\n{rows}");
+    Ok(())
+}
+
+fn row(name: &str, chip: &str, elf: &Path) -> Result<String> {
+    let model = root().join("models/tiny-Q8_0.gguf");
+    let model = fs::metadata(model).map_err(|error| error.to_string())?.len();
+    let sums = sh("size").arg(elf).read()?;
+    let sums: Vec<u64> = sums.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [text, data, ..] = sums[..] else { return Err(format!("{name}: size says nothing")) };
+    let sections = program("size").arg("-A").arg(elf).read()?;
+    let ram: u64 = sections.lines().filter_map(ram).sum();
+    let kib = |bytes: u64| format!("{:.1} KiB", bytes as f64 / 1024.0);
+    let flash = (text + data).saturating_sub(model);
+    Ok(format!("| {name} | {chip} | {} | {} |\n", kib(flash), kib(ram)))
+}
+
+/// The size of a section in RAM, by a line of `size -A`: name, size, address.
+fn ram(line: &str) -> Option<u64> {
+    let mut words = line.split_whitespace();
+    words.next().filter(|name| RAM.iter().any(|prefix| name.starts_with(prefix)))?;
+    words.next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ram;
+
+    #[test]
+    fn only_sections_in_ram_count() {
+        assert_eq!(ram(".bss   106512   536870912"), Some(106_512));
+        assert_eq!(ram(".data.wifi  8  0"), Some(8));
+        assert_eq!(ram(".rodata  1254080  64180"), None);
+        assert_eq!(ram("section  size  addr"), None);
+        assert_eq!(ram(""), None);
+    }
+}
