@@ -7,13 +7,19 @@
 set -euo pipefail
 crate=$(cd "$(dirname "$0")/.." && pwd)
 
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-instructions=()
-[ "$(uname -m)" != x86_64 ] || instructions=(-mavx2 -mfma)
-g++ -std=c++17 -O2 -shared -fPIC -ffp-contract=off -fno-strict-aliasing "${instructions[@]}" \
-    -Wall -Wextra -x c++ "$crate"/tests/pretended/libcuda.cpp "$crate"/cuda/*.cu \
-    "$crate"/benches/versions/*.cu -ldl -o "$folder/libcuda.so"
+# The library is kept: to compile it takes a minute.
+folder=$(realpath -m "${CARGO_TARGET_DIR:-$crate/../target}/pretended")
+library=$folder/libcuda.so
+if [ ! -e "$library" ] || [ -n "$(find "$crate"/{cuda,tests/pretended,benches/versions,tools} \
+    -type f -newer "$library" -print -quit)" ]; then
+    instructions=()
+    [ "$(uname -m)" != x86_64 ] || instructions=(-mavx2 -mfma)
+    mkdir -p "$folder"
+    g++ -std=c++17 -O2 -shared -fPIC -ffp-contract=off -fno-strict-aliasing "${instructions[@]}" \
+        -Wall -Wextra -x c++ "$crate"/tests/pretended/libcuda.cpp "$crate"/cuda/*.cu \
+        "$crate"/benches/versions/*.cu -ldl -o "$library.new"
+    mv "$library.new" "$library"
+fi
 
 export LD_LIBRARY_PATH=$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} XIELU_REQUIRE=${XIELU_REQUIRE:+$XIELU_REQUIRE,}cuda,cuda-2
 if [ $# -gt 0 ]; then

@@ -11,9 +11,9 @@ pub fn run() -> Result {
     let tools = root().join("kernels-cuda/tools");
     program(tools.join("ptx.sh")).arg(target("cuda-tools")).arg("--check").run()?;
     program(tools.join("pretended.sh")).run()?;
-    // Whole models, against the CPU.
+    // Whole models, against the CPU. With the features of all tests, nothing is compiled again.
     for test in [&["cuda"][..], &["cli", "device::"]] {
-        let cargo = ["cargo", "test", "--features", "cli,cuda", "--test"];
+        let cargo = ["cargo", "test", "--workspace", "--all-features", "--test"];
         program(tools.join("pretended.sh")).args(cargo.iter().chain(test)).run()?;
     }
     Ok(())
