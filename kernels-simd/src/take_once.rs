@@ -52,7 +52,8 @@ impl<T> fmt::Debug for TakeOnce<T> {
     }
 }
 
-#[cfg(test)]
+// WebAssembly has no threads.
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::*;
     use std::thread;
