@@ -6,12 +6,12 @@ use core::marker::PhantomData;
 use bytemuck::Pod;
 
 use super::Vec128;
-use super::gemv_quantized::{LANES, group_sums, inputs, scales_of};
+use super::gemv_quantized::{LANES, group_sums, inputs, scales_of, sums};
 use crate::block::{
     BlockIQ4_NL, BlockMXFP4, BlockQ4_1, BlockQ5_0, BlockQ5_1, FP4_VALUES, GROUPS, IQ4_VALUES,
     InputBlock, QK,
 };
-use crate::generic::gemv::ChunkDot;
+use crate::generic::gemv::{ChunkDot, chunks_of_groups};
 
 /// A block of 32 values, in vectors.
 pub(crate) trait Group: Pod {
@@ -43,29 +43,8 @@ impl<W, A: Vec128> Groups<W, A> {
 }
 
 impl<W: Group, A: Vec128> ChunkDot for Groups<W, A> {
-    type Block = W;
-    type Chunk = [W; GROUPS];
-    type Sum = A::F32;
-
-    #[inline(always)]
-    fn zero(&self) -> A::F32 {
-        self.0.splat(0.0)
-    }
-
-    #[inline(always)]
-    fn chunks(w: &[W]) -> (&[[W; GROUPS]], &[W]) {
-        w.as_chunks()
-    }
-
-    #[inline(always)]
-    fn padded(rest: &[W]) -> Option<[W; GROUPS]> {
-        if rest.is_empty() {
-            return None;
-        }
-        let mut chunk = [W::zeroed(); GROUPS];
-        chunk.iter_mut().zip(rest).for_each(|(slot, block)| *slot = *block);
-        Some(chunk)
-    }
+    chunks_of_groups!(W, W::zeroed());
+    sums!();
 
     #[inline(always)]
     fn add<const T: usize>(&self, w: &[W; GROUPS], x: [&InputBlock; T], sums: &mut [A::F32; T]) {
@@ -86,11 +65,6 @@ impl<W: Group, A: Vec128> ChunkDot for Groups<W, A> {
                 }
             }
         }
-    }
-
-    #[inline(always)]
-    fn total(&self, sum: A::F32) -> f32 {
-        self.0.sum(sum)
     }
 }
 

@@ -4,26 +4,11 @@
 
 use super::Vec128;
 use super::gemv_groups::values_of_codes;
-use super::gemv_quantized::{LANES, halves, inputs, scales_of};
+use super::gemv_quantized::{LANES, halves, inputs, scales_of, sums};
 use crate::block::{
     BlockIQ4_XS, BlockQ2_K, BlockQ3_K, GROUPS, HALVES, IQ4_VALUES, InputBlock, QK, QK_K,
 };
 use crate::generic::gemv::{ChunkDot, chunks_of_256};
-
-/// The parts of [`ChunkDot`] that all types share here.
-macro_rules! sums {
-    () => {
-        type Sum = A::F32;
-        #[inline(always)]
-        fn zero(&self) -> A::F32 {
-            self.0.splat(0.0)
-        }
-        #[inline(always)]
-        fn total(&self, sum: A::F32) -> f32 {
-            self.0.sum(sum)
-        }
-    };
-}
 
 /// 256 values of 2 bits, a scale and a min for each 16.
 #[derive(Clone, Copy)]

@@ -26,6 +26,7 @@ macro_rules! sums {
         }
     };
 }
+pub(super) use sums;
 
 /// 32 bytes a block, signed.
 #[derive(Clone, Copy)]

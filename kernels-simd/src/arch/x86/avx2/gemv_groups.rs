@@ -9,14 +9,14 @@ use core::marker::PhantomData;
 use bytemuck::Pod;
 
 use super::dot::{ByteDot, GroupProducts, dot_signed, dot_unsigned};
+use super::gemv_quantized::sums;
 use super::token::{Avx2, avx2};
 use super::unpack::{Offsets, Scales};
-use crate::arch::x86::{AHEAD, prefetch};
 use crate::block::{
     BlockIQ4_NL, BlockMXFP4, BlockQ4_1, BlockQ5_0, BlockQ5_1, F16, FP4_VALUES, GROUPS, IQ4_VALUES,
     InputBlock, QK,
 };
-use crate::generic::gemv::ChunkDot;
+use crate::generic::gemv::{ChunkDot, PANEL_TOKENS, chunks_of_groups};
 
 /// A block of 32 values, in vectors.
 pub(in crate::arch::x86) trait Group: Pod {
@@ -39,44 +39,13 @@ impl<W, B: ByteDot> Groups<W, B> {
 }
 
 impl<W: Group, B: ByteDot> ChunkDot for Groups<W, B> {
-    type Block = W;
-    type Chunk = [W; GROUPS];
-    type Sum = __m256;
-
-    #[inline(always)]
-    fn zero(&self) -> __m256 {
-        avx2!(self.0.avx2(), _mm256_setzero_ps())
-    }
-
-    #[inline(always)]
-    fn chunks(w: &[W]) -> (&[[W; GROUPS]], &[W]) {
-        w.as_chunks()
-    }
-
-    #[inline(always)]
-    fn padded(rest: &[W]) -> Option<[W; GROUPS]> {
-        if rest.is_empty() {
-            return None;
-        }
-        let mut chunk = [W::zeroed(); GROUPS];
-        chunk.iter_mut().zip(rest).for_each(|(slot, block)| *slot = *block);
-        Some(chunk)
-    }
-
-    #[inline(always)]
-    fn prefetch(chunk: &[W; GROUPS]) {
-        prefetch(chunk, AHEAD);
-    }
+    chunks_of_groups!(W, W::zeroed());
+    sums!(PANEL_TOKENS);
 
     #[inline(always)]
     fn add<const T: usize>(&self, w: &[W; GROUPS], x: [&InputBlock; T], sums: &mut [__m256; T]) {
         let isa = self.0.avx2();
         isa.dot_groups(&W::scales(w, isa), Products { isa: self.0, w }, x, sums);
-    }
-
-    #[inline(always)]
-    fn total(&self, sum: __m256) -> f32 {
-        self.0.avx2().horizontal_sum(sum)
     }
 }
 

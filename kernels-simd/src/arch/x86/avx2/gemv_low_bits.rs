@@ -5,30 +5,11 @@
 use core::arch::x86_64::*;
 
 use super::dot::{ByteDot, GroupProducts, dot_signed};
+use super::gemv_quantized::sums;
 use super::token::{Avx2, avx2};
 use super::unpack::{Offsets, Scales};
-use crate::arch::x86::{AHEAD, prefetch};
 use crate::block::{BlockIQ4_XS, BlockQ2_K, BlockQ3_K, F16, IQ4_VALUES, InputBlock, QK, QK_K};
-use crate::generic::gemv::{ChunkDot, chunks_of_256};
-
-/// The parts of [`ChunkDot`] that all types share here.
-macro_rules! sums {
-    () => {
-        type Sum = __m256;
-        #[inline(always)]
-        fn zero(&self) -> __m256 {
-            avx2!(self.0.avx2(), _mm256_setzero_ps())
-        }
-        #[inline(always)]
-        fn prefetch(chunk: &Self::Chunk) {
-            prefetch(chunk, AHEAD);
-        }
-        #[inline(always)]
-        fn total(&self, sum: __m256) -> f32 {
-            self.0.avx2().horizontal_sum(sum)
-        }
-    };
-}
+use crate::generic::gemv::{ChunkDot, PANEL_TOKENS, chunks_of_256};
 
 /// 256 values of 2 bits, a scale and a min for each 16.
 #[derive(Clone, Copy)]
@@ -36,7 +17,7 @@ pub(in crate::arch::x86) struct Q2_K<B>(pub B);
 
 impl<B: ByteDot> ChunkDot for Q2_K<B> {
     chunks_of_256!(BlockQ2_K);
-    sums!();
+    sums!(PANEL_TOKENS);
 
     #[inline(always)]
     fn add<const T: usize>(&self, w: &BlockQ2_K, x: [&InputBlock; T], sums: &mut [__m256; T]) {
@@ -75,7 +56,7 @@ pub(in crate::arch::x86) struct Q3_K<B>(pub B);
 
 impl<B: ByteDot> ChunkDot for Q3_K<B> {
     chunks_of_256!(BlockQ3_K);
-    sums!();
+    sums!(PANEL_TOKENS);
 
     #[inline(always)]
     fn add<const T: usize>(&self, w: &BlockQ3_K, x: [&InputBlock; T], sums: &mut [__m256; T]) {
@@ -119,7 +100,7 @@ pub(in crate::arch::x86) struct IQ4_XS<B>(pub B);
 
 impl<B: ByteDot> ChunkDot for IQ4_XS<B> {
     chunks_of_256!(BlockIQ4_XS);
-    sums!();
+    sums!(PANEL_TOKENS);
 
     #[inline(always)]
     fn add<const T: usize>(&self, w: &BlockIQ4_XS, x: [&InputBlock; T], sums: &mut [__m256; T]) {

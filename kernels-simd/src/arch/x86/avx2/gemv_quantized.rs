@@ -7,7 +7,6 @@ use core::arch::x86_64::*;
 use super::dot::{ByteDot, dot_group, dot_signed, dot_unsigned};
 use super::token::avx2;
 use super::unpack::{Offsets, Scales};
-use crate::arch::x86::{AHEAD, prefetch};
 use crate::block::{
     BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, F16, GROUPS, InputBlock, QK,
 };
@@ -24,7 +23,7 @@ macro_rules! sums {
         }
         #[inline(always)]
         fn prefetch(chunk: &Self::Chunk) {
-            prefetch(chunk, AHEAD);
+            $crate::arch::x86::prefetch(chunk, $crate::arch::x86::AHEAD);
         }
         #[inline(always)]
         fn total(&self, sum: __m256) -> f32 {
@@ -32,6 +31,7 @@ macro_rules! sums {
         }
     };
 }
+pub(super) use sums;
 
 /// 32 bytes a block, signed.
 #[derive(Clone, Copy)]
