@@ -305,7 +305,7 @@ fn trained_models_have_the_cpus_perplexity() {
 }
 
 #[test]
-#[ignore = "a minute: kernels-cuda/tools/pretended.sh cargo test --features cli,cuda --test cuda -- --ignored"]
+#[ignore = "a minute: kernels-cuda/tools/pretended.sh cargo test --workspace --all-features --test cuda -- --ignored"]
 fn the_bundled_model_has_the_cpus_perplexity_on_the_whole_text() {
     if !there_is_a_device() {
         return;

@@ -1,6 +1,8 @@
 //! `--device`.
 
-use crate::support::{MODEL, PROMPT, fails, text, xielu};
+#[cfg(not(feature = "cuda"))]
+use crate::support::fails_of;
+use crate::support::{MODEL, fails, text, xielu};
 
 #[test]
 fn a_device_that_is_none_is_said() {
@@ -28,7 +30,9 @@ fn a_build_without_cuda_says_so() {
         &["perplexity", MODEL, "--text", "models/heldout.txt", "--device", "cuda"],
         &["inspect", MODEL, "--memory", "--device", "cuda"],
     ] {
-        let error = fails(command);
+        let output = xielu(command).output().unwrap();
+        assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+        let error = fails_of(command, output);
         assert!(error.contains("--device cuda:0: this build has no CUDA"), "{error}");
     }
 }
@@ -36,7 +40,7 @@ fn a_build_without_cuda_says_so() {
 #[cfg(feature = "cuda")]
 mod cuda {
     use super::*;
-    use crate::support::{TEXT, succeeds};
+    use crate::support::{PROMPT, TEXT, succeeds};
     use xielu_testing::require;
 
     /// Whether there is a device. Without one, the command says why.

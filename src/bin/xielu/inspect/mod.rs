@@ -57,6 +57,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    let on_device = args.memory.memory && args.memory.device != Device::Cpu;
+    #[cfg(not(feature = "cuda"))]
+    if on_device {
+        return Err(crate::device::no_cuda(args.memory.device));
+    }
     let file = args.file.open(&args.model)?;
     let view = file.view()?;
     let config = view.checkpoint().config();
@@ -92,12 +97,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Err(e) => writeln!(out, "\nThis library cannot run the model: {e}")?,
     }
     text::print(&mut out, &view)?;
-    if args.memory.memory && args.memory.device != Device::Cpu {
-        #[cfg(feature = "cuda")]
+    #[cfg(feature = "cuda")]
+    if on_device {
         device_memory::print(&mut out, &args.memory, view.checkpoint())?;
-        #[cfg(not(feature = "cuda"))]
-        return Err(crate::device::no_cuda(args.memory.device));
-        #[cfg(feature = "cuda")]
         return Ok(out.flush()?);
     }
     if args.memory.memory {
