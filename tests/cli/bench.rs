@@ -143,6 +143,19 @@ fn a_peers_rows_are_compared_where_the_test_is_the_same() {
     assert!(out.lines().any(|line| line.contains("| - | - |")), "{out}");
 }
 
+/// A JSON reader that rounds carelessly is off in the last digit for one number in eight.
+#[test]
+fn a_peers_numbers_are_read_to_the_last_digit() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = dir.path().join("peer.json");
+    for rate in ["9485.179735272457", "11667.275081737445", "11574.281863787319"] {
+        let row = format!(r#"{{"n_prompt": 16, "n_gen": 0, "avg_ts": {rate}}}"#);
+        fs::write(&peer, row).unwrap();
+        let out = bench(&[&FEW, &["-o", "json", "--peer", arg(&peer)]]);
+        assert!(out.contains(&format!("\"peer_ts\": {rate},")), "{rate}: {out}");
+    }
+}
+
 #[test]
 fn a_peer_may_be_this_program_and_know_several_models() {
     let dir = tempfile::tempdir().unwrap();
