@@ -2,6 +2,7 @@
 # Builds the firmware for every board, runs it under qemu, and checks:
 #   - the log is the snapshot in expected/ (ids, text, self-test), and the ids are this machine's;
 #   - two prompts typed on each board's serial line are answered as on this machine;
+#   - a text has the same tokens as on this machine, by either way to look for them;
 #   - a session that is too small does not compile, and the compiler says by how much;
 #   - an error of every kind is logged with the text that this machine prints;
 #   - products have the bits of this machine's plain kernels;
@@ -64,6 +65,17 @@ answers() {
 # The texts alone: how fast they came differs.
 texts() { grep -v ' tokens/s, ' "$1"; }
 
+# prompt_row BOARD ELF MODEL: what a program at a prompt took, its model's bytes apart.
+prompt_row() {
+    local ram used
+    ram=$((0x$(address __ebss "$2") - 0x$(address __sdata "$2")))
+    used=$(sed -n 's/.*, \([0-9]*\) bytes of RAM.*/\1/p' "$work/$1.answers" | tail -n 1)
+    echo "| $1 | $(kib "$3") | $(kib $(($(flash "$2") - $3))) | $(kib "$ram") | $(kib $((used - ram))) |"
+}
+
+# flash ELF: bytes of code and constants.
+flash() { "${SIZE:-size}" "$1" | awk 'NR == 2 { print $1 + $2 }'; }
+
 # measured BOARD WHAT: a number of the log.
 measured() { sed -n "s/^measured: $2 //p" "$work/$1.log"; }
 
@@ -85,7 +97,7 @@ symbols() {
 
 # This machine's plain kernels; its others, which nothing here calls, take a minute to compile.
 host=$("${RUSTC:-rustc}" -vV | sed -n 's/^host: //p')
-for name in host host-products host-messages; do
+for name in host host-products host-messages host-tokenizer; do
     RUSTFLAGS='--cfg xielu_force_scalar' \
         cargo run -q --release --target "$host" --bin "$name" > "$work/$name.log"
 done
@@ -125,11 +137,22 @@ for line in "${boards[@]}"; do
     symbols "$elf"
     answers "$board" "$qemu" "$elf"
     diff <(texts "$work/host.answers") <(texts "$work/$board.answers")
-    flash=$("${SIZE:-size}" "$elf" | awk 'NR == 2 { print $1 + $2 }')
-    ram=$((0x$(address __ebss "$elf") - 0x$(address __sdata "$elf")))
-    used=$(sed -n 's/.*, \([0-9]*\) bytes of RAM.*/\1/p' "$work/$board.answers" | tail -n 1)
-    prompts+="| $board | $(kib $((flash - model))) | $(kib "$ram") | $(kib $((used - ram))) |"$'\n'
+    prompts+="$(prompt_row "$board" "$elf" "$model")"$'\n'
     echo "$board: ids, products and answers as on this machine" >&2
+done
+target=thumbv7em-none-eabihf
+# Tokens, by searching the file and by indexes in memory.
+tokenizers=''
+for how in 'searched~in~the~file' 'indexes~in~RAM index'; do
+    read -r what features <<< "$how"
+    cargo build -q --release --target "$target" --bin tokenizer --features "$features" "${flags[@]}"
+    run mps2-an386 "$target" qemu-system-arm "$target_dir/$target/release/tokenizer"
+    diff "$work/host-tokenizer.log" <(grep -v '^measured: ' "$work/mps2-an386.log")
+    XIELU_TYPES='' CARGO_PROFILE_RELEASE_OPT_LEVEL=z cargo build -q --release --target "$target" \
+        --bin size-tokenizer --features "$features" "${flags[@]}"
+    tokenizers+="| ${what//\~/ } | $(kib "$(flash "$target_dir/$target/release/size-tokenizer")") | "
+    tokenizers+="$(kib "$(measured mps2-an386 memory)") | $(measured mps2-an386 cut) | "
+    tokenizers+="$(measured mps2-an386 written) |"$'\n'
 done
 # Without the model's type nothing runs, and nothing else happens.
 XIELU_TYPES=Q4_0,F16 cargo build -q --release --target thumbv7em-none-eabihf --bin firmware \
@@ -152,16 +175,19 @@ echo '| board | CPU | flash | static RAM | stack | instructions per token |'
 echo '|---|---|---|---|---|---|'
 printf '%s' "$rows"
 echo
-echo '| prompt | flash | static RAM | stack |'
-echo '|---|---|---|---|'
+echo '| prompt | model | flash without it | static RAM | stack |'
+echo '|---|---|---|---|---|'
 printf '%s' "$prompts"
+echo
+echo '| tokens of a text, Cortex-M4F | flash | RAM | instructions per token | and back to text |'
+echo '|---|---|---|---|---|'
+printf '%s' "$tokenizers"
 echo
 echo '| instructions per multiply-accumulate | Q8_0 | Q4_0 |'
 echo '|---|---|---|'
 printf '%s' "$products"
 echo
 # Programs that do one thing, for the Cortex-M4F: what of the library each of them links.
-target=thumbv7em-none-eabihf
 echo '| Cortex-M4F | types | flash | limit |'
 echo '|---|---|---|---|'
 parts=(
@@ -173,7 +199,7 @@ parts=(
 for line in "${parts[@]}"; do
     read -r name limit types what <<< "$line"
     XIELU_TYPES=${types#none} CARGO_PROFILE_RELEASE_OPT_LEVEL=z cargo build -q --release --target "$target" --bin "size-$name" "${flags[@]}"
-    bytes=$("${SIZE:-size}" "$target_dir/$target/release/size-$name" | awk 'NR == 2 { print $1 + $2 }')
+    bytes=$(flash "$target_dir/$target/release/size-$name")
     if [ "$bytes" -gt "$limit" ]; then
         echo "size-$name: $bytes bytes, more than $limit" >&2
         exit 1

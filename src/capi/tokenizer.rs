@@ -6,7 +6,7 @@ use super::object::{self, Object, Place};
 use super::pointer::{In, Out, Region, separate};
 use super::status::{Status, call};
 use super::xielu_gguf;
-use crate::tokenizer::bpe::{Bpe, Special, Utf8Stream, work_len};
+use crate::tokenizer::bpe::{self, Bpe, Special, Utf8Stream, work_len};
 
 /// A prompt: special tokens in the text are recognised, and what the model has before and after
 /// every text is there, once.
@@ -25,7 +25,7 @@ pub struct xielu_tokenizer {
 
 /// The tokenizer, and the memory it uses: the file's bytes and its own.
 pub(super) struct Indexed {
-    bpe: Bpe<'static, 'static>,
+    bpe: Bpe<bpe::Indexed<'static, 'static>>,
     uses: [Region; 2],
 }
 
@@ -64,7 +64,9 @@ impl From<Utf8Stream> for xielu_text_stream {
 ///
 /// # Safety
 /// The module's contract.
-unsafe fn indexed<'a>(p: *const xielu_tokenizer) -> Result<(&'a Bpe<'a, 'a>, [Region; 3]), Status> {
+unsafe fn indexed<'a>(
+    p: *const xielu_tokenizer,
+) -> Result<(&'a Bpe<bpe::Indexed<'a, 'a>>, [Region; 3]), Status> {
     // SAFETY: the module's contract.
     let indexed = unsafe { object::get(p) }?;
     let [bytes, memory] = indexed.uses;
@@ -218,7 +220,11 @@ unsafe fn stream(
     text: *mut c_char,
     text_size: usize,
     length: *mut usize,
-    step: impl FnOnce(&Bpe<'_, '_>, &mut Utf8Stream, &mut dyn FnMut(&str)) -> Result<(), Status>,
+    step: impl FnOnce(
+        &Bpe<bpe::Indexed<'_, '_>>,
+        &mut Utf8Stream,
+        &mut dyn FnMut(&str),
+    ) -> Result<(), Status>,
 ) -> Status {
     call(|| {
         // SAFETY: the module's contract.

@@ -2,9 +2,9 @@
 //! the model when the program is compiled.
 //!
 //! A `const fn` reads the model's file, which the program includes, and works out what it takes:
-//! layers, KV cache, scratch, logits, the prompt's ids and the tokenizer's indexes. A session that
-//! is too small does not compile, and the compiler's message says by how much. (Shape and
-//! vocabulary are read then. Whether the file is whole, its tensors are of types that this build
+//! layers, KV cache, scratch, logits, the prompt's ids and the tokenizer's work. A session that
+//! is too small does not compile, and the compiler's message says by how much. (The
+//! shape is read then. Whether the file is whole, its tensors are of types that this build
 //! has and the vocabulary is of a known kind is checked when the session is started: an error.)
 //!
 //! ```
@@ -14,7 +14,7 @@
 //! impl Program for Tiny {
 //!     const MODEL: &'static [u8] = include_bytes!("../../models/tiny-Q8_0.gguf");
 //! }
-//! static SESSION: Static<Session<Tiny, 4, 64, 108_000>> = Static::new(Session::new());
+//! static SESSION: Static<Session<Tiny, 4, 64, 76_000>> = Static::new(Session::new());
 //!
 //! let mut session = SESSION.take().unwrap().start()?;
 //! let mut answer = String::new();

@@ -6,7 +6,7 @@ use crate::checkpoint::gguf::sizes::Sizes;
 use crate::config::{Rope, RopeScaling, RopeStyle};
 use crate::kernels::ActivationKind;
 use crate::llama::{Decoder, DecoderOptions, KvCache};
-use crate::tokenizer::bpe;
+use crate::tokenizer::bpe::InPlace;
 use crate::{Config, Error};
 
 /// The memory of a session, part by part, in bytes but for the layers.
@@ -32,25 +32,23 @@ pub struct Needs {
     pub scratch: usize,
     /// Logits of one token.
     pub logits: usize,
-    /// The prompt's ids, the tokenizer's indexes and its work on one word.
+    /// The prompt's ids, and the tokenizer's work on one word.
     pub text: usize,
 }
 
 impl Needs {
     /// What `P` takes with a context of so many positions. What cannot be run does not compile.
     pub const fn of<P: Program>(context: usize) -> Self {
-        let sizes = const { read(P::MODEL) };
         let config = const { config::<P>() };
         let scratch = Decoder::scratch_len(&config, &P::OPTIONS);
-        let tokenizer = bpe::memory_len(sizes.tokens, sizes.merges);
-        let work = bpe::work_len(P::LONGEST_WORD);
+        let work = InPlace::work_len(P::LONGEST_WORD);
         Needs {
             layers: config.num_layers,
             // Whole words, as what follows it is made of.
             kv_cache: words(KvCache::bytes_needed(&config, context, P::KV_TYPE)),
             scratch: bytes(scratch),
             logits: bytes(config.output_vocab_size),
-            text: bytes(context.saturating_add(tokenizer).saturating_add(work)),
+            text: bytes(context.saturating_add(work)),
         }
     }
 
@@ -182,7 +180,7 @@ mod tests {
     fn parts_follow_from_the_program() {
         let small = Needs::of::<Small>(64);
         assert_eq!(small.kv_cache * 32, NEEDS.kv_cache / 2 * 34);
-        assert_eq!(NEEDS.text - small.text, 28 * (64 - 8));
+        assert_eq!(NEEDS.text - small.text, 8 * (64 - 8));
         assert_eq!(NEEDS.bytes() - NEEDS.bytes_of_tokens(), NEEDS.text);
     }
 

@@ -12,7 +12,7 @@ pub trait Program: 'static {
     const KV_TYPE: KvType = KvType::F16;
     /// Tokens at a time, and the width of the MLP's tiles.
     const OPTIONS: DecoderOptions = DecoderOptions { batch: 1, mlp_tile: 256 };
-    /// Bytes of the longest word of a prompt, as the tokenizer cuts words: each takes 28 bytes of
+    /// Bytes of the longest word of a prompt, as the tokenizer cuts words: each takes 8 bytes of
     /// memory.
     const LONGEST_WORD: usize = 64;
 }

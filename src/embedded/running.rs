@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::llama::{Decoder, Generation, Sampler, SamplerOptions, Stop};
-use crate::tokenizer::bpe::{Bpe, Utf8Stream};
+use crate::tokenizer::bpe::{Bpe, InPlace, Utf8Stream};
 
 /// A model that reads and writes ids.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Tokens {
 #[derive(Debug)]
 pub struct Running {
     tokens: Tokens,
-    bpe: Bpe<'static, 'static>,
+    bpe: Bpe<InPlace<'static>>,
     work: &'static mut [u32],
     ids: &'static mut [u32],
     text: Utf8Stream,
@@ -78,7 +78,7 @@ pub struct Running {
 impl Running {
     pub(super) fn new(
         tokens: Tokens,
-        bpe: Bpe<'static, 'static>,
+        bpe: Bpe<InPlace<'static>>,
         work: &'static mut [u32],
         ids: &'static mut [u32],
     ) -> Self {

@@ -10,7 +10,7 @@ use super::program::Program;
 use super::running::{Running, Tokens};
 use crate::checkpoint::gguf::Gguf;
 use crate::llama::{Decoder, KvCache, Layer, Model};
-use crate::tokenizer::bpe::{self, Bpe};
+use crate::tokenizer::bpe::{Bpe, InPlace};
 use crate::{Backend, Error};
 
 /// Room for a model of at most `LAYERS` layers with a context of `CONTEXT` positions, in `BYTES`
@@ -95,9 +95,8 @@ impl<P: Program, const LAYERS: usize, const CONTEXT: usize, const BYTES: usize>
         let gguf = Gguf::parse(P::MODEL)?;
         let (tokens, mut room) = self.load(&gguf, backend)?;
         let ids = room.take(CONTEXT)?;
-        let work = room.take(bpe::work_len(P::LONGEST_WORD))?;
-        let bpe = Bpe::new(&gguf, room.take(Bpe::memory_len(&gguf)?)?)?;
-        Ok(Running::new(tokens, bpe, work, ids))
+        let work = room.take(InPlace::work_len(P::LONGEST_WORD))?;
+        Ok(Running::new(tokens, Bpe::in_place(&gguf)?, work, ids))
     }
 
     /// Loads the model alone, for programs that bring their prompts as ids: neither the tokenizer's

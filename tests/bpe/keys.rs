@@ -57,8 +57,10 @@ fn keys_mean_what_they_mean_to_the_other_tokenizer() {
             }
             (ours, other) => panic!("{:?} {:?}", ours.err(), other.err()),
         };
-        let both = Both { ours, other };
+        let both = Both { ours, in_place: Bpe::in_place(&gguf).unwrap(), other };
         for id in 0..1100 {
+            assert_eq!(both.in_place.is_end(id), both.other.is_end(id), "{id}");
+            assert_eq!(both.in_place.is_control(id), both.ours.is_control(id), "{id}");
             assert_eq!(both.ours.is_end(id), both.other.is_end(id), "{id} {:?}", vocabulary.keys);
         }
         let bare = both.ids("a b", Special::Parse);
@@ -85,5 +87,7 @@ fn types_are_read_whatever_their_width() {
     let gguf = Gguf::parse(&file).unwrap();
     let mut memory = vec![0; Bpe::memory_len(&gguf).unwrap()];
     let bpe = Bpe::new(&gguf, &mut memory).unwrap();
+    assert!(bpe.is_control(1) && !bpe.is_control(300));
+    let bpe = Bpe::in_place(&gguf).unwrap();
     assert!(bpe.is_control(1) && !bpe.is_control(300));
 }

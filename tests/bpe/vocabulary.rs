@@ -2,7 +2,7 @@
 
 use xielu::Error;
 use xielu::checkpoint::gguf::{Gguf, GgufWriter, Value};
-use xielu::tokenizer::bpe::{Bpe, Special, work_len};
+use xielu::tokenizer::bpe::{Bpe, InPlace, Indexed, Special, work_len};
 use xielu::tokenizer::{self, Tokenizer};
 
 /// One name of every pre-tokenizer.
@@ -96,17 +96,25 @@ impl Vocabulary {
     }
 }
 
-/// Both tokenizers of one file.
+/// Both tokenizers of one file, and ours without indexes.
 pub struct Both<'w> {
-    pub ours: Bpe<'w, 'w>,
+    pub ours: Bpe<Indexed<'w, 'w>>,
+    pub in_place: Bpe<InPlace<'w>>,
     pub other: Tokenizer,
 }
+
+/// Texts up to which the vocabulary is searched in place: long words take their length squared.
+const IN_PLACE: usize = 120;
 
 impl<'w> Both<'w> {
     pub fn new(file: &'w [u8], memory: &'w mut Vec<u32>) -> Self {
         let gguf = Gguf::parse(file).unwrap();
         memory.resize(Bpe::memory_len(&gguf).unwrap(), 7);
-        Both { ours: Bpe::new(&gguf, memory).unwrap(), other: Tokenizer::from_gguf(&gguf).unwrap() }
+        Both {
+            ours: Bpe::new(&gguf, memory).unwrap(),
+            in_place: Bpe::in_place(&gguf).unwrap(),
+            other: Tokenizer::from_gguf(&gguf).unwrap(),
+        }
     }
 
     /// Our ids of a text, which are the other's, and come back as the text.
@@ -118,6 +126,10 @@ impl<'w> Both<'w> {
         };
         let expected = self.other.encode(text, other_special).unwrap();
         assert_eq!(ids, expected, "{special:?} {text:?}");
+        if text.len() <= IN_PLACE {
+            let in_place = encoded(|w, out| self.in_place.encode(text, special, w, out), text);
+            assert_eq!(in_place, expected, "in place, {special:?} {text:?}");
+        }
         let bytes: Vec<u8> = ids.iter().flat_map(|&id| self.ours.token(id).unwrap()).collect();
         assert_eq!(String::from_utf8(bytes).unwrap(), text);
         ids
@@ -126,6 +138,8 @@ impl<'w> Both<'w> {
     pub fn prompt(&self, text: &str) -> Vec<u32> {
         let ids = encoded(|work, out| self.ours.encode_prompt(text, work, out), text);
         assert_eq!(ids, self.other.encode_prompt(text).unwrap(), "{text:?}");
+        let in_place = encoded(|work, out| self.in_place.encode_prompt(text, work, out), text);
+        assert_eq!(in_place, ids, "in place, {text:?}");
         ids
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::names::{Architecture, ValueType};
 
-/// The numbers, as [`Config`](crate::Config) calls them, and those of the vocabulary.
+/// The numbers, as [`Config`](crate::Config) calls them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sizes {
     pub(crate) num_layers: usize,
@@ -19,9 +19,6 @@ pub(crate) struct Sizes {
     pub(crate) num_kv_heads: usize,
     pub(crate) head_dim: usize,
     pub(crate) context_length: usize,
-    /// `tokenizer.ggml.tokens`, and of its merges.
-    pub(crate) tokens: usize,
-    pub(crate) merges: usize,
 }
 
 const NOT_GGUF: &str = "the model is not a GGUF file (version 2 or 3), or ends too early";
@@ -133,11 +130,6 @@ impl Stated {
     /// With what one pair says.
     const fn with(mut self, key: &[u8], prefix: &[u8], number: usize) -> Self {
         let sizes = &mut self.sizes;
-        match key {
-            b"tokenizer.ggml.tokens" => sizes.tokens = number,
-            b"tokenizer.ggml.merges" => sizes.merges = number,
-            _ => {}
-        }
         let place = match below(key, prefix) {
             Some(b"block_count") => &mut sizes.num_layers,
             Some(b"vocab_size") => &mut sizes.vocab_size,
@@ -191,8 +183,6 @@ impl Sizes {
         num_kv_heads: 0,
         head_dim: 0,
         context_length: 0,
-        tokens: 0,
-        merges: 0,
     };
 }
 
@@ -352,7 +342,6 @@ mod tests {
     fn at_run_time(file: &[u8]) -> Sizes {
         let gguf = Gguf::parse(file).unwrap();
         let config = gguf.config().unwrap();
-        let count = |key| gguf.get_array(key).map_or(0, |array| array.len());
         Sizes {
             num_layers: config.num_layers,
             vocab_size: config.vocab_size,
@@ -363,15 +352,12 @@ mod tests {
             num_kv_heads: config.num_kv_heads,
             head_dim: config.head_dim,
             context_length: config.context_length,
-            tokens: count("tokenizer.ggml.tokens"),
-            merges: count("tokenizer.ggml.merges"),
         }
     }
 
     #[test]
     fn the_compiler_reads_what_the_program_does() {
         assert_eq!(SIZES, at_run_time(BUNDLED));
-        const { assert!(SIZES.tokens > 0 && SIZES.merges > 0) };
     }
 
     /// A file of two layers: its required numbers as `wide` writes them, and more pairs.

@@ -1,7 +1,8 @@
 //! Tokens that are matched in a text as a whole: special tokens and those added by hand.
 
 use super::hash::Hash;
-use super::vocabulary::{LONGEST_ADDED, Vocabulary};
+use super::lookup::Lookup;
+use super::vocabulary::LONGEST_ADDED;
 
 /// Whether text may name special tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +49,10 @@ pub(super) struct Found {
 }
 
 impl Added {
-    pub(super) fn new(vocabulary: &Vocabulary<'_, '_>) -> Self {
+    pub(super) fn new<'w>(vocabulary: &impl Lookup<'w>) -> Self {
         let none = Bits([0; 8]);
         let mut added = Added { first_bytes: none, lengths: none, longest: 0 };
-        for id in (0u32..).take(vocabulary.len()) {
-            let Some(text) = vocabulary.text(id).filter(|_| vocabulary.is_added(id)) else {
-                continue;
-            };
+        for text in vocabulary.added() {
             let length = text.len().checked_sub(1).and_then(|n| u8::try_from(n).ok());
             if let (Some(first), Some(length)) = (text.first(), length) {
                 added.first_bytes.insert(*first);
@@ -67,9 +65,9 @@ impl Added {
 
     /// The first such token of `text`, the longest that begins there. Special tokens count only
     /// where they are parsed; where not, what they cover holds no other.
-    pub(super) fn first(
+    pub(super) fn first<'w>(
         &self,
-        vocabulary: &Vocabulary<'_, '_>,
+        vocabulary: &impl Lookup<'w>,
         text: &str,
         special: Special,
     ) -> Option<Found> {
@@ -91,16 +89,15 @@ impl Added {
     }
 
     /// The longest such token that `text` begins with, and its length.
-    fn longest_at(&self, vocabulary: &Vocabulary<'_, '_>, text: &[u8]) -> Option<(u32, usize)> {
+    fn longest_at<'w>(&self, vocabulary: &impl Lookup<'w>, text: &[u8]) -> Option<(u32, usize)> {
         let text = text.get(..text.len().min(self.longest))?;
         let (mut hash, mut found) = (Hash::new(), None);
         for (less, &byte) in (0..LONGEST_ADDED).zip(text) {
             hash = hash.byte(byte);
             if self.lengths.has(less as u8) {
                 let length = less + 1;
-                let same = |token: &[u8]| Some(token) == text.get(..length);
-                let id = vocabulary.of_text(hash, same);
-                found = id.filter(|&id| vocabulary.is_added(id)).map(|id| (id, length)).or(found);
+                let id = text.get(..length).and_then(|text| vocabulary.added_of(hash, text));
+                found = id.map(|id| (id, length)).or(found);
             }
         }
         found

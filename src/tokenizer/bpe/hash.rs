@@ -2,7 +2,7 @@
 
 /// Hashes bytes (FNV-1a) and numbers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hash(u32);
+pub struct Hash(u32);
 
 impl Hash {
     /// Of nothing.

@@ -32,16 +32,9 @@ fn strings<'w>(gguf: &Gguf<'w>, key: &'static str) -> Result<Option<Array<'w>>, 
 }
 
 /// The array of integers called `key`, of any width.
-fn integers<'w>(
-    gguf: &Gguf<'w>,
-    key: &'static str,
-) -> Result<Option<impl Iterator<Item = i64> + Clone + use<'w>>, Error> {
+fn integers<'w>(gguf: &Gguf<'w>, key: &'static str) -> Result<Option<Array<'w>>, Error> {
     optional(gguf, key, "is not an array of integers", |value| {
-        let array = value.as_array()?;
-        array
-            .iter()
-            .all(|value| value.as_i64().is_some())
-            .then(|| array.iter().filter_map(|value| value.as_i64()))
+        value.as_array().filter(|array| array.iter().all(|value| value.as_i64().is_some()))
     })
 }
 
@@ -56,9 +49,7 @@ pub(super) fn merges<'w>(gguf: &Gguf<'w>) -> Result<Option<Array<'w>>, Error> {
 }
 
 /// The types of the tokens; `None` if the file does not say.
-pub(super) fn types<'w>(
-    gguf: &Gguf<'w>,
-) -> Result<Option<impl Iterator<Item = i64> + use<'w>>, Error> {
+pub(super) fn types<'w>(gguf: &Gguf<'w>) -> Result<Option<Array<'w>>, Error> {
     integers(gguf, TYPES)
 }
 
@@ -98,19 +89,35 @@ pub(super) fn edges(
     Ok([bos.filter(|_| add.unwrap_or(by_name)), eos.filter(|_| add_eos)])
 }
 
-/// The stop tokens that keys name; and whether these are all, so that texts need not be looked at.
-pub(super) fn ends<'w>(
-    gguf: &Gguf<'w>,
+/// The stop tokens that keys name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends<'w> {
+    keyed: [Option<u32>; stop_tokens::KEYS.len()],
+    list: Option<Array<'w>>,
     tokens: usize,
-) -> Result<(impl Iterator<Item = u32> + use<'w>, bool), Error> {
+}
+
+impl<'w> Ends<'w> {
+    /// Whether these are all, so that texts need not be looked at.
+    pub(super) const fn listed(&self) -> bool {
+        self.list.is_some()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + use<'w> {
+        let (list, tokens) = (self.list.map(|list| list.iter()), self.tokens);
+        let list = list.into_iter().flatten().filter_map(|value| value.as_i64());
+        let list = list.filter_map(move |id| in_vocabulary(id, tokens));
+        self.keyed.into_iter().flatten().chain(list)
+    }
+}
+
+/// The stop tokens that keys name.
+pub(super) fn ends<'w>(gguf: &Gguf<'w>, tokens: usize) -> Result<Ends<'w>, Error> {
     let mut keyed = [None; stop_tokens::KEYS.len()];
     for (end, key) in keyed.iter_mut().zip(stop_tokens::KEYS) {
         *end = id(gguf, key, tokens)?;
     }
-    let list = integers(gguf, stop_tokens::LIST_KEY)?;
-    let listed = list.is_some();
-    let list = list.into_iter().flatten().filter_map(move |id| in_vocabulary(id, tokens));
-    Ok((keyed.into_iter().flatten().chain(list), listed))
+    Ok(Ends { keyed, list: integers(gguf, stop_tokens::LIST_KEY)?, tokens })
 }
 
 /// How text is cut.

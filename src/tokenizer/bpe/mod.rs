@@ -2,7 +2,9 @@
 //! allocator, the standard library or an engine for regular expressions. For firmware and C.
 //!
 //! The ids are those of the `tokenizers` crate for the same vocabulary. Memory is the caller's:
-//! [`Bpe::memory_len`] numbers for the indexes, [`work_len`] for each word while it is cut.
+//! [`Bpe::memory_len`] numbers for the indexes, [`work_len`] for each word while it is cut. Without
+//! indexes, [`Bpe::in_place`] searches the file itself: for prompts on microcontrollers, where
+//! memory is scarce and the model takes a hundred times as long.
 //!
 //! ```
 //! use xielu::checkpoint::gguf::Gguf;
@@ -24,7 +26,11 @@
 mod added;
 mod bytes;
 mod hash;
+mod in_place;
+mod indexed;
 mod keys;
+mod kind;
+mod lookup;
 mod merges;
 pub(super) mod pre;
 pub(super) mod split;
@@ -39,17 +45,13 @@ mod word;
 use self::added::Added;
 pub use self::added::Special;
 pub use self::bytes::TokenBytes;
-use self::merges::Merges;
+pub use self::in_place::InPlace;
+pub use self::indexed::Indexed;
+use self::lookup::Lookup;
 use self::pre::Pre;
 pub use self::stream::Utf8Stream;
-use self::vocabulary::Vocabulary;
 use crate::Error;
 use crate::checkpoint::gguf::Gguf;
-
-/// Tokens of single bytes.
-const BYTES: usize = 256;
-/// In place of a token that the vocabulary lacks.
-const NO_TOKEN: u32 = u32::MAX;
 
 /// u32 elements of work that [`Bpe::encode`] takes for text whose longest word has so many bytes. A
 /// whole text is one word at most.
@@ -57,37 +59,26 @@ pub const fn work_len(longest_word: usize) -> usize {
     longest_word.saturating_mul(word::PER_BYTE)
 }
 
-/// u32 elements of memory for so many tokens and merges: see [`Bpe::memory_len`].
-pub(crate) const fn memory_len(tokens: usize, merges: usize) -> usize {
-    let of_tokens = tokens.saturating_add(hash::places(tokens));
-    let of_merges = merges.saturating_mul(3).saturating_add(hash::places(merges));
-    BYTES.saturating_add(of_tokens).saturating_add(of_merges)
-}
-
-/// A vocabulary in use: the file's bytes, and indexes in the caller's memory.
+/// A vocabulary in use: the file's bytes, and indexes in the caller's memory ([`Indexed`]) or none
+/// ([`InPlace`]).
 #[derive(Clone, Copy, Debug)]
-pub struct Bpe<'w, 's> {
-    vocabulary: Vocabulary<'w, 's>,
-    merges: Merges<'s>,
+pub struct Bpe<V> {
+    vocabulary: V,
     added: Added,
-    /// The tokens of single bytes, or [`NO_TOKEN`].
-    bytes: &'s [u32],
     pre: Pre,
     bos: Option<u32>,
     leading: Option<u32>,
     trailing: Option<u32>,
 }
 
-impl<'w, 's> Bpe<'w, 's> {
+impl<'w, 's> Bpe<Indexed<'w, 's>> {
     /// u32 elements of memory that the vocabulary of `gguf` takes: about 2.5 a token and 4.5 a
     /// merge.
     ///
     /// # Errors
     /// If the file has no vocabulary.
     pub fn memory_len(gguf: &Gguf<'_>) -> Result<usize, Error> {
-        let tokens = keys::tokens(gguf)?.len();
-        let merges = keys::merges(gguf)?.map_or(0, |merges| merges.len());
-        Ok(memory_len(tokens, merges))
+        Indexed::memory_len(gguf)
     }
 
     /// Indexes the vocabulary of `gguf` in `memory`, whose contents do not matter.
@@ -97,37 +88,38 @@ impl<'w, 's> Bpe<'w, 's> {
     /// `tokenizer.ggml.pre` is not known), or one that contradicts itself; if `memory` is shorter
     /// than [`Bpe::memory_len`].
     pub fn new(gguf: &Gguf<'w>, memory: &'s mut [u32]) -> Result<Self, Error> {
-        let needed = Bpe::memory_len(gguf)?;
+        let (needed, pre) = (Bpe::memory_len(gguf)?, keys::pre(gguf)?);
         let short = Error::Memory { what: "the tokenizer", needed, found: memory.len() };
-        let (tokens, merges) = (keys::tokens(gguf)?, keys::merges(gguf)?);
-        let pre = keys::pre(gguf)?;
-        let rules = merges.map_or(0, |merges| merges.len());
+        let memory = memory.get_mut(..needed).ok_or(short)?;
+        Bpe::with(gguf, Indexed::new(gguf, memory)?, pre)
+    }
+}
 
-        let mut rest = memory.get_mut(..needed).ok_or(short)?;
-        let mut piece = |n: usize| -> Result<&'s mut [u32], Error> {
-            let (piece, after) = core::mem::take(&mut rest).split_at_mut_checked(n).ok_or(short)?;
-            rest = after;
-            Ok(piece)
-        };
-        let (bytes, entries) = (piece(BYTES)?, piece(tokens.len())?);
-        let (token_slots, rule_memory) = (piece(hash::places(tokens.len()))?, piece(3 * rules)?);
-        let rule_slots = piece(hash::places(rules))?;
+impl<'w> Bpe<InPlace<'w>> {
+    /// The vocabulary of `gguf`, searched where it is: a token of a text takes some ten
+    /// instructions for every token and merge of the vocabulary, and more where many small parts
+    /// are merged. Work is as long as [`InPlace::work_len`] says. The ids are the same; of a
+    /// vocabulary that contradicts itself nothing is said before a text shows it.
+    ///
+    /// # Errors
+    /// If the file has no vocabulary, or one of another kind: see [`Bpe::new`].
+    pub fn in_place(gguf: &Gguf<'w>) -> Result<Self, Error> {
+        Bpe::with(gguf, InPlace::new(gguf)?, keys::pre(gguf)?)
+    }
+}
 
-        let vocabulary = Vocabulary::new(gguf, &tokens, entries, token_slots)?;
-        let rule_memory = rule_memory.as_chunks_mut().0;
-        let merges = Merges::new(merges.as_ref(), &vocabulary, rule_memory, rule_slots)?;
-        for (byte, token) in (0..=u8::MAX).zip(bytes.iter_mut()) {
-            *token = vocabulary.of_bytes(&[byte]).unwrap_or(NO_TOKEN);
-        }
-        let bos = keys::bos(gguf, tokens.len())?;
-        let [leading, trailing] = keys::edges(gguf, tokens.len(), pre.add_bos)?;
+impl<'w, V: Lookup<'w>> Bpe<V> {
+    fn with(gguf: &Gguf<'w>, vocabulary: V, pre: Pre) -> Result<Self, Error> {
+        let tokens = vocabulary.count();
+        let bos = keys::bos(gguf, tokens)?;
+        let [leading, trailing] = keys::edges(gguf, tokens, pre.add_bos)?;
         let added = Added::new(&vocabulary);
-        Ok(Bpe { vocabulary, merges, added, bytes, pre, bos, leading, trailing })
+        Ok(Bpe { vocabulary, added, pre, bos, leading, trailing })
     }
 
     /// How many tokens the vocabulary has.
-    pub const fn vocab_size(&self) -> usize {
-        self.vocabulary.len()
+    pub fn vocab_size(&self) -> usize {
+        self.vocabulary.count()
     }
 
     /// The token that begins texts, whether or not the model was trained with it there.
@@ -163,8 +155,8 @@ impl<'w, 's> Bpe<'w, 's> {
     /// are: those that `ids` has no room for are counted only.
     ///
     /// # Errors
-    /// If `work` is shorter than [`work_len`] of a word that must be merged, or the vocabulary has
-    /// no token for a byte of the text.
+    /// If `work` is shorter than [`work_len`] (or [`InPlace::work_len`]) of a word that must be
+    /// merged, or the vocabulary has no token for a byte of the text.
     pub fn encode(
         &self,
         text: &str,
@@ -221,11 +213,7 @@ impl<'w, 's> Bpe<'w, 's> {
             out.push(id);
             return Ok(());
         }
-        let ids = bytes.iter().map(|&byte| {
-            let id = self.bytes.get(usize::from(byte)).copied().filter(|&id| id != NO_TOKEN);
-            id.ok_or(Error::NoTokenForByte(byte))
-        });
-        word::merge(ids, &self.merges, work, |id| out.push(id))
+        self.vocabulary.cut(bytes, work, &mut |id| out.push(id))
     }
 }
 

@@ -3,23 +3,12 @@
 use super::bytes::written;
 use super::hash::{Filling, Hash, Table, Taken};
 use super::keys::{self, TOKENS, bad};
+use super::kind::{self, Kind};
 use crate::Error;
 use crate::checkpoint::gguf::{Array, Gguf};
-use crate::checkpoint::stop_tokens::ends_by_text;
-use crate::names::TokenKind;
 
-/// What a token is, in the lowest bits of its entry.
-const KIND: u32 = 0b11;
-/// A token that is not text: `</s>`.
-const CONTROL: u32 = 1;
-/// A token added by hand, matched before merging.
-const USER_DEFINED: u32 = 2;
-/// A row of the embedding that is no token.
-const NONE: u32 = 3;
-/// Whether it ends a text.
-const END: u32 = 0b100;
-/// Above them: where it begins in the file's array.
-const OFFSET_SHIFT: u32 = 3;
+/// Above the kind, in an entry: where a token begins in the file's array.
+const OFFSET_SHIFT: u32 = kind::BITS;
 
 /// Longest token that is matched as a whole, in bytes.
 pub(super) const LONGEST_ADDED: usize = 256;
@@ -32,17 +21,6 @@ pub(super) struct Vocabulary<'w, 's> {
     table: Table<'s>,
 }
 
-/// Whether tokens of a kind are matched as a whole, before merging.
-const fn is_added(kind: u32) -> bool {
-    matches!(kind, CONTROL | USER_DEFINED)
-}
-
-/// Whether `text` is what converters call a row of the embedding that is no token: `[PAD352]`.
-fn is_placeholder(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"[PAD").and_then(|rest| rest.strip_suffix(b"]"));
-    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
-}
-
 impl<'w, 's> Vocabulary<'w, 's> {
     /// Indexes the strings of `tokens` in memory for one number each, and for the table.
     pub(super) fn new(
@@ -52,32 +30,24 @@ impl<'w, 's> Vocabulary<'w, 's> {
         slots: &'s mut [u32],
     ) -> Result<Self, Error> {
         let bytes = tokens.as_bytes();
-        let (ends, listed) = keys::ends(gguf, tokens.len())?;
-        let mut kinds = keys::types(gguf)?;
+        let ends = keys::ends(gguf, tokens.len())?;
+        let mut kinds = keys::types(gguf)?.map(|kinds| kinds.iter());
         let mut offset = 0;
         for entry in entries.iter_mut() {
             let text = text_at(bytes, offset).ok_or(Error::OutOfRange("tokens"))?;
-            let kind = kinds.as_mut().map(|kinds| kinds.next());
-            // Where the file does not say what is special, texts alone do.
-            let special = kind != Some(Some(TokenKind::Normal.id()));
-            let end = !listed && special && core::str::from_utf8(text).is_ok_and(ends_by_text);
-            let kind = match kind.flatten().and_then(TokenKind::of) {
-                Some(TokenKind::Control) => CONTROL,
-                Some(TokenKind::UserDefined) => USER_DEFINED,
-                Some(TokenKind::Unused) if is_placeholder(text) => NONE,
-                _ => 0,
-            };
-            if is_added(kind) && text.len() > LONGEST_ADDED {
+            let stated = kinds.as_mut().map(|kinds| kinds.next().and_then(|kind| kind.as_i64()));
+            let kind = Kind::of(stated, ends.listed(), || text);
+            if kind.is_added() && text.len() > LONGEST_ADDED {
                 return Err(bad(TOKENS, "has a special token of more than 256 bytes"));
             }
             let start = u32::try_from(offset).ok().filter(|o| o.leading_zeros() >= OFFSET_SHIFT);
             let start = start.ok_or(bad(TOKENS, "is larger than 512 MiB"))?;
-            *entry = start << OFFSET_SHIFT | if end { END } else { 0 } | kind;
+            *entry = start << OFFSET_SHIFT | kind.0;
             offset += LENGTH_BYTES + text.len();
         }
-        for end in ends {
+        for end in ends.iter() {
             if let Some(entry) = usize::try_from(end).ok().and_then(|end| entries.get_mut(end)) {
-                *entry |= END;
+                *entry |= Kind::in_bits(*entry).and_end().0;
             }
         }
         let mut filling = Filling::new(slots);
@@ -107,19 +77,9 @@ impl<'w, 's> Vocabulary<'w, 's> {
         text_by(self.bytes, self.entries, id)
     }
 
-    /// Whether it is no text: `</s>`, or a row without a token.
-    pub(super) fn is_control(&self, id: u32) -> bool {
-        self.entry(id).is_some_and(|entry| matches!(entry & KIND, CONTROL | NONE))
-    }
-
-    /// Whether it is matched as a whole.
-    pub(super) fn is_added(&self, id: u32) -> bool {
-        self.entry(id).is_some_and(|entry| is_added(entry & KIND))
-    }
-
-    /// Whether it ends a text.
-    pub(super) fn is_end(&self, id: u32) -> bool {
-        self.entry(id).is_some_and(|entry| entry & END != 0)
+    /// What a token is.
+    pub(super) fn kind(&self, id: u32) -> Option<Kind> {
+        self.entry(id).map(Kind::in_bits)
     }
 
     /// The token of these bytes of a text.

@@ -15,7 +15,7 @@ struct Bundled;
 impl Program for Bundled {
     const MODEL: &'static [u8] = include_bytes!("../../../../models/tiny-Q8_0.gguf");
 }
-static SESSION: Static<Session<Bundled, 4, 128, 172_000>> = Static::new(Session::new());
+static SESSION: Static<Session<Bundled, 4, 192, 208_500>> = Static::new(Session::new());
 
 bind_interrupts!(struct Interrupts {
     SERIAL20 => uarte::InterruptHandler<peripherals::SERIAL20>;

@@ -14,7 +14,7 @@ impl Program for Bundled {
     const MODEL: &'static [u8] = include_bytes!("../../../../models/tiny-Q8_0.gguf");
 }
 /// All of the context that the model was trained with.
-static SESSION: Static<Session<Bundled, 4, 256, 304_000>> = Static::new(Session::new());
+static SESSION: Static<Session<Bundled, 4, 256, 274_000>> = Static::new(Session::new());
 
 struct Serial(Uart<'static, Blocking>);
 

@@ -29,7 +29,7 @@ struct Bundled;
 impl Program for Bundled {
     const MODEL: &'static [u8] = &FLASH;
 }
-static SESSION: Static<Session<Bundled, 4, 64, 105_000>> = Static::new(Session::new());
+static SESSION: Static<Session<Bundled, 4, 64, 76_000>> = Static::new(Session::new());
 
 #[entry]
 fn main() -> ! {

@@ -18,7 +18,10 @@ fn _start(
     write: &mut dyn FnMut(&str),
 ) -> bool {
     let Ok(gguf) = Gguf::parse(file) else { return false };
+    #[cfg(feature = "index")]
     let Ok(bpe) = Bpe::new(&gguf, memory) else { return false };
+    #[cfg(not(feature = "index"))]
+    let (Ok(bpe), _) = (Bpe::in_place(&gguf), memory) else { return false };
     let Ok(n) = bpe.encode_prompt(text, work, ids) else { return false };
     let mut stream = Utf8Stream::default();
     for bytes in ids.iter().take(n).filter_map(|&id| bpe.token(id).ok()) {
