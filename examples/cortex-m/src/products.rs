@@ -8,22 +8,29 @@ pub const COLS: usize = 1056;
 pub const ROWS: usize = 30;
 /// Most tokens.
 const TOKENS: usize = 2;
-/// Rows, columns and tokens: single blocks, rows that no kernel takes together, rows that end
-/// within a block of inputs.
-const SHAPES: [(usize, usize, usize); 8] = [
-    (1, 32, 1),
-    (2, 64, 1),
-    (3, 256, 2),
-    (4, 288, 1),
-    (5, 96, 2),
-    (7, 544, 1),
-    (ROWS, COLS, TOKENS),
-    (ROWS, 1024, 1),
+/// Most bytes by which weights begin behind a word.
+const OFFSET: usize = 3;
+/// Rows, columns and tokens, and the part of a word at which weights begin: single blocks, rows that
+/// no kernel takes together, rows that end within a block of inputs.
+const SHAPES: [((usize, usize, usize), usize); 12] = [
+    ((1, 32, 1), 0),
+    ((2, 64, 1), 2),
+    ((3, 256, 2), 0),
+    ((4, 288, 1), 0),
+    ((5, 96, 2), 2),
+    ((7, 544, 1), 0),
+    ((3, 256, 1), 2),
+    ((6, 64, 1), 1),
+    ((3, 1056, 1), OFFSET),
+    ((1, 32, 1), 1),
+    ((ROWS, COLS, TOKENS), 0),
+    ((ROWS, 1024, 1), 0),
 ];
 
 /// The operands of a product.
+#[repr(C, align(4))]
 pub struct Memory {
-    weights: [u8; ROWS * COLS / 32 * 34],
+    weights: [u8; ROWS * COLS / 32 * 34 + OFFSET],
     x: [f32; TOKENS * COLS],
     input: [InputBlock; TOKENS * InputBlock::per_row(COLS)],
     out: [f32; TOKENS * ROWS],
@@ -68,9 +75,10 @@ pub fn products(
 ) -> Result<(), Failed> {
     let mut noise = Noise(1);
     for dtype in [DType::Q8_0, DType::Q4_0] {
-        for (rows, cols, tokens) in SHAPES {
+        for ((rows, cols, tokens), offset) in SHAPES {
             let Memory { weights, x, input, out } = memory;
             let blocks = rows * cols / dtype.block_len();
+            let weights = weights.get_mut(offset..).ok_or(Failed)?;
             let weights = weights.get_mut(..blocks * dtype.block_bytes()).ok_or(Failed)?;
             for block in weights.chunks_exact_mut(dtype.block_bytes()) {
                 noise.fill(block);

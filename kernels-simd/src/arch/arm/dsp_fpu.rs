@@ -4,53 +4,11 @@
 
 use core::arch::naked_asm;
 
+use super::cpu;
+pub(crate) use super::q8_0_pairs::q8_0;
 use super::rows::{QUANTS, SUMS, gemv};
-use crate::block::{BlockQ4_0, BlockQ8_0, GROUPS, INPUT_BLOCK, InputBlock};
+use crate::block::{BlockQ4_0, GROUPS, INPUT_BLOCK, InputBlock};
 use crate::generic::matmul::Gemm;
-
-/// The products of 4 weights of each row (r0, r1, r2) and the inputs (r3), at an offset, added to
-/// r4, r5 and r6; in the first step `smuad`, whose sums begin there.
-macro_rules! step_q8_0 {
-    ($at:literal, $weight:literal) => {
-        step_q8_0!(
-            $at,
-            $weight,
-            "smlad r4, r10, r7, r4\n",
-            "smlad r5, r10, r7, r5\n",
-            "smlad r6, r10, r7, r6\n"
-        )
-    };
-    ($at:literal, $weight:literal, $a:literal, $b:literal, $c:literal) => {
-        concat!(
-            "ldr r8, [r3, #",
-            $at,
-            "]\n",
-            "ldr r9, [r0, #",
-            $weight,
-            "]\n",
-            "sxtb16 r7, r8\n",
-            "sxtb16 r8, r8, ror #8\n",
-            "sxtb16 r10, r9\n",
-            "sxtb16 r9, r9, ror #8\n",
-            $a,
-            "smlad r4, r9, r8, r4\n",
-            "ldr r9, [r1, #",
-            $weight,
-            "]\n",
-            "sxtb16 r10, r9\n",
-            "sxtb16 r9, r9, ror #8\n",
-            $b,
-            "smlad r5, r9, r8, r5\n",
-            "ldr r9, [r2, #",
-            $weight,
-            "]\n",
-            "sxtb16 r10, r9\n",
-            "sxtb16 r9, r9, ror #8\n",
-            $c,
-            "smlad r6, r9, r8, r6\n",
-        )
-    };
-}
 
 /// Adds `scale * input scale (s3) * sum` to a row's result; its pointer moves to the next block.
 /// `$t` is overwritten.
@@ -81,74 +39,6 @@ macro_rules! scale {
             ", s4\n",
         )
     };
-}
-
-/// Who runs it: functions of assembly alone see neither the target's features nor its FPU.
-#[cfg(not(xielu_armv8m))]
-macro_rules! cpu {
-    () => {
-        ".fpu fpv4-sp-d16"
-    };
-}
-/// As above, for the least CPU that has both.
-#[cfg(xielu_armv8m)]
-macro_rules! cpu {
-    () => {
-        ".cpu cortex-m33\n.fpu fpv5-sp-d16"
-    };
-}
-
-/// [`Dots`](super::rows::Dots) of three rows.
-#[unsafe(naked)]
-unsafe extern "C" fn dots_q8_0(
-    w: &[*const BlockQ8_0; 3],
-    x: *const InputBlock,
-    groups: usize,
-    out: &mut [f32; 3],
-) {
-    naked_asm!(
-        cpu!(),
-        "push {{r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}}",
-        "mov r12, r2",
-        "mov r11, r1",                // the scales of an input block
-        "add r3, r1, #{quants}",      // its quants
-        "ldm r0, {{r0, r1, r2}}",
-        "mov r4, #0",
-        "vmov s0, r4",
-        "vmov s1, r4",
-        "vmov s2, r4",
-        "mov lr, #{groups}",          // groups until the next one
-        "2:",
-        step_q8_0!("0", "2", "smuad r4, r10, r7\n", "smuad r5, r10, r7\n", "smuad r6, r10, r7\n"),
-        step_q8_0!("4", "6"),
-        step_q8_0!("8", "10"),
-        step_q8_0!("12", "14"),
-        step_q8_0!("16", "18"),
-        step_q8_0!("20", "22"),
-        step_q8_0!("24", "26"),
-        step_q8_0!("28", "30"),
-        "vldmia r11!, {{s3}}",
-        scale!("r0", "34", "r4", "s0", "r9"),
-        scale!("r1", "34", "r5", "s1", "r9"),
-        scale!("r2", "34", "r6", "s2", "r9"),
-        "add r3, r3, #32",
-        "subs r12, r12, #1",
-        "beq 3f",
-        "subs lr, lr, #1",
-        "bne 2b",
-        "mov lr, #{groups}",
-        "add r3, r3, #{to_quants}",
-        "add r11, r11, #{to_scales}",
-        "b 2b",
-        "3:",
-        "ldr r4, [sp]",
-        "vstmia r4, {{s0, s1, s2}}",
-        "pop {{r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}}",
-        quants = const QUANTS,
-        groups = const GROUPS,
-        to_quants = const size_of::<InputBlock>() - INPUT_BLOCK,
-        to_scales = const size_of::<InputBlock>() - GROUPS * size_of::<f32>(),
-    )
 }
 
 /// Two weights of a row (nibbles of r10, masked by r3) and two inputs, added to its sum.
@@ -264,12 +154,7 @@ unsafe extern "C" fn dots_q4_0(
     )
 }
 
-const _: () = assert!(size_of::<BlockQ8_0>() == 34 && size_of::<BlockQ4_0>() == 18);
-
-/// See [`Table::q8_0`](crate::generic::matmul::Table::q8_0).
-pub(crate) fn q8_0(g: Gemm<'_, BlockQ8_0, InputBlock>) {
-    gemv(g, dots_q8_0);
-}
+const _: () = assert!(size_of::<BlockQ4_0>() == 18);
 
 /// See [`Table::q4_0`](crate::generic::matmul::Table::q4_0).
 pub(crate) fn q4_0(g: Gemm<'_, BlockQ4_0, InputBlock>) {

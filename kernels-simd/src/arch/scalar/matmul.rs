@@ -6,6 +6,8 @@ use super::quantize::{quantize_groups, quantize_q8_0};
 use crate::arch::arm::dsp as arm;
 #[cfg(all(xielu_dsp, xielu_vfma, not(xielu_mve)))]
 use crate::arch::arm::dsp_fpu as arm;
+#[cfg(xielu_vfma)]
+use crate::arch::arm::halves;
 #[cfg(xielu_mve)]
 use crate::arch::arm::mve as arm;
 use crate::block::{
@@ -17,7 +19,10 @@ use crate::generic::row_sum::{each_set, weighted_row_sum, weighted_row_sum_q8_0}
 
 pub(crate) const TABLE: Table = Table {
     f32: |g| gemv_by(g, |w, x| dot_float(w, x, F32::get)),
-    f16: |g| gemv_by(g, |w, x| dot_float(w, x, widen)),
+    #[cfg(not(xielu_vfma))]
+    f16: |g| gemv_by(g, |w, x| dot_float(w, x, F16::get)),
+    #[cfg(xielu_vfma)]
+    f16: |g| gemv_by(g, halves::dot),
     bf16: |g| gemv_by(g, |w, x| dot_float(w, x, BF16::get)),
     #[cfg(not(xielu_dsp))]
     q8_0: |g| gemv_by(g, dot_q8_0),
@@ -35,7 +40,10 @@ pub(crate) const TABLE: Table = Table {
         each_set(weights, sets, out, |w, out| weighted_row_sum(rows, w, out, F32::get));
     },
     row_sum_f16: |rows, weights, sets, out| {
-        each_set(weights, sets, out, |w, out| weighted_row_sum(rows, w, out, widen));
+        #[cfg(not(xielu_vfma))]
+        each_set(weights, sets, out, |w, out| weighted_row_sum(rows, w, out, F16::get));
+        #[cfg(xielu_vfma)]
+        each_set(weights, sets, out, |w, out| halves::weighted_row_sum(rows, w, out));
     },
     row_sum_bf16: |rows, weights, sets, out| {
         each_set(weights, sets, out, |w, out| weighted_row_sum(rows, w, out, BF16::get));
@@ -56,13 +64,4 @@ fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
     if let Some(format) = unsafe { format_of!(dtype, unpack) } {
         gemv_by(g, |w: &[u8], x: &[InputBlock]| dot_unpacked(&format, w, x));
     }
-}
-
-/// By the FPU where it can be told inline.
-#[inline(always)]
-fn widen(half: F16) -> f32 {
-    #[cfg(xielu_mve)]
-    return crate::arch::arm::fpu::widen(u16::from_le_bytes(half.0).into());
-    #[cfg(not(xielu_mve))]
-    half.get()
 }
