@@ -58,6 +58,8 @@
 //! | `grammar` | `session::Grammar`: texts that follow a JSON schema, a grammar or a regular expression |
 //! | `capi` | the C functions of `include/xielu.h`, without an allocator too |
 //! | `heapless` | `embedded`: a session in one static of fixed capacity, checked when a program is compiled; a prompt for serial lines |
+//! | `two-cores` | `TwoCores`: products divided among two cores of a microcontroller |
+//! | `streamed` | `llama::streamed`: models whose weights are read in tiles from a flash that is not mapped, a card or a file |
 //! | `defmt` | `defmt::Format` of errors (the texts of their `Display`), configurations, parameters and names, for firmware's logs |
 //! | `micromath` | `activation::rough` and `Backend::with_rough_functions`: cheaper, less exact, only on request |
 //! | `cuda` | CUDA devices: whole models (`llama::CudaDecoder`), activations and gradients on device slices, called as on the CPU (`cuda::OnStream`); needs a driver at run time only |
@@ -109,6 +111,8 @@ pub mod train;
 pub use activation::{RawXielu, Xielu};
 #[cfg(feature = "rayon")]
 pub use compute::Rayon;
+#[cfg(all(feature = "two-cores", target_has_atomic = "32"))]
+pub use compute::TwoCores;
 pub use compute::{Backend, Executor, Serial};
 pub use config::Config;
 #[cfg(feature = "cuda")]

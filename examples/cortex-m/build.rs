@@ -9,6 +9,7 @@ fn main() {
         "thumbv7m-none-eabi" | "thumbv6m-none-eabi" => "mps2-an385",
         "thumbv7em-none-eabihf" => "mps2-an386",
         "thumbv8m.main-none-eabihf" => "mps3-an547",
+        "thumbv8m.main-none-eabi" => "mps2-an521",
         "riscv32imac-unknown-none-elf" => "riscv-virt",
         _ => return, // the host
     };
@@ -21,7 +22,7 @@ fn main() {
     let riscv = variable("CARGO_CFG_TARGET_ARCH") == "riscv32";
     let scripts: &[&str] = if riscv { &["-Tmemory.x", "-Tlink.x"] } else { &["-Tlink.x"] };
     for script in scripts.iter().chain(&["-Tdefmt.x"]) {
-        for bin in ["firmware", "products", "messages", "prompt", "tokenizer"] {
+        for bin in ["firmware", "products", "messages", "prompt", "tokenizer", "streamed"] {
             println!("cargo:rustc-link-arg-bin={bin}={script}");
         }
     }

@@ -4,12 +4,13 @@
 #   - two prompts typed on each board's serial line are answered as on this machine;
 #   - a text has the same tokens as on this machine, by either way to look for them;
 #   - a session that is too small does not compile, and the compiler says by how much;
+#   - with the weights on a device the ids are the same, and (--all) on two cores;
 #   - an error of every kind is logged with the text that this machine prints;
 #   - products have the bits of this machine's plain kernels;
 #   - no allocator, no panic and no core::fmt among its symbols;
 #   - RAM and stack are within 96 KiB, and parts of the library within their limits of flash.
-# Prints the tables of docs/EMBEDDED.md, with `--all` those of other features too; `--bless` does
-# that and writes the snapshots anew.
+# Prints the tables of docs/EMBEDDED.md, with `--all` those of other features and of two cores too;
+# `--bless` does that and writes the snapshots anew.
 #
 # Needs qemu-system-arm and qemu-system-riscv32, defmt-print, and the targets; a compiler without
 # them builds their library from source: `RUSTC_BOOTSTRAP=1 CARGOFLAGS=-Zbuild-std=core check.sh`.
@@ -37,15 +38,34 @@ variants=(
 )
 [ -z "${1:-}" ] || boards+=("${variants[@]}")
 
+# Two cores where qemu has them; where it has one, what two would take is counted.
+pairs=(
+    'mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     1 Cortex-M4F'
+    'mps3-an547   thumbv8m.main-none-eabihf     qemu-system-arm     1 Cortex-M55'
+    'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 1 RV32IMAC,~no~FPU'
+    'mps2-an521   thumbv8m.main-none-eabi       qemu-system-arm     2 Cortex-M33,~no~FPU'
+    'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 2 RV32IMAC,~no~FPU'
+)
+[ -n "${1:-}" ] || pairs=()
+
+# Weights on a device.
+streams=('mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     Cortex-M4F')
+[ -z "${1:-}" ] || streams+=(
+    'mps3-an547   thumbv8m.main-none-eabihf     qemu-system-arm     Cortex-M55'
+    'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 RV32IMAC,~no~FPU'
+)
+
 # What must not be in the firmware.
 forbidden='__rust_alloc|__rg_alloc|__rdl_|alloc::|rust_begin_unwind|core::panicking|core::fmt|a_panic'
 
-# run BOARD TARGET QEMU ELF: the decoded log.
+# run BOARD TARGET QEMU ELF [CORES]: the decoded log. Of two cores each has a thread of its own, and
+# no instructions are counted.
 run() {
-    local machine=$1
-    [ "$1" = riscv-virt ] && machine='virt -bios none'
+    local machine=$1 counting='-icount shift=0'
+    [ "$1" = riscv-virt ] && machine="virt -bios none -smp ${5:-1}"
+    [ "${5:-1}" = 1 ] || counting=
     # shellcheck disable=SC2086
-    timeout 300 "$3" -M $machine -nographic -icount shift=0 \
+    timeout 300 "$3" -M $machine -nographic $counting \
         -semihosting-config enable=on,target=native -kernel "$4" > "$work/$1.defmt" < /dev/null
     local status=$?
     "$decode" -e "$4" --log-format '{s}' < "$work/$1.defmt" > "$work/$1.log"
@@ -81,6 +101,13 @@ measured() { sed -n "s/^measured: $2 //p" "$work/$1.log"; }
 
 hundredths() { awk -v n="$1" 'BEGIN { printf "%.2f", n / 100 }'; }
 
+# rate INSTRUCTIONS BYTES MHZ MB: tokens a second at an instruction a cycle and so many MB/s, whichever
+# is slower.
+rate() {
+    awk -v n="$1" -v b="$2" -v mhz="$3" -v mb="$4" \
+        'BEGIN { c = n / mhz / 1e6; t = b / mb / 1e6; printf "%.1f", 1 / (c > t ? c : t) }'
+}
+
 kib() { awk -v n="$1" 'BEGIN { printf "%.1f KiB", n / 1024 }'; }
 
 # address SYMBOL ELF
@@ -104,7 +131,8 @@ done
 printf %s "$typed" | RUSTFLAGS='--cfg xielu_force_scalar' \
     cargo run -q --release --target "$host" --bin host-prompt > "$work/host.answers"
 [ "$(grep -c ' + 40 tokens, ' "$work/host.answers")" = 2 ]
-rows='' products='' prompts=''
+rows='' products='' prompts='' cores=''
+declare -A flash_of
 model=$(stat -c %s "$root/models/tiny-Q8_0.gguf")
 for line in "${boards[@]}"; do
     read -r board target qemu cpu features <<< "$line"
@@ -127,6 +155,7 @@ for line in "${boards[@]}"; do
     rows+="| $board | ${cpu//\~/ } | $(kib "$(measured "$board" flash)") | $(kib "$ram") | "
     rows+="$(kib "$stack") | $(measured "$board" instructions) |"$'\n'
     [ -z "$features" ] || continue
+    flash_of[$board]=$(measured "$board" flash)
     XIELU_TYPES='Q8_0 Q4_0' cargo build -q --release --target "$target" --bin products "${flags[@]}"
     run "$board" "$target" "$qemu" "$target_dir/$target/release/products"
     diff "$work/host-products.log" <(grep -v '^measured: ' "$work/$board.log")
@@ -153,6 +182,45 @@ for how in 'searched~in~the~file' 'indexes~in~RAM index'; do
     tokenizers+="| ${what//\~/ } | $(kib "$(flash "$target_dir/$target/release/size-tokenizer")") | "
     tokenizers+="$(kib "$(measured mps2-an386 memory)") | $(measured mps2-an386 cut) | "
     tokenizers+="$(measured mps2-an386 written) |"$'\n'
+done
+for line in "${pairs[@]}"; do
+    read -r board target qemu count cpu <<< "$line"
+    cargo build -q --release --target "$target" --bin firmware --no-default-features \
+        --features two-cores "${flags[@]}"
+    elf=$target_dir/$target/release/firmware
+    symbols "$elf"
+    run "$board" "$target" "$qemu" "$elf" "$count"
+    [ "$(measured "$board" cores)" = "$count" ]
+    diff "expected/$board.out" <(grep -v '^measured: ' "$work/$board.log")
+    if [ "$count" = 2 ]; then
+        echo "$board: ids of two cores as of one; the second's stack: $(measured "$board" second-stack)" >&2
+        continue
+    fi
+    one=$(measured "$board" instructions) spared=$(measured "$board" spared)
+    more=$(($(measured "$board" flash) - flash_of[$board]))
+    cores+="| $board | ${cpu//\~/ } | $one | $((one - spared)) | "
+    cores+="$(hundredths $((100 * one / (one - spared)))) | $(measured "$board" joined) | $(kib $more) |"$'\n'
+done
+streamed='' rates=''
+for line in "${streams[@]}"; do
+    read -r board target qemu cpu <<< "$line"
+    cargo build -q --release --target "$target" --bin streamed --features streamed "${flags[@]}"
+    elf=$target_dir/$target/release/streamed
+    symbols "$elf"
+    run "$board" "$target" "$qemu" "$elf"
+    diff <(grep -vE '^(text: |// |impl<)' "$work/host.log") \
+        <(grep -vE '^(board|measured): ' "$work/$board.log")
+    instructions=$(measured "$board" instructions) bytes=$(measured "$board" bytes)
+    head=$(measured "$board" head)
+    streamed+="| $board | ${cpu//\~/ } | $(kib $(($(measured "$board" flash) - head))) | $(kib "$head") | "
+    streamed+="$(kib "$(measured "$board" ram)") | $(kib "$(measured "$board" stack)") | "
+    streamed+="$instructions | $bytes |"$'\n'
+    rates+="| ${cpu//\~/ } | $(rate "$instructions" 0 150 1) |"
+    for megabytes in 3.1 25 40 160; do
+        rates+=" $(rate "$instructions" "$bytes" 150 $megabytes) |"
+    done
+    rates+=$'\n'
+    echo "$board: ids with the weights on a device as on this machine" >&2
 done
 # Without the model's type nothing runs, and nothing else happens.
 XIELU_TYPES=Q4_0,F16 cargo build -q --release --target thumbv7em-none-eabihf --bin firmware \
@@ -182,6 +250,20 @@ echo
 echo '| tokens of a text, Cortex-M4F | flash | RAM | instructions per token | and back to text |'
 echo '|---|---|---|---|---|'
 printf '%s' "$tokenizers"
+echo
+if [ -n "$cores" ]; then
+    echo '| board | CPU | one core | two cores | ratio | hand-overs | flash more |'
+    echo '|---|---|---|---|---|---|---|'
+    printf '%s' "$cores"
+    echo
+fi
+echo '| streamed | CPU | flash | head | static RAM | stack | instructions per token | bytes per token |'
+echo '|---|---|---|---|---|---|---|---|'
+printf '%s' "$streamed"
+echo
+echo '| tokens/s, arithmetic | compute | SPI, 3.1 MB/s | SD, 25 MB/s | QSPI, 40 MB/s | octal PSRAM, 160 MB/s |'
+echo '|---|---|---|---|---|---|'
+printf '%s' "$rates"
 echo
 echo '| instructions per multiply-accumulate | Q8_0 | Q4_0 |'
 echo '|---|---|---|'

@@ -19,7 +19,7 @@
 //! 4. **`output`**, [`built`] and `every_variant`: where products are written; what a small target
 //!    leaves out; lists of all variants.
 //! 5. **`block`**: the formats of weights and inputs. Beside it what needs `unsafe` and is no kernel:
-//!    `mapped_file`, `take_once`.
+//!    `mapped_file`, `second_core`, `take_once`.
 //!
 //! Inside a room no two files import each other either. Within `arch`, a newer instruction set
 //! builds on the one before it, and all may use `vec128` and `arm`.
@@ -64,6 +64,8 @@ mod matrix;
 mod messages;
 mod output;
 mod pack;
+#[cfg(target_has_atomic = "32")]
+mod second_core;
 #[cfg(target_has_atomic = "8")]
 mod take_once;
 #[cfg(test)]
@@ -89,6 +91,8 @@ pub use kernels::{Kernels, LengthError};
 pub use mapped_file::MappedFile;
 pub use matrix::{Input, Matrix, Shape, ShapeError};
 pub use output::Output;
+#[cfg(target_has_atomic = "32")]
+pub use second_core::SecondCore;
 #[cfg(target_has_atomic = "8")]
 pub use take_once::TakeOnce;
 

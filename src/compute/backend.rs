@@ -4,11 +4,15 @@ use super::functions::Functions;
 use crate::Error;
 use crate::kernels::{Input, Kernels, Matrix, Output, QK};
 
-/// Bare 32-bit targets do without threads, and without the code that divides work among them.
-pub(crate) const SERIAL: bool = cfg!(all(target_os = "none", target_pointer_width = "32"));
+/// Bare 32-bit targets have little room for code: what pays only for many tokens or long contexts is
+/// left out.
+pub(crate) const SMALL: bool = cfg!(all(target_os = "none", target_pointer_width = "32"));
+
+/// They do without the code that divides work, too, unless it is asked for.
+pub(crate) const SERIAL: bool = SMALL && !cfg!(feature = "two-cores");
 
 /// Runs two pieces of work, on any threads. (On bare 32-bit targets nothing is divided, and no
-/// executor called.)
+/// executor called, without feature `two-cores`.)
 ///
 /// Threads live above the kernels: the core splits its outputs by halves, calls this and knows
 /// nothing else about them.
@@ -24,6 +28,11 @@ pub trait Executor: Sync {
     /// work to threads that are awake, and the calling thread is not woken after every product.
     fn enter(&self, work: &mut (dyn FnMut() + Send)) {
         work();
+    }
+
+    /// Below this many multiply-adds a product is not worth waking a thread for.
+    fn min_operations(&self) -> usize {
+        1 << 17
     }
 }
 
@@ -144,9 +153,6 @@ impl Default for Backend<'_> {
 }
 
 impl<'e> Backend<'e> {
-    /// Below this many multiply-adds a product is not worth waking a thread for.
-    const MIN_PARALLEL: usize = 1 << 17;
-
     /// Kernels, and who runs their parts.
     pub const fn new(kernels: Kernels, executor: &'e dyn Executor) -> Self {
         Backend { kernels, executor, functions: Functions::Exact }
@@ -165,8 +171,8 @@ impl<'e> Backend<'e> {
     }
 
     /// Whether `operations` (multiply-adds, about) are worth more than one thread.
-    pub(crate) const fn divides(operations: usize) -> bool {
-        !SERIAL && operations >= Self::MIN_PARALLEL
+    pub(crate) fn divides(&self, operations: usize) -> bool {
+        !SERIAL && operations >= self.executor.min_operations()
     }
 
     /// Divides `out` among the executor's threads if `operations` (multiply-adds, about) are worth
@@ -178,7 +184,7 @@ impl<'e> Backend<'e> {
         operations: usize,
         work: Work<'_, T>,
     ) -> Result<(), Error> {
-        if !Self::divides(operations) {
+        if !self.divides(operations) {
             return work(0, 0, out);
         }
         split(self.executor, (0, 0), out, granules, self.executor.threads(), work)

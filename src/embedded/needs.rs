@@ -52,6 +52,24 @@ impl Needs {
         }
     }
 
+    /// Bytes of the head of `P`'s file: all that a program whose weights stay on a device has of it in
+    /// memory ([`GgufHead`](crate::checkpoint::gguf::GgufHead)).
+    #[cfg(feature = "streamed")]
+    pub const fn head_len<P: Program>() -> usize {
+        match crate::checkpoint::gguf::sizes::head_len(P::MODEL) {
+            Some(len) => len,
+            None => panic!("the model is not a GGUF file, or ends too early"),
+        }
+    }
+
+    /// f32 elements of scratch for `P` with its weights on a device:
+    /// [`StreamedModel::scratch_len`](crate::llama::streamed::StreamedModel::scratch_len).
+    #[cfg(feature = "streamed")]
+    pub const fn streamed_scratch<P: Program>(batch: usize, quantized: bool) -> usize {
+        let config = const { config::<P>() };
+        crate::llama::streamed::StreamedModel::scratch_len(&config, batch, quantized)
+    }
+
     /// Bytes of a session that starts with [`Session::start_tokens`](super::Session::start_tokens).
     pub const fn bytes_of_tokens(&self) -> usize {
         self.kv_cache.saturating_add(self.scratch).saturating_add(self.logits)

@@ -6,6 +6,8 @@ pub(crate) mod escape;
 mod gguf;
 mod name;
 mod non_finite;
+#[cfg(feature = "streamed")]
+mod source;
 mod split;
 
 #[cfg(feature = "cuda")]
@@ -15,6 +17,8 @@ pub use gguf::{GgufError, GgufErrorKind};
 pub(crate) use gguf::{MAX_PAIRS, MAX_TENSORS};
 pub use name::{ElementType, Key, ShortName};
 pub use non_finite::NonFinite;
+#[cfg(feature = "streamed")]
+pub use source::SourceError;
 pub use split::SplitError;
 
 use crate::kernels::{ActivationKind, BackwardError, LengthError, ShapeError};
@@ -141,6 +145,9 @@ pub enum Error {
     /// A CUDA device cannot be used, or failed.
     #[cfg(feature = "cuda")]
     Device(DeviceError),
+    /// Weights could not be read from where they are.
+    #[cfg(feature = "streamed")]
+    Source(SourceError),
     /// The vocabulary has no token for this byte of a text.
     NoTokenForByte(u8),
     /// Every token is forbidden: all logits are minus infinity.
@@ -159,6 +166,8 @@ impl From<crate::cuda::Error> for Error {
 crate::kernels::messages!(Error {
     #[cfg(feature = "cuda")]
     Error::Device(e) => ("{}", e),
+    #[cfg(feature = "streamed")]
+    Error::Source(e) => ("{}", e),
     Error::Config(what) => ("unusable model shape: {}", what),
     Error::Gguf(e) => ("{}", e),
     Error::NotBuilt(act) => ("the activation {} is not in this build", act),
@@ -245,5 +254,12 @@ impl From<GgufError> for Error {
 impl From<SplitError> for Error {
     fn from(e: SplitError) -> Self {
         Error::Split(e)
+    }
+}
+
+#[cfg(feature = "streamed")]
+impl From<SourceError> for Error {
+    fn from(e: SourceError) -> Self {
+        Error::Source(e)
     }
 }

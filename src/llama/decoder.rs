@@ -192,7 +192,7 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
         }
         let config = &self.model.config;
         let widest = config.hidden_size.saturating_mul(config.intermediate_size);
-        if !Backend::divides(widest.saturating_mul(tokens)) {
+        if !self.backend.divides(widest.saturating_mul(tokens)) {
             return work(self);
         }
         let mut result = Ok(());
@@ -324,7 +324,7 @@ impl<'m, 'w, 's> Decoder<'m, 'w, 's> {
 }
 
 /// Whether all logits are numbers.
-fn check_logits(config: &Config, logits: &[f32]) -> Result<(), Error> {
+pub(super) fn check_logits(config: &Config, logits: &[f32]) -> Result<(), Error> {
     match first_bad(logits) {
         Some(at) => {
             Err(Error::NonFinite(NonFinite::Logit { token: at % config.output_vocab_size.max(1) }))

@@ -22,6 +22,8 @@ pub(crate) mod rope;
 mod sampler;
 #[cfg(feature = "alloc")]
 mod sampling_error;
+#[cfg(feature = "streamed")]
+pub mod streamed;
 
 #[cfg(all(feature = "alloc", feature = "session"))]
 pub(crate) use chain::LAST_N;

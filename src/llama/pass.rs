@@ -22,10 +22,10 @@ pub(super) struct Buffers<'s> {
     /// Normalised inputs of a block, `[tokens, hidden]`.
     pub h: &'s mut [f32],
     /// Outputs of the MLP, `[tokens, hidden]`.
-    y: &'s mut [f32],
-    q: &'s mut [f32],
-    k: &'s mut [f32],
-    v: &'s mut [f32],
+    pub y: &'s mut [f32],
+    pub q: &'s mut [f32],
+    pub k: &'s mut [f32],
+    pub v: &'s mut [f32],
     /// Outputs of the heads, `[tokens, heads * head_dim]`.
     pub attn: &'s mut [f32],
     /// Cosines, then sines, `[tokens, head_dim]`.
@@ -34,7 +34,7 @@ pub(super) struct Buffers<'s> {
     pub blocks: &'s mut [InputBlock],
     mlp: &'s mut [f32],
     /// What a batch smaller than the decoder's leaves of the scratch.
-    free: &'s mut [f32],
+    pub free: &'s mut [f32],
 }
 
 /// Widest input of a product outside the MLP.
@@ -123,7 +123,7 @@ impl Pass<'_, '_> {
             q_norm.apply(b.q, here)?;
             k_norm.apply(b.k, here)?;
         }
-        self.rotate_and_store(position, cache, b)?;
+        rotate_and_store(self.config, self.backend, self.index, position, cache, b)?;
         let out = tokens_of("attention output", b.attn, self.config.q_size())?;
         let heads = Heads::new(self.backend, self.config, cache, self.index);
         heads.attend(position, b.q, b.free, out)?;
@@ -138,25 +138,6 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn rotate_and_store(
-        &self,
-        position: usize,
-        cache: &mut KvCache<'_>,
-        b: &mut Buffers<'_>,
-    ) -> Result<(), Error> {
-        let config = self.config;
-        let q = rows_mut(b.q, config.q_size());
-        let k = rows_mut(b.k, config.kv_size());
-        let v = rows(b.v, config.kv_size());
-        let tables = rows(b.rope, config.head_dim);
-        for (t, (((q, k), v), table)) in q.zip(k).zip(v).zip(tables).enumerate() {
-            rope::rotate(config.rope.style, table, q);
-            rope::rotate(config.rope.style, table, k);
-            cache.store(&self.backend.kernels, self.index, position + t, k, v)?;
-        }
-        Ok(())
-    }
-
     /// `x += mlp(norm(x))`.
     pub(super) fn mlp(&self, tile: usize, b: &mut Buffers<'_>) -> Result<(), Error> {
         copy(b.x, b.h);
@@ -165,6 +146,27 @@ impl Pass<'_, '_> {
         b.x.iter_mut().zip(b.y.iter()).for_each(|(x, y)| *x += y);
         Ok(())
     }
+}
+
+/// Rotates queries and keys, and stores keys and values in layer `layer` of the cache.
+pub(super) fn rotate_and_store(
+    config: &Config,
+    backend: &Backend<'_>,
+    layer: usize,
+    position: usize,
+    cache: &mut KvCache<'_>,
+    b: &mut Buffers<'_>,
+) -> Result<(), Error> {
+    let q = rows_mut(b.q, config.q_size());
+    let k = rows_mut(b.k, config.kv_size());
+    let v = rows(b.v, config.kv_size());
+    let tables = rows(b.rope, config.head_dim);
+    for (t, (((q, k), v), table)) in q.zip(k).zip(v).zip(tables).enumerate() {
+        rope::rotate(config.rope.style, table, q);
+        rope::rotate(config.rope.style, table, k);
+        cache.store(&backend.kernels, layer, position + t, k, v)?;
+    }
+    Ok(())
 }
 
 /// Copies as far as both reach.

@@ -56,24 +56,31 @@ impl<'w> Mlp<'w> {
                 return Err(missing(role));
             }
         }
-        let activation: Activation = match config.hidden_act {
-            ActivationKind::Swiglu if built::SWIGLU => {
-                let Between::Gated(gate) = between else {
-                    return Err(missing(LayerRole::FfnGate));
-                };
-                return Mlp::gated(gate, up, down);
-            }
-            ActivationKind::Xielu => {
-                checkpoint.raw_xielu(layer)?.checked()?.freeze(Form::Ideal).into()
-            }
-            ActivationKind::Xiprelu => {
-                Xiprelu::freeze(&checkpoint.raw_xielu(layer)?.checked()?).into()
-            }
-            ActivationKind::Silu => Activation::Silu,
-            ActivationKind::Swiglu | ActivationKind::Relu2 => Activation::Relu2,
-            // Those with parameters that no checkpoint stores.
-            other => return Err(Error::NotBuilt(other)),
-        };
-        Mlp::new(up, down, activation)
+        if config.hidden_act == ActivationKind::Swiglu && built::SWIGLU {
+            let Between::Gated(gate) = between else {
+                return Err(missing(LayerRole::FfnGate));
+            };
+            return Mlp::gated(gate, up, down);
+        }
+        Mlp::new(up, down, activation(checkpoint, config, layer)?)
     }
+}
+
+/// The frozen activation of `layer`; of a gated layer, nothing that is used.
+pub(crate) fn activation<'w, C>(
+    checkpoint: &C,
+    config: &Config,
+    layer: usize,
+) -> Result<Activation, Error>
+where
+    C: Checkpoint<'w> + ?Sized,
+{
+    Ok(match config.hidden_act {
+        ActivationKind::Xielu => checkpoint.raw_xielu(layer)?.checked()?.freeze(Form::Ideal).into(),
+        ActivationKind::Xiprelu => Xiprelu::freeze(&checkpoint.raw_xielu(layer)?.checked()?).into(),
+        ActivationKind::Silu => Activation::Silu,
+        ActivationKind::Swiglu | ActivationKind::Relu2 => Activation::Relu2,
+        // Those with parameters that no checkpoint stores.
+        other => return Err(Error::NotBuilt(other)),
+    })
 }

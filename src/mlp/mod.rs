@@ -16,6 +16,9 @@
 mod cuda;
 mod load;
 
+#[cfg(feature = "streamed")]
+pub(crate) use load::activation;
+
 use core::ops::Range;
 
 use crate::Error;

@@ -9,3 +9,7 @@ mod non_finite;
 mod packed;
 mod packed_products;
 mod random_weights;
+#[cfg(feature = "streamed")]
+mod streamed;
+#[cfg(feature = "two-cores")]
+mod two_cores;

@@ -4,10 +4,11 @@ use crate::cross::{Toolchain, rust_lld, variable};
 use crate::shell::{Result, program, root, sh, target};
 use crate::tools::all_there;
 
-const BOARDS: [&str; 4] = [
+const TARGETS: [&str; 5] = [
     "thumbv7m-none-eabi",
     "thumbv7em-none-eabihf",
     "thumbv8m.main-none-eabihf",
+    "thumbv8m.main-none-eabi",
     "riscv32imac-unknown-none-elf",
 ];
 
@@ -19,7 +20,7 @@ pub fn run(arguments: &[String]) -> Result {
         return Ok(());
     }
     let mut toolchains = Vec::new();
-    for target in BOARDS {
+    for target in TARGETS {
         let Some(toolchain) = Toolchain::find(target, what)? else { return Ok(()) };
         toolchains.push(toolchain);
     }
@@ -30,7 +31,7 @@ pub fn run(arguments: &[String]) -> Result {
     let check = program(root().join("examples/cortex-m/check.sh")).args(arguments);
     let std = "-Zbuild-std=core -Zbuild-std-features=compiler-builtins-mem";
     let mut check = toolchain.script(check, std);
-    for target in BOARDS {
+    for target in TARGETS {
         check = check.env(&variable(target, "LINKER"), rust_lld()?);
     }
     check.env("CARGO_TARGET_DIR", target("firmware")).env("DEFMT_PRINT", defmt).run()

@@ -4,7 +4,7 @@
 use heapless::{String, Vec};
 use xielu::checkpoint::gguf::Gguf;
 use xielu::embedded::{Needs, Program};
-use xielu::llama::KvType;
+use xielu::llama::{DecoderOptions, KvType};
 use xielu::{Backend, Error, embedded};
 
 /// Tokens that are generated.
@@ -20,6 +20,9 @@ pub struct Bundled;
 impl Program for Bundled {
     const MODEL: &'static [u8] = crate::MODEL;
     const KV_TYPE: KvType = if cfg!(feature = "kv-q8_0") { KvType::Q8_0 } else { KvType::F16 };
+    // For two cores, a block of 256 hidden values each.
+    const OPTIONS: DecoderOptions =
+        DecoderOptions { batch: 1, mlp_tile: if cfg!(feature = "two-cores") { 512 } else { 256 } };
 }
 
 const NEEDS: Needs = Needs::of::<Bundled>(CONTEXT);
@@ -60,10 +63,13 @@ pub fn generate(
 }
 
 fn backend() -> Backend<'static> {
+    #[cfg(all(feature = "two-cores", target_os = "none"))]
+    let backend = crate::second::backend();
+    #[cfg(not(all(feature = "two-cores", target_os = "none")))]
+    let backend = Backend::default();
     #[cfg(feature = "micromath")]
-    return Backend::default().with_rough_functions();
-    #[cfg(not(feature = "micromath"))]
-    Backend::default()
+    let backend = backend.with_rough_functions();
+    backend
 }
 
 /// Byte-level vocabularies write a space as `Ġ` and the end of a line as `Ċ`. What no longer fits

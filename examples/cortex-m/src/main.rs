@@ -9,6 +9,8 @@
 mod board;
 mod generate;
 mod log;
+#[cfg(feature = "two-cores")]
+mod second;
 mod semihosting;
 mod size;
 
@@ -31,10 +33,16 @@ struct Report {
     counter: Instructions,
     steps: u32,
     instructions: u32,
+    #[cfg(feature = "two-cores")]
+    pair: &'static second::Pair,
 }
 
 impl Observer for Report {
     fn step_begins(&mut self) {
+        #[cfg(feature = "two-cores")]
+        if self.steps == 0 {
+            self.pair.reset();
+        }
         self.counter.start();
         self.steps += 1;
     }
@@ -60,7 +68,13 @@ fn run() -> bool {
         return false;
     }
     info!("selftest: passed");
-    let mut report = Report { counter: Instructions::new(), steps: 0, instructions: 0 };
+    let mut report = Report {
+        counter: Instructions::new(),
+        steps: 0,
+        instructions: 0,
+        #[cfg(feature = "two-cores")]
+        pair: second::start(),
+    };
     let Some(session) = SESSION.take() else { return false };
     let (ids, text) = match generate(session, &mut report) {
         Ok(generated) => generated,
@@ -78,5 +92,14 @@ fn run() -> bool {
     // The last token was not decoded.
     let per_token = report.instructions.checked_div(report.steps - 1).unwrap_or(0);
     info!("measured: instructions {=u32}", per_token.saturating_mul(16));
+    #[cfg(feature = "two-cores")]
+    {
+        let (joined, spared) = report.pair.counted();
+        let of_token = |n: u32| n.checked_div(report.steps - 1).unwrap_or(0);
+        info!("measured: cores {=usize}", 1 + usize::from(report.pair.is_there()));
+        info!("measured: joined {=u32}", of_token(joined));
+        info!("measured: spared {=u32}", of_token(spared));
+        info!("measured: second-stack {=usize}", second::stack_high_water());
+    }
     true
 }

@@ -1,7 +1,9 @@
 //! Products of quantized weights that every board must compute as this library's plain kernels do
 //! on a host: the same bits, whatever instructions a board has for them.
 
-use xielu::kernels::{DType, Input, InputBlock, Kernels, LengthError, Matrix, Output, ShapeError, Shape};
+use xielu::kernels::{
+    DType, Input, InputBlock, Kernels, LengthError, Matrix, Output, Shape, ShapeError,
+};
 
 /// Widest and tallest matrix.
 pub const COLS: usize = 1056;

@@ -64,7 +64,7 @@ impl<'w> Gguf<'w> {
         // The data is in memory, so its dimensions fit `usize`.
         let rows = usize::try_from(rows).map_err(|_| unsupported)?;
         let cols = usize::try_from(cols).map_err(|_| unsupported)?;
-        let data = self.tensor_data(info).ok_or(unsupported)?;
+        let data = self.tensor_data(info).ok_or(Error::MissingTensor(role))?;
         Ok(Tensor { dtype, rows, cols, data })
     }
 }

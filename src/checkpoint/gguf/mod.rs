@@ -23,6 +23,8 @@ mod cursor;
 mod elements;
 mod file;
 mod found;
+#[cfg(feature = "streamed")]
+mod head;
 mod keys;
 mod metadata;
 mod model;
@@ -45,6 +47,8 @@ mod write;
 
 pub use elements::Elements;
 pub use file::Gguf;
+#[cfg(feature = "streamed")]
+pub use head::GgufHead;
 pub use metadata::Metadata;
 pub use split::SplitGguf;
 #[cfg(any(feature = "std", feature = "session"))]

@@ -23,11 +23,12 @@ impl<'w> Gguf<'w> {
     /// # Errors
     /// [`GgufError`]: the first thing that is wrong, and where.
     pub fn parse(bytes: &'w [u8]) -> Result<Self, GgufError> {
-        parse(bytes)
+        parse(bytes, bytes.len() as u64).map(|(gguf, _)| gguf)
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Gguf<'_>, GgufError> {
+/// The view of a file of `file_len` bytes that begins with `bytes`, and where its data begins.
+pub(super) fn parse(bytes: &[u8], file_len: u64) -> Result<(Gguf<'_>, usize), GgufError> {
     let mut cursor = Cursor::new(bytes, 0);
     let version = read_version(&mut cursor)?;
     let n_tensors = read_count(&mut cursor, MAX_TENSORS, GgufErrorKind::TooManyTensors)?;
@@ -45,10 +46,12 @@ fn parse(bytes: &[u8]) -> Result<Gguf<'_>, GgufError> {
         &Names { pairs: no_pairs, tensors: tensors.clone() },
         GgufErrorKind::DuplicateTensor,
     )?;
-    let data = data_section(bytes, &cursor, alignment);
-    check_bounds(&tensors, data)?;
+    let start = data_start(&cursor, alignment);
+    check_bounds(&tensors, file_len.saturating_sub(start as u64))?;
+    // Empty if the file ends before it.
+    let data = bytes.get(start..).unwrap_or_default();
     let found = Found::of(&metadata);
-    Ok(Gguf { version, alignment, metadata, tensors, data, found })
+    Ok((Gguf { version, alignment, metadata, tensors, data, found }, start))
 }
 
 fn read_version(cursor: &mut Cursor<'_>) -> Result<u32, GgufError> {
@@ -164,18 +167,17 @@ fn check_tensors(cursor: &mut Cursor<'_>, count: usize, align: u32) -> Result<()
     Ok(())
 }
 
-/// The data section; empty if the file ends before it.
-fn data_section<'w>(bytes: &'w [u8], end_of_infos: &Cursor<'w>, align: u32) -> &'w [u8] {
+/// Where the data section begins.
+const fn data_start(end_of_infos: &Cursor<'_>, align: u32) -> usize {
     let padding = end_of_infos.position().wrapping_neg() & (align as usize - 1);
-    let start = end_of_infos.position().checked_add(padding);
-    start.and_then(|start| bytes.get(start..)).unwrap_or_default()
+    end_of_infos.position().saturating_add(padding)
 }
 
-fn check_bounds(tensors: &Tensors<'_>, data: &[u8]) -> Result<(), GgufError> {
+fn check_bounds(tensors: &Tensors<'_>, data_len: u64) -> Result<(), GgufError> {
     let mut tensors = tensors.clone();
     while let Some(info) = tensors.next() {
         let end = info.offset.checked_add(info.byte_len().unwrap_or(1));
-        if end.is_none_or(|end| end > data.len() as u64) {
+        if end.is_none_or(|end| end > data_len) {
             return Err(at_offset(&tensors.cursor).error(GgufErrorKind::TensorBeyondFile));
         }
     }

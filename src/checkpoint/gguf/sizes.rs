@@ -54,6 +54,27 @@ impl Sizes {
     }
 }
 
+/// Bytes before the data of the tensors, without the padding.
+#[cfg(feature = "streamed")]
+pub(crate) const fn head_len(file: &[u8]) -> Option<usize> {
+    let header = take!(Header::read(file));
+    let (mut rest, mut left) = (header.rest, header.pairs);
+    while left > 0 {
+        let (_, after) = take!(string(rest));
+        (_, rest) = take!(value(after));
+        left -= 1;
+    }
+    left = header.tensors;
+    while left > 0 {
+        let (_, after) = take!(string(rest));
+        let (dims, after) = take!(u32_of(after));
+        // Dimensions, the element type, the offset.
+        rest = take!(skipped(after, dims as u64 * 8 + 12));
+        left -= 1;
+    }
+    Some(file.len() - rest.len())
+}
+
 /// How much follows the header, and what.
 struct Header<'a> {
     tensors: u64,
@@ -353,6 +374,17 @@ mod tests {
             head_dim: config.head_dim,
             context_length: config.context_length,
         }
+    }
+
+    #[cfg(feature = "streamed")]
+    #[test]
+    fn a_head_ends_where_the_tensors_begin() {
+        let len = head_len(BUNDLED).unwrap();
+        let start =
+            super::super::GgufHead::parse(BUNDLED, BUNDLED.len() as u64).unwrap().data_start();
+        assert_eq!(len.next_multiple_of(32) as u64, start);
+        assert_eq!(head_len(&BUNDLED[..len]), Some(len));
+        assert_eq!(head_len(&BUNDLED[..len - 1]), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::compute::rows::{rows, rows_mut};
-use crate::compute::{Backend, SERIAL};
+use crate::compute::{Backend, SMALL};
 use crate::kernels::{
     INPUT_BLOCK, Input, InputBlock, Kernels, Matrix, OnlineSoftmax, Output, built,
 };
@@ -11,7 +11,7 @@ use crate::kernels::{
 pub(super) const BLOCK: usize = 64;
 /// Heads that are scored together. Their scores are on the stack: they take no scratch, whatever the
 /// context.
-const HEADS: usize = if SERIAL { 1 } else { 16 };
+const HEADS: usize = if SMALL { 1 } else { 16 };
 
 /// What computes a group.
 #[derive(Clone, Copy)]

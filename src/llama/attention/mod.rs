@@ -13,7 +13,7 @@ use self::group::Group;
 pub(crate) use self::heads::Heads;
 use crate::Error;
 use crate::compute::rows::{rows, rows_mut};
-use crate::compute::{Backend, Granules, SERIAL};
+use crate::compute::{Backend, Granules, SMALL};
 use crate::kernels::{Attention, Output};
 
 /// From this many queries of a KV head on, a prompt's tiles pay.
@@ -34,7 +34,7 @@ impl Heads<'_, '_> {
     ) -> Result<(), Error> {
         let Backend { kernels, functions, .. } = self.backend;
         let tokens = out.tokens();
-        let tiles = !SERIAL && tokens > 1 && tokens * self.group >= TILE_QUERIES;
+        let tiles = !SMALL && tokens > 1 && tokens * self.group >= TILE_QUERIES;
         if tiles && kernels.has_attention() && functions.are_exact() {
             return self.prompt(first_position, q, out);
         }
@@ -84,7 +84,7 @@ impl Heads<'_, '_> {
         out: &mut [f32],
     ) -> Result<(), Error> {
         let operations = 2 * q.len() * positions;
-        if !SERIAL {
+        if !SMALL {
             let chunks = Chunks::new(positions, free.len() / self.partial_len().max(1));
             if chunks.count > 1 {
                 return self.token_by_chunks(&chunks, q, free, out);

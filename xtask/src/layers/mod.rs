@@ -44,7 +44,7 @@ const PACKAGES: &[Package] = &[
             "arch",
             "generic",
             "built, output",
-            "block, mapped_file, take_once",
+            "block, mapped_file, second_core, take_once",
         ],
     },
     Package { root: "kernels-cuda/src/lib.rs", lines: &[] },
