@@ -41,7 +41,6 @@ variants=(
 # Two cores where qemu has them; where it has one, what two would take is counted.
 pairs=(
     'mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     1 Cortex-M4F'
-    'mps3-an547   thumbv8m.main-none-eabihf     qemu-system-arm     1 Cortex-M55'
     'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 1 RV32IMAC,~no~FPU'
     'mps2-an521   thumbv8m.main-none-eabi       qemu-system-arm     2 Cortex-M33,~no~FPU'
     'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 2 RV32IMAC,~no~FPU'
@@ -51,7 +50,6 @@ pairs=(
 # Weights on a device.
 streams=('mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     Cortex-M4F')
 [ -z "${1:-}" ] || streams+=(
-    'mps3-an547   thumbv8m.main-none-eabihf     qemu-system-arm     Cortex-M55'
     'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 RV32IMAC,~no~FPU'
 )
 

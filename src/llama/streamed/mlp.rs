@@ -25,9 +25,10 @@ pub(super) struct Mlp {
 }
 
 /// f32 elements of scratch for `tokens` tokens and `ffn` hidden values; `quantized` says whether the
-/// down projection is.
+/// down projection is (if not, what a quantized one takes is enough too).
 pub(super) const fn scratch_len(ffn: usize, tokens: usize, quantized: bool) -> usize {
-    let hidden = if quantized { input_len(tokens, ffn) } else { tokens.saturating_mul(ffn) };
+    let (blocks, values) = (input_len(tokens, ffn), tokens.saturating_mul(ffn));
+    let hidden = if quantized || values < blocks { blocks } else { values };
     hidden.saturating_add(tokens.saturating_mul(2 * GROUP))
 }
 
