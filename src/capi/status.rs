@@ -128,6 +128,9 @@ impl From<Error> for Status {
             // No C function decodes on a device.
             #[cfg(feature = "cuda")]
             Error::Device(_) => Status::Unsupported,
+            // Nor reads weights.
+            #[cfg(feature = "streamed")]
+            Error::Source(_) => Status::Unsupported,
             Error::MissingKey(_) | Error::MissingTensor(_) => Status::Missing,
             Error::BadKey { .. }
             | Error::KeyType { .. }
