@@ -14,10 +14,7 @@
 
 #[cfg(feature = "cuda")]
 mod cuda;
-mod load;
-
-#[cfg(feature = "streamed")]
-pub(crate) use load::activation;
+pub(crate) mod load;
 
 use core::ops::Range;
 

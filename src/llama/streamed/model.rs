@@ -7,7 +7,7 @@ use crate::checkpoint::gguf::GgufHead;
 use crate::checkpoint::{Checkpoint as _, LayerRole, Role};
 use crate::kernels::{ActivationKind, built};
 use crate::llama::{DecoderOptions, pass};
-use crate::mlp::activation;
+use crate::mlp::load::activation;
 use crate::{Config, Error};
 
 /// The shape of a model, and where its weights lie in a source.
