@@ -64,7 +64,10 @@ impl<'w> Gguf<'w> {
         // The data is in memory, so its dimensions fit `usize`.
         let rows = usize::try_from(rows).map_err(|_| unsupported)?;
         let cols = usize::try_from(cols).map_err(|_| unsupported)?;
-        let data = self.tensor_data(info).ok_or(Error::MissingTensor(role))?;
+        // Only a head has no data.
+        let missing =
+            if cfg!(feature = "streamed") { Error::MissingTensor(role) } else { unsupported };
+        let data = self.tensor_data(info).ok_or(missing)?;
         Ok(Tensor { dtype, rows, cols, data })
     }
 }

@@ -1,6 +1,6 @@
 //! A file without the data of its tensors: what is read where weights stay on a device.
 
-use super::{Gguf, GgufError, TensorInfo, parse};
+use super::{Gguf, GgufError, TensorInfo};
 
 /// The head of a GGUF file: metadata and the descriptions of its tensors, without their data.
 #[derive(Clone, Debug)]
@@ -17,8 +17,8 @@ impl<'w> GgufHead<'w> {
     /// [`GgufError`]: the first thing that is wrong, and where; the head's end, if `bytes` ends
     /// before it.
     pub fn parse(bytes: &'w [u8], file_len: u64) -> Result<Self, GgufError> {
-        let (gguf, data_start) = parse::parse(bytes, file_len)?;
-        Ok(GgufHead { gguf: Gguf { data: &[], ..gguf }, data_start: data_start as u64 })
+        let gguf = Gguf::parse_head(bytes, file_len)?;
+        Ok(GgufHead { data_start: gguf.data_start(), gguf: Gguf { data: &[], ..gguf } })
     }
 
     /// The metadata: configuration, activation scalars, vocabulary. It has no tensor's data.

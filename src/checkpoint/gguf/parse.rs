@@ -23,12 +23,32 @@ impl<'w> Gguf<'w> {
     /// # Errors
     /// [`GgufError`]: the first thing that is wrong, and where.
     pub fn parse(bytes: &'w [u8]) -> Result<Self, GgufError> {
-        parse(bytes, bytes.len() as u64).map(|(gguf, _)| gguf)
+        parse(bytes, |data, _, _| data.len() as u64)
+    }
+
+    /// As [`Gguf::parse`], of the beginning of a file of `file_len` bytes.
+    #[cfg(feature = "streamed")]
+    pub(super) fn parse_head(bytes: &'w [u8], file_len: u64) -> Result<Self, GgufError> {
+        parse(bytes, |_, end_of_infos, align| {
+            file_len.saturating_sub(data_start(end_of_infos, align).unwrap_or(usize::MAX) as u64)
+        })
+    }
+
+    /// Where the data section begins.
+    #[cfg(feature = "streamed")]
+    pub(super) fn data_start(&self) -> u64 {
+        let mut tensors = self.tensors();
+        while tensors.next().is_some() {}
+        data_start(&tensors.cursor, self.alignment).unwrap_or(usize::MAX) as u64
     }
 }
 
-/// The view of a file of `file_len` bytes that begins with `bytes`, and where its data begins.
-pub(super) fn parse(bytes: &[u8], file_len: u64) -> Result<(Gguf<'_>, usize), GgufError> {
+/// `data_len` says how many bytes the data section has, given what there is of it and where it
+/// begins.
+fn parse<'w>(
+    bytes: &'w [u8],
+    data_len: impl FnOnce(&[u8], &Cursor<'w>, u32) -> u64,
+) -> Result<Gguf<'w>, GgufError> {
     let mut cursor = Cursor::new(bytes, 0);
     let version = read_version(&mut cursor)?;
     let n_tensors = read_count(&mut cursor, MAX_TENSORS, GgufErrorKind::TooManyTensors)?;
@@ -46,12 +66,10 @@ pub(super) fn parse(bytes: &[u8], file_len: u64) -> Result<(Gguf<'_>, usize), Gg
         &Names { pairs: no_pairs, tensors: tensors.clone() },
         GgufErrorKind::DuplicateTensor,
     )?;
-    let start = data_start(&cursor, alignment);
-    check_bounds(&tensors, file_len.saturating_sub(start as u64))?;
-    // Empty if the file ends before it.
-    let data = bytes.get(start..).unwrap_or_default();
+    let data = data_section(bytes, &cursor, alignment);
+    check_bounds(&tensors, data_len(data, &cursor, alignment))?;
     let found = Found::of(&metadata);
-    Ok((Gguf { version, alignment, metadata, tensors, data, found }, start))
+    Ok(Gguf { version, alignment, metadata, tensors, data, found })
 }
 
 fn read_version(cursor: &mut Cursor<'_>) -> Result<u32, GgufError> {
@@ -167,10 +185,14 @@ fn check_tensors(cursor: &mut Cursor<'_>, count: usize, align: u32) -> Result<()
     Ok(())
 }
 
-/// Where the data section begins.
-const fn data_start(end_of_infos: &Cursor<'_>, align: u32) -> usize {
+/// The data section; empty if the file ends before it.
+fn data_section<'w>(bytes: &'w [u8], end_of_infos: &Cursor<'w>, align: u32) -> &'w [u8] {
+    data_start(end_of_infos, align).and_then(|start| bytes.get(start..)).unwrap_or_default()
+}
+
+fn data_start(end_of_infos: &Cursor<'_>, align: u32) -> Option<usize> {
     let padding = end_of_infos.position().wrapping_neg() & (align as usize - 1);
-    end_of_infos.position().saturating_add(padding)
+    end_of_infos.position().checked_add(padding)
 }
 
 fn check_bounds(tensors: &Tensors<'_>, data_len: u64) -> Result<(), GgufError> {
