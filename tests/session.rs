@@ -172,6 +172,20 @@ fn perplexity_is_that_of_the_windows() {
     assert!(matches!(error, SessionError::Window(3)), "{error}");
 }
 
+/// The perplexity that `models/README.md` states in its last column.
+#[test]
+fn the_smaller_model_has_its_stated_perplexity() {
+    let readme = std::fs::read_to_string("models/README.md").unwrap();
+    let row = readme.lines().find(|line| line.starts_with("| perplexity on ")).unwrap();
+    let stated = row.split('|').nth(3).and_then(|cell| cell.split_whitespace().next()).unwrap();
+    let text = std::fs::read_to_string("models/heldout.txt").unwrap();
+    let mut session = Session::open_with("models/micro-Q8_0.gguf", &options()).unwrap();
+    let all = PerplexityOptions::default();
+    let measured = session.perplexity(&text, &all, |_| ControlFlow::Continue(())).unwrap();
+    let difference = measured.value() - stated.parse::<f64>().unwrap();
+    assert!(difference.abs() < 0.005, "{} is stated as {stated}", measured.value());
+}
+
 #[test]
 fn what_is_no_model_is_refused() {
     let message = |bytes: &'static [u8]| Session::from_bytes(bytes).unwrap_err().to_string();

@@ -2,6 +2,7 @@
 # Builds the firmware for every board, runs it under qemu, and checks:
 #   - the log is the snapshot in expected/ (ids, text, self-test), and the ids are this machine's;
 #   - two prompts typed on each board's serial line are answered as on this machine;
+#   - so are they by the smaller bundled model, whose program takes less than 512 KiB of flash;
 #   - a text has the same tokens as on this machine, by either way to look for them;
 #   - a session that is too small does not compile, and the compiler says by how much;
 #   - with the weights on a device the ids are the same, and (--all) on two cores;
@@ -128,7 +129,11 @@ for name in host host-products host-messages host-tokenizer; do
 done
 printf %s "$typed" | RUSTFLAGS='--cfg xielu_force_scalar' \
     cargo run -q --release --target "$host" --bin host-prompt > "$work/host.answers"
-[ "$(grep -c ' + 40 tokens, ' "$work/host.answers")" = 2 ]
+printf %s "$typed" | RUSTFLAGS='--cfg xielu_force_scalar' \
+    cargo run -q --release --target "$host" --bin host-prompt micro > "$work/micro.answers"
+for answers in host micro; do
+    [ "$(grep -c ' + 40 tokens, ' "$work/$answers.answers")" = 2 ]
+done
 rows='' products='' prompts='' cores=''
 declare -A flash_of
 model=$(stat -c %s "$root/models/tiny-Q8_0.gguf")
@@ -167,7 +172,18 @@ for line in "${boards[@]}"; do
     prompts+="$(prompt_row "$board" "$elf" "$model")"$'\n'
     echo "$board: ids, products and answers as on this machine" >&2
 done
+# The smaller model, for chips with 512 KB.
 target=thumbv7em-none-eabihf
+cargo build -q --release --target "$target" --bin small "${flags[@]}"
+elf=$target_dir/$target/release/small
+symbols "$elf"
+answers mps2-an386 qemu-system-arm "$elf"
+diff <(texts "$work/micro.answers") <(texts "$work/mps2-an386.answers")
+if [ "$(flash "$elf")" -gt $((512 * 1024)) ]; then
+    echo "small: $(flash "$elf") bytes of flash, more than 512 KiB" >&2
+    exit 1
+fi
+prompts+="$(prompt_row mps2-an386 "$elf" "$(stat -c %s "$root/models/micro-Q8_0.gguf")")"$'\n'
 # Tokens, by searching the file and by indexes in memory.
 tokenizers=''
 for how in 'searched~in~the~file' 'indexes~in~RAM index'; do

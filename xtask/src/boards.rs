@@ -8,13 +8,19 @@ use crate::shell::{Result, program, root, sh, target};
 use crate::tools::all_there;
 
 /// A folder of `examples/boards`, its target, and what is on it.
-const BOARDS: [(&str, &str, &str); 2] = [
+const BOARDS: [(&str, &str, &str); 5] = [
     ("pico2", "thumbv8m.main-none-eabihf", "RP2350, Cortex-M33"),
+    ("pico2-riscv", "riscv32imac-unknown-none-elf", "RP2350, Hazard3"),
     ("nrf54l15-dk", "thumbv8m.main-none-eabihf", "nRF54L15, Cortex-M33"),
+    ("nucleo-h743zi", "thumbv7em-none-eabihf", "STM32H743, Cortex-M7"),
+    ("esp32c6", "riscv32imac-unknown-none-elf", "ESP32-C6, RV32IMAC"),
 ];
 
 /// Sections that lie in RAM, by the words their names begin with.
-const RAM: [&str; 3] = [".data", ".bss", ".uninit"];
+const RAM: [&str; 6] = [".data", ".bss", ".uninit", ".noinit", ".rwtext", ".trap"];
+/// What RP2350's boot ROM looks for in the first 4 KB of flash, by the names of its section.
+const IMAGE_DEFINITION: [&str; 2] = [".start_block", ".boot"];
+const RP2350_FLASH: std::ops::Range<u64> = 0x1000_0000..0x1000_1000;
 
 /// Builds every board, or those named, and prints how large they are.
 pub fn run(names: &[String]) -> Result {
@@ -52,6 +58,9 @@ fn row(name: &str, chip: &str, elf: &Path) -> Result<String> {
     let [text, data, ..] = sums[..] else { return Err(format!("{name}: size says nothing")) };
     let sections = program("size").arg("-A").arg(elf).read()?;
     let ram: u64 = sections.lines().filter_map(ram).sum();
+    if chip.starts_with("RP2350") && !sections.lines().any(boots) {
+        return Err(format!("{name}: no image definition in the first 4 KB of flash"));
+    }
     let kib = |bytes: u64| format!("{:.1} KiB", bytes as f64 / 1024.0);
     let flash = (text + data).saturating_sub(model);
     Ok(format!("| {name} | {chip} | {} | {} |\n", kib(flash), kib(ram)))
@@ -64,9 +73,32 @@ fn ram(line: &str) -> Option<u64> {
     words.next()?.parse().ok()
 }
 
+/// Whether a line of `size -A` is of an image definition where the boot ROM finds it.
+fn boots(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [name, size, address] = words[..] else { return false };
+    let (Ok(size), Ok(address)) = (size.parse::<u64>(), address.parse::<u64>()) else {
+        return false;
+    };
+    let end = address.saturating_add(size);
+    IMAGE_DEFINITION.contains(&name)
+        && size > 0
+        && RP2350_FLASH.contains(&address)
+        && end <= RP2350_FLASH.end
+}
+
 #[cfg(test)]
 mod tests {
-    use super::ram;
+    use super::{boots, ram};
+
+    #[test]
+    fn an_image_definition_is_in_the_first_4_kb() {
+        assert!(boots(".start_block   20   268435832"));
+        assert!(!boots(".start_block   0   268435832"));
+        assert!(!boots(".start_block   20   268439540"));
+        assert!(!boots(".text   20   268435456"));
+        assert!(!boots("section  size  addr"));
+    }
 
     #[test]
     fn only_sections_in_ram_count() {

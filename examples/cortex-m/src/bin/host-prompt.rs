@@ -1,4 +1,4 @@
-//! The prompt on this machine: what every board must answer.
+//! The prompt on this machine: what every board must answer. `host-prompt micro` has the smaller model.
 
 use std::io::{Read as _, Write as _, stdin, stdout};
 use std::time::Instant;
@@ -10,6 +10,12 @@ impl Program for Bundled {
     const MODEL: &'static [u8] = include_bytes!("../../../../models/tiny-Q8_0.gguf");
 }
 static SESSION: Static<Session<Bundled, 4, 64, 110_000>> = Static::new(Session::new());
+
+struct Micro;
+impl Program for Micro {
+    const MODEL: &'static [u8] = include_bytes!("../../../../models/micro-Q8_0.gguf");
+}
+static MICRO: Static<Session<Micro, 4, 64, 40_000>> = Static::new(Session::new());
 
 struct Standard(Instant);
 
@@ -37,7 +43,11 @@ impl Terminal for Standard {
 }
 
 fn main() -> Result<(), xielu::Error> {
-    let session = SESSION.take().expect("nothing else takes it");
-    Console::<128>::new(40).run(&mut session.start()?, &mut Standard(Instant::now()));
+    const TAKEN: &str = "nothing else takes it";
+    let mut session = match std::env::args().nth(1).as_deref() {
+        Some("micro") => MICRO.take().expect(TAKEN).start()?,
+        _ => SESSION.take().expect(TAKEN).start()?,
+    };
+    Console::<128>::new(40).run(&mut session, &mut Standard(Instant::now()));
     Ok(())
 }
