@@ -15,7 +15,7 @@ struct Micro;
 impl Program for Micro {
     const MODEL: &'static [u8] = include_bytes!("../../../../models/micro-Q8_0.gguf");
 }
-static MICRO: Static<Session<Micro, 4, 64, 40_000>> = Static::new(Session::new());
+static MICRO: Static<Session<Micro, 4, 64, 41_100>> = Static::new(Session::new());
 
 struct Standard(Instant);
 

@@ -27,7 +27,7 @@ struct Micro;
 impl Program for Micro {
     const MODEL: &'static [u8] = &FLASH;
 }
-static SESSION: Static<Session<Micro, 4, 64, 40_000>> = Static::new(Session::new());
+static SESSION: Static<Session<Micro, 4, 64, 41_100>> = Static::new(Session::new());
 
 #[entry]
 fn main() -> ! {
