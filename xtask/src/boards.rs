@@ -8,12 +8,10 @@ use crate::shell::{Result, program, root, sh, target};
 use crate::tools::all_there;
 
 /// A folder of `examples/boards`, its target, and what is on it.
-const BOARDS: [(&str, &str, &str); 5] = [
+const BOARDS: [(&str, &str, &str); 3] = [
     ("pico2", "thumbv8m.main-none-eabihf", "RP2350, Cortex-M33"),
     ("pico2-riscv", "riscv32imac-unknown-none-elf", "RP2350, Hazard3"),
     ("nrf54l15-dk", "thumbv8m.main-none-eabihf", "nRF54L15, Cortex-M33"),
-    ("nucleo-h743zi", "thumbv7em-none-eabihf", "STM32H743, Cortex-M7"),
-    ("esp32c6", "riscv32imac-unknown-none-elf", "ESP32-C6, RV32IMAC"),
 ];
 
 /// Sections that lie in RAM, by the words their names begin with.
