@@ -9,7 +9,8 @@
 #   - an error of every kind is logged with the text that this machine prints;
 #   - products have the bits of this machine's plain kernels;
 #   - no allocator, no panic and no core::fmt among its symbols;
-#   - RAM and stack are within 96 KiB, and parts of the library within their limits of flash.
+#   - RAM and stack are within 96 KiB, and parts of the library within their limits of flash;
+#   - a token and a multiply-accumulate of Q8_0 take no more instructions than they did.
 # Prints the tables of docs/EMBEDDED.md, with `--all` those of other features and of two cores too;
 # `--bless` does that and writes the snapshots anew.
 #
@@ -54,6 +55,12 @@ streams=('mps2-an386   thumbv7em-none-eabihf         qemu-system-arm     Cortex-
     'riscv-virt   riscv32imac-unknown-none-elf  qemu-system-riscv32 RV32IMAC,~no~FPU'
 )
 
+# Instructions: the most that a token of the model, and a hundred multiply-accumulates of Q8_0, take.
+declare -A token_limit=(
+    [mps2-an385]=23300000 [mps2-an386]=2650000 [mps3-an547]=1100000 [riscv-virt]=24000000
+)
+declare -A product_limit=([mps2-an385]=890 [mps2-an386]=150 [mps3-an547]=30 [riscv-virt]=880)
+
 # What must not be in the firmware.
 forbidden='__rust_alloc|__rg_alloc|__rdl_|alloc::|rust_begin_unwind|core::panicking|core::fmt|a_panic'
 
@@ -97,6 +104,13 @@ flash() { "${SIZE:-size}" "$1" | awk 'NR == 2 { print $1 + $2 }'; }
 
 # measured BOARD WHAT: a number of the log.
 measured() { sed -n "s/^measured: $2 //p" "$work/$1.log"; }
+
+# within BOARD WHAT LIMIT
+within() {
+    [ "$(measured "$1" "$2")" -le "$3" ] && return
+    echo "$1: $2 $(measured "$1" "$2"), more than $3" >&2
+    return 1
+}
 
 hundredths() { awk -v n="$1" 'BEGIN { printf "%.2f", n / 100 }'; }
 
@@ -150,6 +164,7 @@ for line in "${boards[@]}"; do
     [ "${1:-}" = --bless ] && cp "$work/$board.out" "expected/$board.out"
     diff "expected/$board.out" "$work/$board.out"
     diff "$work/host.log" <(grep -vE '^(board|selftest|generated|measured): ' "$work/$board.log")
+    within "$board" instructions "${token_limit[$board]}"
     ram=$(measured "$board" ram) stack=$(measured "$board" stack)
     if [ $((ram + stack)) -gt $((96 * 1024)) ]; then
         echo "$board: $ram bytes of static memory and $stack of stack, more than 96 KiB" >&2
@@ -162,6 +177,7 @@ for line in "${boards[@]}"; do
     XIELU_TYPES='Q8_0 Q4_0' cargo build -q --release --target "$target" --bin products "${flags[@]}"
     run "$board" "$target" "$qemu" "$target_dir/$target/release/products"
     diff "$work/host-products.log" <(grep -v '^measured: ' "$work/$board.log")
+    within "$board" Q8_0-1024 "${product_limit[$board]}"
     products+="| $board | $(hundredths "$(measured "$board" Q8_0-1024)") | "
     products+="$(hundredths "$(measured "$board" Q4_0-1024)") |"$'\n'
     cargo build -q --release --target "$target" --bin prompt "${flags[@]}"

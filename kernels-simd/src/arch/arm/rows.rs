@@ -29,18 +29,29 @@ pub(super) fn gemv<B, const R: usize>(mut g: Gemm<'_, B, InputBlock>, dots: Dots
         // Always: `Matrix` and `Kernels::product` checked the lengths.
         let (true, Some(out)) = (fits, g.out.token(t)) else { return };
         let x = g.x.as_ptr().wrapping_add(t * g.x_stride);
-        for (i, out) in out.chunks_mut(R).enumerate() {
-            let row = |r: usize| g.w.as_ptr().wrapping_add((i * R + r).min(last) * g.row_stride);
+        let (whole, rest) = out.as_chunks_mut::<R>();
+        let mut row = g.w.as_ptr();
+        let mut multiply = |out: &mut [f32; R], count: usize| {
             let mut sums = [0.0; R];
+            let step = g.row_stride;
+            let rows = core::array::from_fn(|r| row.wrapping_add(r.min(count - 1) * step));
             if groups > 0 {
                 // SAFETY: `fits` says that every row up to `last` has its blocks and every token
                 // its inputs, and `groups` is not above either; build.rs enables the module
                 // of `dots` only for targets with its instructions.
-                unsafe { dots(&core::array::from_fn(row), x, groups, &mut sums) };
+                unsafe { dots(&rows, x, groups, &mut sums) };
             }
+            row = row.wrapping_add(R * step);
             for (out, sum) in out.iter_mut().zip(sums) {
                 *out = if g.accumulate { *out + sum } else { sum };
             }
+        };
+        whole.iter_mut().for_each(|out| multiply(out, R));
+        if !rest.is_empty() {
+            let mut last = [0.0; R];
+            last.iter_mut().zip(&*rest).for_each(|(last, out)| *last = *out);
+            multiply(&mut last, rest.len());
+            rest.iter_mut().zip(last).for_each(|(out, last)| *out = last);
         }
     }
 }

@@ -24,8 +24,10 @@ pub(crate) const TABLE: Table = Table {
     #[cfg(xielu_vfma)]
     f16: |g| gemv_by(g, halves::dot),
     bf16: |g| gemv_by(g, |w, x| dot_float(w, x, BF16::get)),
-    #[cfg(not(xielu_dsp))]
+    #[cfg(not(any(xielu_dsp, all(xielu_soft, target_arch = "riscv32", target_feature = "m"))))]
     q8_0: |g| gemv_by(g, dot_q8_0),
+    #[cfg(all(xielu_soft, target_arch = "riscv32", target_feature = "m"))]
+    q8_0: super::soft_rows::q8_0,
     #[cfg(not(xielu_dsp))]
     q4_0: |g| gemv_by(g, dot_q4_0),
     #[cfg(xielu_dsp)]
