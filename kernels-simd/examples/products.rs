@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use xielu_kernels_simd::{DType, Input, InputBlock, Isa, Kernels, Matrix, Output, Shape};
 
-const ROWS: usize = 64;
+const ROWS: usize = 256;
 const COLS: usize = 4096;
-const TOKENS: [usize; 7] = [1, 4, 8, 16, 32, 64, 512];
+const TOKENS: [usize; 8] = [1, 4, 8, 16, 32, 64, 256, 512];
 
 fn main() {
     let names: Vec<String> = std::env::args().skip(1).map(|name| name.to_lowercase()).collect();

@@ -47,7 +47,7 @@ fn products_match_f64_on_every_isa() {
     for k in every_kernel() {
         for dtype in DType::ALL {
             for (rows, cols, tokens) in
-                [(1, 32, 1), (7, 96, 3), (33, 672, 8), (5, 1024, 1), (40, 288, 17), (3, 512, 261)]
+                [(1, 32, 1), (7, 96, 3), (33, 672, 8), (5, 1024, 1), (40, 288, 17), (140, 512, 261)]
             {
                 let cols = usize::next_multiple_of(cols, dtype.block_len());
                 check_product(&k, dtype, rows, cols, tokens);
@@ -59,6 +59,18 @@ fn products_match_f64_on_every_isa() {
                 }
             }
         }
+    }
+}
+
+/// By how much bf16 changes a product of a weight and an input.
+fn rounding_to_bf16(isa: Isa, dtype: DType, tokens: usize) -> f64 {
+    let half_a_unit = 1.0 / 512.0;
+    match (isa, dtype) {
+        // A weight and an input.
+        (Isa::Amx, _) if dtype.is_quantized() && tokens >= 32 => 2.0 * half_a_unit + 4e-6,
+        // Two bf16 have 16 bits of an input.
+        (Isa::Amx, DType::BF16) if tokens >= 16 => 1.0 / f64::from(1 << 17),
+        _ => 0.0,
     }
 }
 
@@ -83,9 +95,7 @@ fn check_product(k: &Kernels, dtype: DType, rows: usize, cols: usize, tokens: us
     let mut out = std::vec![1.0f32; tokens * rows];
     k.matmul(&w, input, Output::new(&mut out, rows).unwrap()).unwrap();
     let expected = truth(&w_values, &x_values, rows, cols);
-    // Two bf16 have 16 bits of an input.
-    let split = k.isa() == Isa::Amx && dtype == DType::BF16 && tokens >= 16;
-    let tolerance = if split { 1e-6 + 1.0 / f64::from(1 << 17) } else { 1e-6 };
+    let tolerance = 1e-6 + rounding_to_bf16(k.isa(), dtype, tokens);
     for (o, (sum, magnitude)) in out.iter().zip(&expected) {
         let error = (f64::from(*o) - sum).abs();
         assert!(error <= tolerance * magnitude, "{dtype} {} {o} {sum}", k.isa());
@@ -108,24 +118,47 @@ fn amx_and(other: Isa) -> Option<[Kernels; 2]> {
     Some([amx, other])
 }
 
-/// Tiles compute what vectors do, in the same order.
+/// Against the inputs before they were quantized, bf16 of quantized inputs and weights is about as
+/// far from f64 as the exact products of both: 8 bits of an input have cost more.
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn amx_gives_quantized_products_the_bits_of_avx512_vnni() {
-    let Some([amx, vnni]) = amx_and(Isa::Avx512Vnni) else { return };
+fn amx_products_are_as_far_from_unquantized_inputs_as_vnni_ones() {
+    let Some(kernels) = amx_and(Isa::Avx512Vnni) else { return };
     for dtype in DType::ALL.into_iter().filter(|dtype| dtype.is_quantized()) {
-        for (rows, cols, tokens) in [(40, 800, 16), (64, 512, 31), (33, 1280, 275)] {
-            let cols = usize::next_multiple_of(cols, dtype.block_len());
-            let bytes = weights(dtype, rows * cols, 21);
-            let w = Matrix::new(dtype, Shape { rows, cols }, &bytes).unwrap();
-            let x = input_blocks(&vnni, &noise(tokens * cols, 22), cols);
-            let outs = [amx, vnni].map(|k| {
-                let mut out = std::vec![0.25f32; tokens * rows];
-                let mut half = Output::new(&mut out, rows).unwrap();
-                k.matmul_add(&w, Input::Quantized(&x), half.reborrow()).unwrap();
-                out.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
-            });
-            assert_eq!(outs[0], outs[1], "{dtype} {rows} {cols} {tokens}");
+        let (rows, cols, tokens) = (64, 1024, 40);
+        let bytes = weights(dtype, rows * cols, 21);
+        let w = Matrix::new(dtype, Shape { rows, cols }, &bytes).unwrap();
+        let mut w_values = std::vec![0.0; rows * cols];
+        assert!(w.blocks.dequantize(&mut w_values));
+        let x = noise(tokens * cols, 22);
+        let expected = truth(&w_values, &x, rows, cols);
+        let [amx, vnni] = kernels.map(|k| {
+            let blocks = input_blocks(&k, &x, cols);
+            let mut out = std::vec![0.0f32; tokens * rows];
+            k.matmul(&w, Input::Quantized(&blocks), Output::new(&mut out, rows).unwrap()).unwrap();
+            let errors = out.iter().zip(&expected).map(|(o, (sum, _))| f64::from(*o) - sum);
+            errors.map(|error| error * error).sum::<f64>().sqrt()
+        });
+        assert!(amx <= 1.25 * vnni, "{dtype} {amx} {vnni}");
+    }
+}
+
+/// A NaN or an infinity among the inputs stays with its token, with tiles too.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn amx_keeps_what_is_not_finite_with_its_token() {
+    let Some([amx, _]) = amx_and(Isa::Avx512) else { return };
+    let (rows, cols, tokens) = (40, 512, 37);
+    for dtype in [DType::Q8_0, DType::Q4_K, DType::IQ4_NL] {
+        let bytes = weights(dtype, rows * cols, 25);
+        let w = Matrix::new(dtype, Shape { rows, cols }, &bytes).unwrap();
+        let mut x = noise(tokens * cols, 26);
+        (x[3 * cols + 5], x[36 * cols + 300]) = (f32::NAN, f32::INFINITY);
+        let mut out = std::vec![0.0f32; tokens * rows];
+        let input = input_blocks(&amx, &x, cols);
+        amx.matmul(&w, Input::Quantized(&input), Output::new(&mut out, rows).unwrap()).unwrap();
+        for (t, out) in out.chunks(rows).enumerate() {
+            assert!(out.iter().all(|v| v.is_nan() == matches!(t, 3 | 36)), "{dtype} {t}");
         }
     }
 }

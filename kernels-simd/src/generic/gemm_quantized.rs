@@ -24,7 +24,7 @@ pub(crate) trait PanelIsa: Vectors {
     /// Tokens that a full tile takes.
     const TILE: usize;
 
-    /// As [`PanelKernel::arrange`].
+    /// Prepares a panel of `P` for [`PanelIsa::products`].
     #[inline(always)]
     fn arrange<P: Quants>(self, _panel: &mut Panel) {}
     /// Calls [`tiles`] with as many vectors and tokens as the registers hold, then with fewer,
@@ -55,56 +55,26 @@ pub(crate) struct Columns<'a, const T: usize, const Q: usize> {
     pub bias: [i16; 2],
 }
 
-/// The inputs of a product.
-#[derive(Clone, Copy)]
-pub(crate) struct Inputs<'a> {
-    /// Token `t` is `x[t * stride..][..stride]`.
-    pub x: &'a [InputBlock],
-    pub stride: usize,
-}
-
-/// Multiplies a panel with tokens: a [`PanelIsa`], or something that is not made of vectors.
-pub(crate) trait PanelKernel<P: Quants>: Copy {
-    /// Prepares a panel of `P`.
-    fn arrange(self, panel: &mut Panel);
-    /// `sums[t][r] += panel[r] . x[t]`, for columns `256 * chunk ..` of the tokens from
-    /// `first_token` on.
-    fn add_panel(
-        self,
-        x: Inputs<'_>,
-        panel: &Panel,
-        first_token: usize,
-        chunk: usize,
-        sums: &mut [Sums],
-    );
-}
-
-impl<I: PanelIsa, P: Quants> PanelKernel<P> for I {
-    #[inline(always)]
-    fn arrange(self, panel: &mut Panel) {
-        PanelIsa::arrange::<P>(self, panel);
-    }
-
-    #[inline(always)]
-    fn add_panel(
-        self,
-        x: Inputs<'_>,
-        panel: &Panel,
-        first_token: usize,
-        chunk: usize,
-        sums: &mut [Sums],
-    ) {
-        let zero = InputBlock::ZERO;
-        let inputs = x;
-        let mut x = [&zero; 8];
-        for (i, tile) in sums.chunks_mut(I::TILE).enumerate() {
-            for (t, x) in x.iter_mut().enumerate() {
-                let token = first_token + i * I::TILE + t;
-                *x = inputs.x.get(token * inputs.stride + chunk).unwrap_or(&zero);
-            }
-            if let Some(x) = x.get(..tile.len()) {
-                self.tile::<P>(panel, Tokens { x, sums: tile });
-            }
+/// `sums[t][r] += panel[r] . x[t]`, for columns `256 * chunk ..` of the tokens from `first_token`
+/// on.
+#[inline(always)]
+fn add_panel<P: Quants, I: PanelIsa, W>(
+    isa: I,
+    g: &Gemm<'_, W, InputBlock>,
+    panel: &Panel,
+    first_token: usize,
+    chunk: usize,
+    sums: &mut [Sums],
+) {
+    let zero = InputBlock::ZERO;
+    let mut x = [&zero; 8];
+    for (i, tile) in sums.chunks_mut(I::TILE).enumerate() {
+        for (t, x) in x.iter_mut().enumerate() {
+            let token = first_token + i * I::TILE + t;
+            *x = g.x.get(token * g.x_stride + chunk).unwrap_or(&zero);
+        }
+        if let Some(x) = x.get(..tile.len()) {
+            isa.tile::<P>(panel, Tokens { x, sums: tile });
         }
     }
 }
@@ -199,7 +169,7 @@ fn add_group<A: PanelIsa, P: Quants, const V: usize, const T: usize, const Q: us
 
 /// Integer sums of group `g` times the scales of both sides.
 #[inline(always)]
-pub(crate) fn add_scaled<A: PanelIsa, const V: usize, const T: usize>(
+fn add_scaled<A: PanelIsa, const V: usize, const T: usize>(
     isa: A,
     q: Products<<A::Simd as Simd>::I32, V, T>,
     scales: &[f32; ROWS],
@@ -220,7 +190,7 @@ pub(crate) fn add_scaled<A: PanelIsa, const V: usize, const T: usize>(
 
 /// Subtracts each row's min number `s` times the sum of its inputs.
 #[inline(always)]
-pub(crate) fn subtract_mins<A: PanelIsa, P: Quants, const V: usize, const T: usize>(
+fn subtract_mins<A: PanelIsa, P: Quants, const V: usize, const T: usize>(
     isa: A,
     mins: &[[f32; ROWS]; HALVES],
     first: usize,
@@ -274,15 +244,21 @@ impl<P: Pack> Source<P> for Tiles<P> {
     }
 }
 
+/// Panels of a type that has tiles.
+#[inline(always)]
+pub(crate) fn tiles_of<P: Pack>() -> impl Source<P> {
+    Tiles::<P>(P::Tile::zeroed())
+}
+
 /// GEMM: every panel of `g.w` with every token.
 #[inline(always)]
-pub(crate) fn multiply_panels<P: Pack, I: PanelKernel<P>>(isa: I, g: Gemm<'_, P, InputBlock>) {
-    multiply_panels_of::<P, P, I>(isa, g, Tiles::<P>(P::Tile::zeroed()));
+pub(crate) fn multiply_panels<P: Pack, I: PanelIsa>(isa: I, g: Gemm<'_, P, InputBlock>) {
+    multiply_panels_of::<P, P, I>(isa, g, tiles_of());
 }
 
 /// [`multiply_panels`] with panels of `P` from any source.
 #[inline(always)]
-pub(crate) fn multiply_panels_of<P: Quants, W, I: PanelKernel<P>>(
+pub(crate) fn multiply_panels_of<P: Quants, W, I: PanelIsa>(
     isa: I,
     mut g: Gemm<'_, W, InputBlock>,
     mut source: impl Source<W>,
@@ -298,9 +274,8 @@ pub(crate) fn multiply_panels_of<P: Quants, W, I: PanelKernel<P>>(
             let sums = zeroed(memory);
             for chunk in 0..g.x_stride {
                 source.fill(&g, first_row, chunk, &mut panel);
-                isa.arrange(&mut panel);
-                let x = Inputs { x: g.x, stride: g.x_stride };
-                isa.add_panel(x, &panel, first_token, chunk, sums);
+                isa.arrange::<P>(&mut panel);
+                add_panel::<P, I, W>(isa, &g, &panel, first_token, chunk, sums);
             }
             write(&mut g, first_row, first_token, sums);
         }

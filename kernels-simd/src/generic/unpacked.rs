@@ -1,7 +1,7 @@
 //! Panels of the formats that are unpacked a row at a time.
 
 use crate::block::{Format, InputBlock, Unpacked};
-use crate::generic::gemm_quantized::{PanelKernel, Source, multiply_panels_of};
+use crate::generic::gemm_quantized::{PanelIsa, Source, multiply_panels_of};
 use crate::generic::matmul::Gemm;
 use crate::generic::pack::{Mins, Quants, scatter, scatter_column};
 use crate::generic::panel::{Panel, ROWS};
@@ -78,12 +78,18 @@ fn every_second(numbers: &[f32; 16]) -> [f32; 8] {
     out
 }
 
+/// Panels of a format.
+#[inline(always)]
+pub(crate) fn rows_of(format: &Format) -> impl Source<u8> {
+    Rows { format, unpacked: Unpacked::ZERO }
+}
+
 /// GEMM with panels of `P`, which are the quants of `format`.
 #[inline(always)]
-pub(crate) fn unpacked_panels<P: Quants, I: PanelKernel<P>>(
+pub(crate) fn unpacked_panels<P: Quants, I: PanelIsa>(
     isa: I,
     g: Gemm<'_, u8, InputBlock>,
     format: &Format,
 ) {
-    multiply_panels_of::<P, u8, I>(isa, g, Rows { format, unpacked: Unpacked::ZERO });
+    multiply_panels_of::<P, u8, I>(isa, g, rows_of(format));
 }

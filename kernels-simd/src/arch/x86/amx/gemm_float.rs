@@ -9,7 +9,8 @@ use core::arch::asm;
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
-use super::tiles::{Shape, Shapes, TILE_ROWS, Tiles};
+use super::gemm_quantized::bits;
+use super::tiles::{COLS, LANES, STEP, TILE_ROWS, Tile, Tiles};
 use super::token::{Amx, amx};
 use crate::arch::x86::avx512::token::{Avx512, avx512};
 use crate::block::BF16;
@@ -20,21 +21,6 @@ pub(super) const TOKENS: usize = 16;
 /// Tokens split at a time, and their columns: 64 KiB of them.
 const BATCH: usize = 64;
 const DEPTH: usize = 256;
-/// Columns of a tile of weights.
-const COLS: usize = 32;
-/// Rows, and tokens, of a step: two tiles each.
-const STEP: usize = 2 * TILE_ROWS;
-
-/// Every tile has its full shape.
-pub(super) struct Full;
-
-impl Shapes for Full {
-    const SHAPES: [Shape; 8] = [Shape::FULL; 8];
-}
-
-/// A tile of 32-bit lanes.
-type Tile = [[u32; LANES]; TILE_ROWS];
-const LANES: usize = 16;
 
 /// 32 columns of 32 tokens: of the high parts two tiles, then of the low ones.
 #[repr(C, align(64))]
@@ -48,7 +34,7 @@ const ZERO: [[Tile; 2]; 2] = [[[[0; LANES]; TILE_ROWS]; 2]; 2];
 
 /// Every row against every token.
 #[inline(always)]
-pub(super) fn drive(tiles: &Tiles<Full>, mut g: Gemm<'_, BF16, f32>) {
+pub(super) fn drive(tiles: &Tiles, mut g: Gemm<'_, BF16, f32>) {
     let isa = tiles.isa();
     let mut memory = [const { [const { MaybeUninit::uninit() }; DEPTH / COLS] }; BATCH / STEP];
     let (tokens, cols) = (g.out.tokens(), g.x_stride);
@@ -131,13 +117,6 @@ fn halves(_: Amx, x: &[f32]) -> [__m512i; 2] {
     }
 }
 
-/// The same bits as an integer vector.
-#[inline(always)]
-fn bits(v: __m512bh) -> __m512i {
-    // SAFETY: both are 64 bytes, any of which are valid.
-    unsafe { (&raw const v).cast::<__m512i>().read() }
-}
-
 /// Which lanes two rows `distance` apart exchange: of both together, those that either keeps.
 const fn exchange(distance: usize) -> [Lane; 2] {
     let mut lanes = [[0; LANES]; 2];
@@ -180,7 +159,7 @@ fn exchange_rows<const DISTANCE: usize>(isa: Avx512, rows: &mut [__m512i; TILE_R
 /// The products of 32 rows, from `first_row` and `first_col` on, and `inputs`.
 #[inline(always)]
 fn add_products(
-    tiles: &Tiles<Full>,
+    tiles: &Tiles,
     g: &Gemm<'_, BF16, f32>,
     first_row: usize,
     first_col: usize,
@@ -212,7 +191,7 @@ fn add_products(
 /// The products of 32 rows, `stride` apart in `w`, and `inputs`, of which there is at least one.
 /// `w` ends with the last row's columns.
 #[inline(always)]
-fn multiply(_: &Tiles<Full>, w: &[BF16], stride: usize, inputs: &[Inputs], sums: &mut Sums) {
+fn multiply(_: &Tiles, w: &[BF16], stride: usize, inputs: &[Inputs], sums: &mut Sums) {
     const ROW: usize = size_of::<[u32; LANES]>();
     let second = TILE_ROWS * stride;
     let columns = inputs.len() * COLS;

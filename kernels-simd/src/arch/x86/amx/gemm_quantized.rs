@@ -1,271 +1,268 @@
-//! Panel products with AMX: tiles of 16 tokens and 16 rows.
+//! GEMM of quantized weights: both sides as bf16, accumulated in tiles of 16 tokens and 16 rows.
 //!
-//! 32 columns of 16 rows of a panel, eight quads of 64 bytes, are loaded in place as the right-hand
-//! side of a tile product. A scale is for 32 columns, so every product of tiles is stored, and
-//! vectors scale it and add it to the accumulators. They are slower than the tiles; to overlap both,
-//! vectors work on what the tiles stored a step earlier. Sums are those of AVX-512 VNNI in the same
-//! order: the same bits.
+//! A scale for every 32 columns would have vectors scale every product of two tiles, which takes
+//! longer than the product. So weights and inputs are multiplied with their scales first and rounded
+//! to bf16, at most 2^-9 of each value: a panel of 32 rows once for [`TOKENS`] tokens, inputs once
+//! for [`ROWS_AT_ONCE`] rows. That is a fifth of what quantizing the inputs to 8 bits has cost
+//! before. Sums are f32.
 
 use core::arch::asm;
 use core::arch::x86_64::*;
-use core::marker::PhantomData;
-use core::mem::{MaybeUninit, offset_of};
+use core::mem::MaybeUninit;
 
-use super::tiles::{self, Shape, TILE_ROWS, Tiles};
-use super::token::{amx, compile};
-use crate::arch::x86::avx512::token::{Avx512, avx512};
-use crate::arch::x86::avx512_vnni::token::Avx512Vnni;
-use crate::block::{GROUPS, HALVES, InputBlock};
-use crate::generic::gemm_quantized::{Inputs, PanelKernel, add_scaled, subtract_mins};
+use super::tiles::{LANES, STEP, TILE_ROWS, Tile, Tiles};
+use super::token::{Amx, amx};
+use crate::arch::x86::avx512::token::avx512;
+use crate::block::{INPUT_BLOCK, InputBlock, QK};
+use crate::generic::gemm_quantized::Source;
+use crate::generic::matmul::Gemm;
 use crate::generic::pack::Quants;
-use crate::generic::panel::{Panel, Quad, ROWS, Sums, load, store};
-use crate::generic::simd::{Simd as _, Vectors as _};
+use crate::generic::panel::{Panel, ROWS};
+use crate::generic::prefetch::prefetch;
 
-/// Tokens of a tile; products of fewer use vectors.
-pub(super) const TOKENS: usize = TILE_ROWS;
-/// Scales of a step. Two steps' products and the panel fit the nearest cache.
-const SCALES: usize = 4;
-/// Tokens whose accumulators the vector registers hold.
-const AT_ONCE: usize = 8;
+/// From this many tokens on, tiles are faster than vectors.
+pub(super) const FEWEST: usize = 32;
+/// Tokens that a panel is dequantized for, and rows that inputs are: of both and their sums, 32 at
+/// a time, 256 KiB stay in the second-level cache while all columns pass.
+const TOKENS: usize = 256;
+const ROWS_AT_ONCE: usize = 128;
 
-/// `[scale][token][row]`, as tiles store it.
+/// The columns of a chunk of 32 tokens or 32 rows as bf16: for each 32 columns, two tiles. Tokens
+/// are the left-hand side of a product, 32 columns in a tile's row. Rows of weights are the
+/// right-hand side: a tile's row has two columns of each, side by side.
 #[repr(C, align(64))]
-struct Products([[[i32; ROWS]; TOKENS]; SCALES]);
+struct Chunk([[Tile; 2]; INPUT_BLOCK / QK]);
 
-type Buffer = MaybeUninit<Products>;
+impl Chunk {
+    const ZERO: Self = Chunk([[[[0; LANES]; TILE_ROWS]; 2]; INPUT_BLOCK / QK]);
+}
 
-/// The columns of four scales: a panel's rows and 16 tokens' inputs.
+const _: () = assert!(ROWS == STEP);
+
+/// Sums of 32 tokens and 32 rows: `[tokens' tile][rows' tile]`.
 #[derive(Clone, Copy)]
-struct Step<'a> {
-    panel: &'a Panel,
-    /// Token `t` has `x[t * stride]`.
-    x: &'a [InputBlock],
-    stride: usize,
-    /// The first scale.
-    scale: usize,
-}
+#[repr(C, align(64))]
+struct Sums([[[[f32; LANES]; TILE_ROWS]; 2]; 2]);
 
-impl<'a> Step<'a> {
-    /// The first step of the tokens from `token` on; `None` if there are no 16.
-    #[inline(always)]
-    fn first(inputs: Inputs<'a>, panel: &'a Panel, token: usize, chunk: usize) -> Option<Self> {
-        let (first, stride) = (token * inputs.stride + chunk, inputs.stride);
-        let x = inputs.x.get(first..=first + (TOKENS - 1) * stride)?;
-        Some(Step { panel, x, stride, scale: 0 })
-    }
+/// The sums of 32 tokens and all rows at once.
+type RowsSums = [Sums; ROWS_AT_ONCE / ROWS];
 
-    /// The step after this one, if the panel has more scales.
-    #[inline(always)]
-    fn next<P: Quants>(self) -> Option<Self> {
-        let scale = self.scale + SCALES;
-        let scales = if P::HALVES { HALVES } else { GROUPS };
-        if scale < scales { Some(Step { scale, ..self }) } else { None }
-    }
+const NO_SUMS: RowsSums = [Sums([[[[0.0; LANES]; TILE_ROWS]; 2]; 2]); ROWS_AT_ONCE / ROWS];
 
-    /// Some of its tokens.
-    #[inline(always)]
-    fn inputs(&self, first: usize) -> [&'a InputBlock; AT_ONCE] {
-        let mut x = [const { &InputBlock::ZERO }; AT_ONCE];
-        for (t, x) in x.iter_mut().enumerate() {
-            *x = self.x.get((first + t) * self.stride).unwrap_or(&InputBlock::ZERO);
-        }
-        x
-    }
-}
-
-/// The shapes for products of `P`: inputs, two halves of a panel's rows, and their products.
-pub(super) struct Shapes<P>(PhantomData<P>);
-
-impl<P: Quants> tiles::Shapes for Shapes<P> {
-    const SHAPES: [Shape; 8] = {
-        let x = Shape { rows: TOKENS, bytes: 4 * quads::<P>() };
-        let w = Shape { rows: quads::<P>(), ..Shape::FULL };
-        let [products, unused] = [Shape::FULL; 2];
-        [x, w, w, products, products, unused, unused, unused]
-    };
-}
-
-/// Quads of a scale's columns.
-const fn quads<P: Quants>() -> usize {
-    if P::HALVES { 4 } else { 8 }
-}
-
-impl<P: Quants> PanelKernel<P> for &Tiles<Shapes<P>> {
-    /// Signed bytes: there is no bias to subtract from every sum then.
-    #[inline(always)]
-    fn arrange(self, panel: &mut Panel) {
-        if P::BIAS == 0 {
-            return;
-        }
-        let isa = self.isa();
-        for quads in panel.quants.as_flattened_mut().as_chunks_mut::<16>().0 {
-            let biased = isa.vectors().avx512().load_512(quads);
-            let signed = amx!(isa, _mm512_sub_epi8(biased, _mm512_set1_epi8(P::BIAS as i8)));
-            isa.vectors().avx512().store_512(signed, quads);
+/// Every row against every token; there is at least one column.
+#[inline(always)]
+pub(super) fn multiply<P: Quants, W>(
+    tiles: &Tiles,
+    mut g: Gemm<'_, W, InputBlock>,
+    mut source: impl Source<W>,
+) {
+    let isa = tiles.isa();
+    let (mut panel, mut weights) = (Panel::ZERO, Chunk::ZERO);
+    // As much as the tokens at hand need is initialised, once.
+    let mut memory = [const { MaybeUninit::<(Chunk, RowsSums)>::uninit() }; TOKENS / STEP];
+    let (rows, tokens) = (g.out.rows(), g.out.tokens());
+    let Some(memory) = memory.get_mut(..tokens.min(TOKENS).div_ceil(STEP)) else { return };
+    let memory = zeroed(memory);
+    for first_row in (0..rows).step_by(ROWS_AT_ONCE) {
+        let rows = first_row..rows.min(first_row + ROWS_AT_ONCE);
+        for first_token in (0..tokens).step_by(TOKENS) {
+            let count = (tokens - first_token).min(TOKENS).div_ceil(STEP);
+            let Some(memory) = memory.get_mut(..count) else { return };
+            for chunk in 0..g.x_stride {
+                for (i, (inputs, _)) in memory.iter_mut().enumerate() {
+                    dequantize_inputs(isa, &g, first_token + i * STEP, chunk, inputs);
+                }
+                for (p, row) in rows.clone().step_by(ROWS).enumerate() {
+                    source.fill(&g, row, chunk, &mut panel);
+                    dequantize_panel::<P>(isa, &panel, &mut weights);
+                    for (inputs, sums) in memory.iter_mut() {
+                        let Some(sums) = sums.get_mut(p) else { return };
+                        accumulate(tiles, inputs, &weights, sums, chunk == 0);
+                    }
+                }
+            }
+            for (i, (_, sums)) in memory.iter().enumerate() {
+                for (p, row) in rows.clone().step_by(ROWS).enumerate() {
+                    let Some(sums) = sums.get(p) else { return };
+                    write(&mut g, first_token + i * STEP, row, sums);
+                }
+            }
         }
     }
-
-    #[inline(always)]
-    fn add_panel(
-        self,
-        inputs: Inputs<'_>,
-        panel: &Panel,
-        first_token: usize,
-        chunk: usize,
-        sums: &mut [Sums],
-    ) {
-        let end = first_token + sums.len();
-        let (whole, rest) = sums.as_chunks_mut::<TOKENS>();
-        // SAFETY: `self` holds an `Amx`, so the machine runs the features of the function.
-        unsafe { add_tiles::<P>(self, inputs, panel, first_token, chunk, whole) };
-        if rest.is_empty() {
-            return;
-        }
-        // The last tile is a full one too: it repeats tokens whose sums are left as they are.
-        let mut last = [[[0.0; ROWS]; TOKENS]];
-        let [slots] = &mut last;
-        let fresh = slots.iter_mut().rev().zip(rest.iter().rev());
-        fresh.for_each(|(slot, sums)| *slot = *sums);
-        // SAFETY: as above.
-        unsafe {
-            add_tiles::<P>(self, inputs, panel, end.saturating_sub(TOKENS), chunk, &mut last)
-        };
-        let fresh = last.as_flattened().iter().rev().zip(rest.iter_mut().rev());
-        fresh.for_each(|(slot, sums)| *sums = *slot);
-    }
 }
 
-compile! {
-/// [`PanelKernel::add_panel`] for whole tiles of tokens.
-fn add_tiles<P: Quants>(
-    tiles: &Tiles<Shapes<P>>,
-    inputs: Inputs<'_>,
-    panel: &Panel,
+/// Initialises memory with zeros.
+#[inline(always)]
+fn zeroed(memory: &mut [MaybeUninit<(Chunk, RowsSums)>]) -> &mut [(Chunk, RowsSums)] {
+    for part in memory.iter_mut() {
+        part.write((Chunk::ZERO, NO_SUMS));
+    }
+    // SAFETY: every element was written just now, and `MaybeUninit<T>` has the layout of `T`.
+    unsafe { &mut *(core::ptr::from_mut(memory) as *mut [(Chunk, RowsSums)]) }
+}
+
+/// The chunk of 32 tokens. Those that do not exist keep any values: their sums are not used.
+#[inline(always)]
+fn dequantize_inputs<W>(
+    isa: Amx,
+    g: &Gemm<'_, W, InputBlock>,
     first_token: usize,
     chunk: usize,
-    sums: &mut [[Sums; TOKENS]],
+    out: &mut Chunk,
 ) {
-    let mut buffers = [const { Buffer::uninit() }; 2];
-    let [mut ahead, mut behind] = buffers.each_mut();
-    let count = sums.len();
-    let mut following = Step::first(inputs, panel, first_token, chunk);
-    if let Some(first) = following {
-        for s in 0..SCALES {
-            multiply(tiles, first, s, ahead);
+    for t in 0..STEP.min(g.out.tokens() - first_token) {
+        let block = (first_token + t) * g.x_stride + chunk;
+        prefetch(g.x, block + 1, 1);
+        let x = g.x.get(block).unwrap_or(&InputBlock::ZERO);
+        for (tiles, (d, _, qs)) in out.0.iter_mut().zip(x.groups()) {
+            let Some(row) = tiles.as_flattened_mut().get_mut(t) else { break };
+            let [low, high] = qs.as_chunks::<LANES>().0 else { break };
+            let (low, high) = (scaled(isa, low, d), scaled(isa, high, d));
+            let values = bits(amx!(isa, _mm512_cvtne2ps_pbh(high, low)));
+            isa.vectors().avx512().store_512(values, row);
         }
     }
-    for (i, sums) in sums.iter_mut().enumerate() {
-        let Some(mut current) = following else { return };
-        following = match i + 1 {
-            i if i < count => Step::first(inputs, panel, first_token + i * TOKENS, chunk),
-            _ => None,
-        };
-        loop {
-            (ahead, behind) = (behind, ahead);
-            let next = current.next::<P>();
-            // SAFETY: `behind` was filled with the products of `current`, one step ago.
-            let products = unsafe { behind.assume_init_ref() };
-            overlap(tiles, next.or(following), ahead, current, products, sums);
-            let Some(next) = next else { break };
-            current = next;
-        }
-    }
-}
 }
 
-/// Tiles multiply `next` into `ahead`, while vectors add `products`, those of `current`, to `sums`.
+/// `scale * quants`.
 #[inline(always)]
-fn overlap<P: Quants>(
-    tiles: &Tiles<Shapes<P>>,
-    next: Option<Step<'_>>,
-    ahead: &mut Buffer,
-    current: Step<'_>,
-    products: &Products,
-    sums: &mut [Sums; TOKENS],
-) {
-    let vectors = tiles.isa().vectors();
-    let l = vectors.simd();
-    for part in 0..TOKENS / AT_ONCE {
-        let x = current.inputs(part * AT_ONCE);
-        let Some(sums) = sums.as_chunks_mut::<AT_ONCE>().0.get_mut(part) else { return };
-        let mut totals = [[l.splat(0.0); 2]; AT_ONCE];
-        for (totals, sums) in totals.iter_mut().zip(sums.iter()) {
-            *totals = [load(l, sums, 0), load(l, sums, 16)];
-        }
-        for s in 0..SCALES {
-            if let (Some(next), true) = (next, s.is_multiple_of(2)) {
-                multiply(tiles, next, part * 2 + s / 2, ahead);
-            }
-            let q = &products.0[s].as_chunks::<AT_ONCE>().0[part % (TOKENS / AT_ONCE)];
-            let scale = (current.scale + s) % HALVES;
-            let g = if P::HALVES { scale / 2 } else { scale };
-            let panel = current.panel;
-            add_scaled(
-                vectors,
-                integers(vectors.avx512(), q),
-                &panel.scales[scale],
-                0,
-                x,
-                g,
-                &mut totals,
-            );
+fn scaled(isa: Amx, quants: &[i8; LANES], scale: f32) -> __m512 {
+    amx!(isa, {
+        let quants = _mm_loadu_si128(quants.as_ptr().cast());
+        _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(quants)), _mm512_set1_ps(scale))
+    })
+}
+
+/// `scale * (quant - BIAS) - min` of every value of a panel.
+#[inline(always)]
+fn dequantize_panel<P: Quants>(isa: Amx, panel: &Panel, out: &mut Chunk) {
+    let avx512 = isa.vectors().avx512();
+    // 16 columns, for which there is one scale, at a time.
+    for (i, quads) in panel.quants.as_chunks::<4>().0.iter().enumerate() {
+        let s = if P::HALVES { i } else { i / 2 };
+        let Some(tiles) = out.0.get_mut(i / 2) else { return };
+        let (Some(scales), Some(mins)) = (panel.scales.get(s), panel.mins.get(s)) else { return };
+        let halves = scales.as_chunks::<LANES>().0.iter().zip(mins.as_chunks::<LANES>().0);
+        for (h, (tile, (scales, mins))) in tiles.iter_mut().zip(halves).enumerate() {
+            let scale = avx512!(avx512, _mm512_castsi512_ps(avx512.load_512(scales)));
+            let bias = avx512!(avx512, _mm512_set1_ps(f32::from(P::BIAS)));
+            let mut offset = avx512!(avx512, _mm512_mul_ps(bias, scale));
             if P::has_mins(panel) {
-                let mins = &panel.mins;
-                subtract_mins::<Avx512Vnni, P, 2, 8>(vectors, mins, 0, x, scale, &mut totals);
+                let min = avx512!(avx512, _mm512_castsi512_ps(avx512.load_512(mins)));
+                offset = avx512!(avx512, _mm512_add_ps(offset, min));
+            }
+            let Some(rows) = tile.as_chunks_mut::<8>().0.get_mut(i % 2) else { return };
+            for (rows, quad) in rows.as_chunks_mut::<2>().0.iter_mut().zip(quads) {
+                let Some(quad) = quad.as_chunks::<LANES>().0.get(h) else { return };
+                let pairs = dequantize_quad(isa, avx512.load_512(quad), scale, offset);
+                let [first, second] = rows;
+                avx512.store_512(pairs[0], first);
+                avx512.store_512(pairs[1], second);
             }
         }
-        for ([a, b], sums) in totals.into_iter().zip(sums) {
-            store(l, a, sums, 0);
-            store(l, b, sums, 16);
+    }
+}
+
+/// `scale * byte - offset` of four columns of 16 rows, as bf16: the first two columns of each row
+/// side by side, then the last two.
+#[inline(always)]
+fn dequantize_quad(isa: Amx, quad: __m512i, scale: __m512, offset: __m512) -> [__m512i; 2] {
+    let interleave = isa.vectors().avx512().load_512(&INTERLEAVE);
+    amx!(isa, {
+        let byte = _mm512_set1_epi32(0xff);
+        let a = _mm512_cvtepi32_ps(_mm512_and_si512(quad, byte));
+        let b = _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srli_epi32::<8>(quad), byte));
+        let c = _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srli_epi32::<16>(quad), byte));
+        let d = _mm512_cvtepi32_ps(_mm512_srli_epi32::<24>(quad));
+        let (a, b) = (_mm512_fmsub_ps(a, scale, offset), _mm512_fmsub_ps(b, scale, offset));
+        let (c, d) = (_mm512_fmsub_ps(c, scale, offset), _mm512_fmsub_ps(d, scale, offset));
+        let (first, second) = (_mm512_cvtne2ps_pbh(b, a), _mm512_cvtne2ps_pbh(d, c));
+        [
+            _mm512_permutexvar_epi16(interleave, bits(first)),
+            _mm512_permutexvar_epi16(interleave, bits(second)),
+        ]
+    })
+}
+
+/// Element `i` of the lower half beside element `i` of the upper one.
+const INTERLEAVE: [u16; 2 * LANES] = {
+    let mut places = [0; 2 * LANES];
+    let mut i = 0;
+    while i < places.len() {
+        places[i] = (i / 2 + i % 2 * LANES) as u16;
+        i += 1;
+    }
+    places
+};
+
+/// The same bits as an integer vector.
+#[inline(always)]
+pub(super) fn bits(v: __m512bh) -> __m512i {
+    // SAFETY: both are 64 bytes, any of which are valid.
+    unsafe { (&raw const v).cast::<__m512i>().read() }
+}
+
+/// Adds sums to the output, or replaces it.
+#[inline(always)]
+fn write<W>(g: &mut Gemm<'_, W, InputBlock>, first_token: usize, row: usize, sums: &Sums) {
+    for (i, [left, right]) in sums.0.iter().enumerate() {
+        for (t, sums) in left.iter().zip(right).enumerate() {
+            let Some(out) = g.out.token(first_token + i * TILE_ROWS + t) else { return };
+            let (out, sums) = (out.get_mut(row..).unwrap_or_default(), [*sums.0, *sums.1]);
+            for (out, sum) in out.iter_mut().zip(sums.as_flattened()) {
+                *out = if g.accumulate { *out + *sum } else { *sum };
+            }
         }
     }
 }
 
-/// Stored products as vectors.
+/// Adds the products of 32 tokens and 32 rows to their sums, or replaces them.
 #[inline(always)]
-fn integers(isa: Avx512, q: &[[i32; ROWS]; AT_ONCE]) -> [[__m512i; 2]; AT_ONCE] {
-    let mut out = [[avx512!(isa, _mm512_setzero_si512()); 2]; AT_ONCE];
-    for (out, q) in out.iter_mut().zip(q) {
-        for (out, q) in out.iter_mut().zip(q.as_chunks::<16>().0) {
-            *out = isa.load_512(q);
-        }
-    }
-    out
-}
-
-/// The products of scale `s` of a step: 16 tokens and twice 16 rows.
-#[inline(always)]
-fn multiply<P: Quants>(_: &Tiles<Shapes<P>>, step: Step<'_>, s: usize, out: &mut Buffer) {
-    const QUAD: usize = size_of::<Quad>();
-    let first = (step.scale + s % SCALES) * quads::<P>();
-    let Some(w) = step.panel.quants.get(first..first + quads::<P>()) else { return };
-    // SAFETY: the buffer has `SCALES` of these, more than `s % SCALES`.
-    let out = unsafe { out.as_mut_ptr().cast::<[[i32; ROWS]; TOKENS]>().add(s % SCALES) };
-    // SAFETY: the `Tiles` are the proof that AMX can be used and that the tiles have `Shapes<P>`.
-    // The first tile reads `4 * quads` bytes, that is the columns of `w`, of the quants of 16
-    // blocks `stride` apart, which `Step::first` checked. The next two read both halves of the
-    // `quads` quads of `w`, checked above; the last two write both halves of `out`.
+fn accumulate(_: &Tiles, inputs: &Chunk, weights: &Chunk, sums: &mut Sums, replace: bool) {
+    const ROW: usize = size_of::<[u32; LANES]>();
+    // SAFETY: the `Tiles` are the proof that AMX can be used and that every tile has its full
+    // shape. A round reads two tiles, 2 KiB, of either side, and there are as many rounds as both
+    // have of these. The sums are four tiles, one after the other.
     unsafe {
         asm!(
-            "tileloadd tmm0, [{x} + {x_stride}]",
-            "tileloadd tmm1, [{w} + {quad}]",
+            "test {replace:e}, {replace:e}",
+            "jnz 3f",
+            "tileloadd tmm0, [{sums} + {row}]",
+            "tileloadd tmm1, [{sums} + {row} + 1024]",
+            "tileloadd tmm2, [{sums} + {row} + 2048]",
+            "tileloadd tmm3, [{sums} + {row} + 3072]",
+            "jmp 2f",
+            "3:",
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
             "tilezero tmm3",
-            "tdpbssd tmm3, tmm0, tmm1",
-            "tileloadd tmm2, [{w} + {quad} + 64]",
-            "tilezero tmm4",
-            "tdpbssd tmm4, tmm0, tmm2",
-            "tilestored [{out} + {quad}], tmm3",
-            "tilestored [{out} + {quad} + 64], tmm4",
-            x = in(reg) step.x.as_ptr().byte_add(offset_of!(InputBlock, qs) + 4 * first),
-            x_stride = in(reg) step.stride * size_of::<InputBlock>(),
-            w = in(reg) w.as_ptr(),
-            quad = in(reg) QUAD,
-            out = in(reg) out,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _,
-            options(nostack, preserves_flags),
+            "2:",
+            "tileloadd tmm4, [{x} + {row}]",
+            "tileloadd tmm6, [{w} + {row}]",
+            "tileloadd tmm7, [{w} + {row} + 1024]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm5, [{x} + {row} + 1024]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "add {x}, 2048",
+            "add {w}, 2048",
+            "dec {rounds}",
+            "jnz 2b",
+            "tilestored [{sums} + {row}], tmm0",
+            "tilestored [{sums} + {row} + 1024], tmm1",
+            "tilestored [{sums} + {row} + 2048], tmm2",
+            "tilestored [{sums} + {row} + 3072], tmm3",
+            replace = in(reg) u32::from(replace),
+            sums = in(reg) sums,
+            row = in(reg) ROW,
+            x = inout(reg) inputs => _,
+            w = inout(reg) weights => _,
+            rounds = inout(reg) weights.0.len() => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
         );
     }
 }
-
-// A token's 32 sums take the bytes of a quad: one stride serves both.
-const _: () = assert!(size_of::<[i32; ROWS]>() == size_of::<Quad>());

@@ -9,10 +9,16 @@ use crate::arch::x86::{avx512, avx512_vnni};
 use crate::block::{
     BF16, BlockQ4_0, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockQ8_0, DType, Format, InputBlock,
 };
-use crate::generic::gemm_quantized::multiply_panels;
+use crate::generic::gemm_quantized::tiles_of;
 use crate::generic::matmul::{Gemm, Table};
 use crate::generic::pack::Quants;
-use crate::generic::unpacked::{Bits, Bytes, unpacked_panels};
+use crate::generic::unpacked::{Bits, Bytes, rows_of};
+
+/// Whether vectors are faster.
+#[inline(always)]
+fn few<W>(g: &Gemm<'_, W, InputBlock>) -> bool {
+    g.out.tokens() < gemm_quantized::FEWEST || g.x_stride == 0
+}
 
 /// Defines a product kernel.
 macro_rules! kernel {
@@ -21,13 +27,13 @@ macro_rules! kernel {
             /// # Safety
             /// As [`Amx::new`].
             unsafe fn $name(g: Gemm<'_, $block, InputBlock>) {
-                if g.out.tokens() < gemm_quantized::TOKENS {
+                if few(&g) {
                     return avx512_vnni::matmul::$name(g);
                 }
                 // SAFETY: the caller's promise is the same. Nothing below here calls a kernel of
                 // this table, so no other `Tiles` exists.
                 let tiles = unsafe { Tiles::configure(Amx::new()) };
-                multiply_panels::<$block, &Tiles<gemm_quantized::Shapes<$block>>>(&tiles, g);
+                gemm_quantized::multiply::<$block, _>(&tiles, g, tiles_of());
             }
         }
     };
@@ -43,7 +49,7 @@ compile! {
     /// # Safety
     /// As [`Amx::new`].
     unsafe fn unpacked(g: Gemm<'_, u8, InputBlock>, dtype: DType) {
-        if g.out.tokens() < gemm_quantized::TOKENS {
+        if few(&g) {
             return avx512_vnni::matmul::unpacked(g, dtype);
         }
         let Some(format) = format(Avx2::new(), dtype) else { return };
@@ -64,7 +70,7 @@ compile! {
         // SAFETY: the caller's promise is the same. Nothing below here calls a kernel of this
         // table, so no other `Tiles` exists.
         let tiles = unsafe { Tiles::configure(Amx::new()) };
-        unpacked_panels::<P, &Tiles<gemm_quantized::Shapes<P>>>(&tiles, g, format);
+        gemm_quantized::multiply::<P, _>(&tiles, g, rows_of(format));
     }
 
     /// # Safety

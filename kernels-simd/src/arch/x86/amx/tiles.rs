@@ -1,4 +1,4 @@
-//! The shapes of the tile registers.
+//! The tile registers: eight of 16 rows of 64 bytes.
 
 use core::arch::asm;
 use core::marker::PhantomData;
@@ -8,19 +8,16 @@ use super::token::Amx;
 /// Rows of a tile.
 pub(super) const TILE_ROWS: usize = 16;
 /// Bytes of a tile's row.
-pub(super) const TILE_BYTES: usize = 64;
+const TILE_BYTES: usize = 64;
+/// 32-bit lanes of a tile's row.
+pub(super) const LANES: usize = TILE_BYTES / 4;
+/// Columns of a tile of bf16.
+pub(super) const COLS: usize = TILE_BYTES / 2;
+/// What a product takes of each side: two tiles, so that a tile that is loaded serves twice.
+pub(super) const STEP: usize = 2 * TILE_ROWS;
 
-/// Rows, and bytes of each.
-#[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub rows: usize,
-    pub bytes: usize,
-}
-
-impl Shape {
-    /// Everything a tile holds.
-    pub const FULL: Shape = Shape { rows: TILE_ROWS, bytes: TILE_BYTES };
-}
+/// A tile in memory.
+pub(super) type Tile = [[u32; LANES]; TILE_ROWS];
 
 /// The operand of LDTILECFG.
 #[repr(C, align(64))]
@@ -35,41 +32,34 @@ struct Config {
 
 const _: () = assert!(size_of::<Config>() == 64);
 
-/// The shapes of all tiles, as a type: what multiplies tiles can require it.
-pub(super) trait Shapes {
-    /// Tile `i` has the shape `i`, at most [`Shape::FULL`].
-    const SHAPES: [Shape; 8];
-}
+/// Every tile with its full shape.
+static FULL: Config = {
+    let mut config =
+        Config { palette: 1, start_row: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
+    let mut i = 0;
+    while i < 8 {
+        (config.rows[i], config.bytes[i]) = (TILE_ROWS as u8, TILE_BYTES as u16);
+        i += 1;
+    }
+    config
+};
 
-/// The tile registers of this thread, which have the shapes `S` while this exists.
-pub(super) struct Tiles<S> {
+/// The tile registers of this thread, which have their full shape while this exists.
+pub(super) struct Tiles {
     isa: Amx,
     // Other threads have their own registers: a raw pointer keeps this from being `Send` or `Sync`.
-    shapes: PhantomData<(S, *const ())>,
+    of_this_thread: PhantomData<*const ()>,
 }
 
-impl<S: Shapes> Tiles<S> {
+impl Tiles {
     /// # Safety
-    /// No other `Tiles` exists on this thread: it would lose its shapes.
+    /// No other `Tiles` exists on this thread: it would lose its registers when this one is
+    /// dropped.
     #[inline(always)]
     pub unsafe fn configure(isa: Amx) -> Self {
-        let mut config =
-            Config { palette: 1, start_row: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
-        let of_tiles = config.rows.iter_mut().zip(&mut config.bytes);
-        for ((rows, bytes), shape) in of_tiles.zip(&S::SHAPES) {
-            (*rows, *bytes) = (shape.rows as u8, shape.bytes as u16);
-        }
-        const {
-            let mut i = 0;
-            while i < S::SHAPES.len() {
-                let Shape { rows, bytes } = S::SHAPES[i];
-                assert!(rows <= TILE_ROWS && bytes <= TILE_BYTES);
-                i += 1;
-            }
-        }
-        let config = &raw const config;
+        let config = &raw const FULL;
         // SAFETY: `isa` is the proof that tiles may be used; the operand is a `Config`, 64 bytes in
-        // the form that the instruction reads, and no shape exceeds a tile (both checked above).
+        // the form that the instruction reads, and no shape exceeds a tile.
         unsafe {
             asm!(
                 "ldtilecfg [{config}]",
@@ -77,7 +67,7 @@ impl<S: Shapes> Tiles<S> {
                 options(nostack, readonly, preserves_flags),
             );
         }
-        Tiles { isa, shapes: PhantomData }
+        Tiles { isa, of_this_thread: PhantomData }
     }
 
     /// What is not a product of tiles.
@@ -87,7 +77,7 @@ impl<S: Shapes> Tiles<S> {
     }
 }
 
-impl<S> Drop for Tiles<S> {
+impl Drop for Tiles {
     /// Without contents, tiles cost nothing when threads are switched.
     #[inline(always)]
     fn drop(&mut self) {
