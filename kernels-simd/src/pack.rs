@@ -1,7 +1,7 @@
 //! Packing: weights kept as tiles, the same bytes in the order in which GEMM reads them.
 
 use crate::block::{Blocks, INPUT_BLOCK};
-use crate::generic::pack::Pack;
+use crate::generic::pack::{Pack, SCATTERED, Words32};
 use crate::generic::panel::ROWS;
 use crate::kernels::Kernels;
 use crate::matrix::{Matrix, Shape, ShapeError};
@@ -50,9 +50,12 @@ fn pack_tiles<P: Pack>(blocks: &[P], w: &Matrix<'_>, memory: &mut [u8]) {
     for (i, tile) in tiles.iter_mut().enumerate() {
         let (panel, chunk) =
             (i.checked_div(per_panel).unwrap_or(0), i.checked_rem(per_panel).unwrap_or(0));
-        for r in 0..ROWS {
-            let first = (panel * ROWS + r) * w.row_stride + chunk * P::CHUNK;
-            P::interleave(blocks.get(first..first + P::CHUNK).unwrap_or_default(), tile, r);
+        for first_row in (0..ROWS).step_by(SCATTERED) {
+            let rows = core::array::from_fn(|r| {
+                let first = (panel * ROWS + first_row + r) * w.row_stride + chunk * P::CHUNK;
+                blocks.get(first..first + P::CHUNK).unwrap_or_default()
+            });
+            P::interleave(Words32, rows, tile, first_row);
         }
     }
 }

@@ -17,6 +17,9 @@ pub struct BlockQ4_0 {
 }
 
 impl BlockQ4_0 {
+    /// All zeros.
+    pub const ZERO: Self = BlockQ4_0 { d: F16([0; 2]), qs: [0; QK / 2] };
+
     /// The 32 values.
     pub fn dequantize(&self) -> [f32; QK] {
         let d = self.d.get();

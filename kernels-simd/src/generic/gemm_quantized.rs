@@ -11,7 +11,7 @@ use bytemuck::Zeroable as _;
 
 use crate::block::{GROUPS, HALVES, InputBlock, QK};
 use crate::generic::matmul::Gemm;
-use crate::generic::pack::{Pack, Quants};
+use crate::generic::pack::{Pack, Quants, SCATTERED, Scatter};
 use crate::generic::panel::{Panel, Quad, ROWS, Sums, TOKENS, load, store, write, zeroed};
 use crate::generic::prefetch::prefetch;
 use crate::generic::simd::{Simd, Vectors};
@@ -20,7 +20,7 @@ use crate::generic::simd::{Simd, Vectors};
 pub(crate) type Products<I, const V: usize, const T: usize> = [[I; V]; T];
 
 /// The part of a panel product that instruction sets do differently.
-pub(crate) trait PanelIsa: Vectors {
+pub(crate) trait PanelIsa: Vectors + Scatter {
     /// Tokens that a full tile takes.
     const TILE: usize;
 
@@ -229,9 +229,9 @@ pub(crate) trait Source<W> {
 }
 
 /// Tiles of a type: those of packed weights, or made on the fly in the memory of one.
-struct Tiles<P: Pack>(P::Tile);
+struct Tiles<S, P: Pack>(S, P::Tile);
 
-impl<P: Pack> Source<P> for Tiles<P> {
+impl<S: Scatter, P: Pack> Source<P> for Tiles<S, P> {
     #[inline(always)]
     fn fill(
         &mut self,
@@ -240,20 +240,20 @@ impl<P: Pack> Source<P> for Tiles<P> {
         chunk: usize,
         panel: &mut Panel,
     ) {
-        fill::<P>(g, first_row, chunk, &mut self.0, panel);
+        fill::<S, P>(self.0, g, first_row, chunk, &mut self.1, panel);
     }
 }
 
 /// Panels of a type that has tiles.
 #[inline(always)]
-pub(crate) fn tiles_of<P: Pack>() -> impl Source<P> {
-    Tiles::<P>(P::Tile::zeroed())
+pub(crate) fn tiles_of<P: Pack>(s: impl Scatter) -> impl Source<P> {
+    Tiles::<_, P>(s, P::Tile::zeroed())
 }
 
 /// GEMM: every panel of `g.w` with every token.
 #[inline(always)]
 pub(crate) fn multiply_panels<P: Pack, I: PanelIsa>(isa: I, g: Gemm<'_, P, InputBlock>) {
-    multiply_panels_of::<P, P, I>(isa, g, tiles_of());
+    multiply_panels_of::<P, P, I>(isa, g, tiles_of(isa));
 }
 
 /// [`multiply_panels`] with panels of `P` from any source.
@@ -285,7 +285,8 @@ pub(crate) fn multiply_panels_of<P: Quants, W, I: PanelIsa>(
 /// Columns `256 * chunk ..` of the rows from `first_row` on; rows and columns that do not exist
 /// are zero. `tile` is memory for weights that are not packed.
 #[inline(always)]
-fn fill<P: Pack>(
+fn fill<S: Scatter, P: Pack>(
+    s: S,
     g: &Gemm<'_, P, InputBlock>,
     first_row: usize,
     chunk: usize,
@@ -300,13 +301,16 @@ fn fill<P: Pack>(
         }
         return;
     }
-    for r in 0..ROWS {
-        let row = first_row + r;
-        let first = row * g.row_stride + chunk * P::CHUNK;
-        let end = row * g.row_stride + g.row_blocks.min((chunk + 1) * P::CHUNK);
-        let blocks = if row < g.out.rows() { g.w.get(first..end) } else { None };
-        prefetch(g.w, end, P::CHUNK);
-        P::interleave(blocks.unwrap_or_default(), tile, r);
+    for octet in (0..ROWS).step_by(SCATTERED) {
+        let rows = core::array::from_fn(|r| {
+            let row = first_row + octet + r;
+            let first = row * g.row_stride + chunk * P::CHUNK;
+            let end = row * g.row_stride + g.row_blocks.min((chunk + 1) * P::CHUNK);
+            prefetch(g.w, end, P::CHUNK);
+            let blocks = if row < g.out.rows() { g.w.get(first..end) } else { None };
+            blocks.unwrap_or_default()
+        });
+        P::interleave(s, rows, tile, octet);
     }
     P::expand(tile, panel);
 }

@@ -52,11 +52,37 @@ pub(crate) trait Pack: Quants + Pod {
     /// Blocks of 256 values.
     const CHUNK: usize;
 
-    /// Up to [`Pack::CHUNK`] blocks to row `r`; what is missing is zero.
-    fn interleave(blocks: &[Self], tile: &mut Self::Tile, r: usize);
+    /// Up to [`Pack::CHUNK`] blocks of eight rows to the rows from `first` on; what is missing is
+    /// zero.
+    fn interleave<S: Scatter>(
+        s: S,
+        rows: [&[Self]; SCATTERED],
+        tile: &mut Self::Tile,
+        first: usize,
+    );
     /// The panel of a tile.
     fn expand(tile: &Self::Tile, panel: &mut Panel);
 }
+
+/// Rows whose bytes are scattered at once.
+pub(crate) const SCATTERED: usize = 8;
+
+/// Bytes of rows to a tile, as an instruction set does it.
+pub(crate) trait Scatter: Copy {
+    /// [`scatter`] of eight rows, to those from `first` on. They have as many bytes each.
+    #[inline(always)]
+    fn scatter(self, rows: [&[u8]; SCATTERED], quads: &mut [Quad], first: usize) {
+        for (r, row) in rows.into_iter().enumerate() {
+            scatter(row, quads, first + r);
+        }
+    }
+}
+
+/// A word at a time.
+#[derive(Clone, Copy)]
+pub(crate) struct Words32;
+
+impl Scatter for Words32 {}
 
 /// The bytes of a row to a tile: word `k` becomes word `r` of `quads[k]`.
 #[inline(always)]
@@ -65,6 +91,14 @@ pub(crate) fn scatter(bytes: &[u8], quads: &mut [Quad], r: usize) {
         if let Some(slot) = quad.get_mut(r) {
             *slot = *bytes;
         }
+    }
+}
+
+/// A number of each of eight rows.
+#[inline(always)]
+fn write_rows<T>(numbers: [T; SCATTERED], rows: &mut [T; ROWS], first: usize) {
+    if let Some(slots) = rows.get_mut(first..first + SCATTERED) {
+        slots.iter_mut().zip(numbers).for_each(|(slot, number)| *slot = number);
     }
 }
 
@@ -138,11 +172,12 @@ impl Pack for BlockQ8_0 {
     const CHUNK: usize = GROUPS;
 
     #[inline(always)]
-    fn interleave(blocks: &[BlockQ8_0], tile: &mut TileQ8_0, r: usize) {
-        for (g, quads) in tile.qs.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            let block = blocks.get(g).unwrap_or(&BlockQ8_0::ZERO);
-            scatter(bytemuck::cast_slice(&block.qs), quads, r);
-            scatter_column(&[block.d], tile.d.get_mut(g..).unwrap_or_default(), r);
+    fn interleave<S: Scatter>(s: S, rows: [&[Self]; SCATTERED], tile: &mut TileQ8_0, first: usize) {
+        let TileQ8_0 { qs, d } = tile;
+        for (g, (quads, d)) in qs.as_chunks_mut::<8>().0.iter_mut().zip(d).enumerate() {
+            let blocks = rows.map(|blocks| blocks.get(g).unwrap_or(&BlockQ8_0::ZERO));
+            s.scatter(blocks.map(|block| bytemuck::cast_slice(&block.qs)), quads, first);
+            write_rows(blocks.map(|block| block.d), d, first);
         }
     }
 
@@ -176,11 +211,12 @@ impl Pack for BlockQ4_0 {
     const CHUNK: usize = GROUPS;
 
     #[inline(always)]
-    fn interleave(blocks: &[BlockQ4_0], tile: &mut TileQ4_0, r: usize) {
-        for (g, quads) in tile.qs.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-            let block = blocks.get(g).copied().unwrap_or(Zeroable::zeroed());
-            scatter(&block.qs, quads, r);
-            scatter_column(&[block.d], tile.d.get_mut(g..).unwrap_or_default(), r);
+    fn interleave<S: Scatter>(s: S, rows: [&[Self]; SCATTERED], tile: &mut TileQ4_0, first: usize) {
+        let TileQ4_0 { qs, d } = tile;
+        for (g, (quads, d)) in qs.as_chunks_mut::<4>().0.iter_mut().zip(d).enumerate() {
+            let blocks = rows.map(|blocks| blocks.get(g).unwrap_or(&BlockQ4_0::ZERO));
+            s.scatter(blocks.map(|block| &block.qs[..]), quads, first);
+            write_rows(blocks.map(|block| block.d), d, first);
         }
     }
 
@@ -255,11 +291,11 @@ impl Pack for BlockQ4_K {
     const CHUNK: usize = 1;
 
     #[inline(always)]
-    fn interleave(blocks: &[BlockQ4_K], tile: &mut TileQ4_K, r: usize) {
-        let block = blocks.first().unwrap_or(&BlockQ4_K::ZERO);
-        scatter_column(&[[block.d, block.dmin]], core::slice::from_mut(&mut tile.d), r);
-        scatter(&block.scales, &mut tile.scales, r);
-        scatter(&block.qs, &mut tile.qs, r);
+    fn interleave<S: Scatter>(s: S, rows: [&[Self]; SCATTERED], tile: &mut TileQ4_K, first: usize) {
+        let blocks = rows.map(|blocks| blocks.first().unwrap_or(&BlockQ4_K::ZERO));
+        write_rows(blocks.map(|block| [block.d, block.dmin]), &mut tile.d, first);
+        s.scatter(blocks.map(|block| &block.scales[..]), &mut tile.scales, first);
+        s.scatter(blocks.map(|block| &block.qs[..]), &mut tile.qs, first);
     }
 
     #[inline(always)]
@@ -290,12 +326,12 @@ impl Pack for BlockQ5_K {
     const CHUNK: usize = 1;
 
     #[inline(always)]
-    fn interleave(blocks: &[BlockQ5_K], tile: &mut TileQ5_K, r: usize) {
-        let block = blocks.first().unwrap_or(&BlockQ5_K::ZERO);
-        scatter_column(&[[block.d, block.dmin]], core::slice::from_mut(&mut tile.d), r);
-        scatter(&block.scales, &mut tile.scales, r);
-        scatter(&block.qh, &mut tile.qh, r);
-        scatter(&block.qs, &mut tile.qs, r);
+    fn interleave<S: Scatter>(s: S, rows: [&[Self]; SCATTERED], tile: &mut TileQ5_K, first: usize) {
+        let blocks = rows.map(|blocks| blocks.first().unwrap_or(&BlockQ5_K::ZERO));
+        write_rows(blocks.map(|block| [block.d, block.dmin]), &mut tile.d, first);
+        s.scatter(blocks.map(|block| &block.scales[..]), &mut tile.scales, first);
+        s.scatter(blocks.map(|block| &block.qh[..]), &mut tile.qh, first);
+        s.scatter(blocks.map(|block| &block.qs[..]), &mut tile.qs, first);
     }
 
     #[inline(always)]
@@ -331,12 +367,14 @@ impl Pack for BlockQ6_K {
     const CHUNK: usize = 1;
 
     #[inline(always)]
-    fn interleave(blocks: &[BlockQ6_K], tile: &mut TileQ6_K, r: usize) {
-        let block = blocks.first().unwrap_or(&BlockQ6_K::ZERO);
-        scatter(&block.ql, &mut tile.ql, r);
-        scatter(&block.qh, &mut tile.qh, r);
-        scatter_column(&block.scales, &mut tile.scales, r);
-        scatter_column(&[block.d], core::slice::from_mut(&mut tile.d), r);
+    fn interleave<S: Scatter>(s: S, rows: [&[Self]; SCATTERED], tile: &mut TileQ6_K, first: usize) {
+        let blocks = rows.map(|blocks| blocks.first().unwrap_or(&BlockQ6_K::ZERO));
+        s.scatter(blocks.map(|block| &block.ql[..]), &mut tile.ql, first);
+        s.scatter(blocks.map(|block| &block.qh[..]), &mut tile.qh, first);
+        for (r, block) in blocks.iter().enumerate() {
+            scatter_column(&block.scales, &mut tile.scales, first + r);
+        }
+        write_rows(blocks.map(|block| block.d), &mut tile.d, first);
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use super::token::Dotprod;
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
 use crate::arch::aarch64::neon::token::{Neon, neon};
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Quants;
+use crate::generic::pack::{Quants, Scatter};
 use crate::generic::panel::Panel;
 use crate::generic::simd::Vectors;
 
@@ -17,6 +17,8 @@ impl Vectors for Dotprod {
         Neon
     }
 }
+
+impl Scatter for Dotprod {}
 
 impl PanelIsa for Dotprod {
     const TILE: usize = 4;

@@ -6,8 +6,10 @@ use super::token::{Neon, neon};
 use crate::arch::aarch64::gemm_quantized::{load, load_input, subtract_bias};
 use crate::arch::aarch64::vec128::{add_neighbours, add_upper_products};
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Quants;
+use crate::generic::pack::{Quants, Scatter};
 use crate::generic::panel::Panel;
+
+impl Scatter for Neon {}
 
 impl PanelIsa for Neon {
     const TILE: usize = 4;

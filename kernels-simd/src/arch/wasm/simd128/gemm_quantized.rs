@@ -5,8 +5,10 @@ use core::arch::wasm32::*;
 use super::token::Simd128;
 use super::vec128::add_neighbours;
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Quants;
+use crate::generic::pack::{Quants, Scatter};
 use crate::generic::panel::{Panel, Quad, rows};
+
+impl Scatter for Simd128 {}
 
 impl PanelIsa for Simd128 {
     const TILE: usize = 4;

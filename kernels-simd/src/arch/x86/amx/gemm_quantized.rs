@@ -23,9 +23,9 @@ use crate::generic::prefetch::prefetch;
 /// From this many tokens on, tiles are faster than vectors.
 pub(super) const FEWEST: usize = 32;
 /// Tokens that a panel is dequantized for, and rows that inputs are: of both and their sums, 32 at
-/// a time, 256 KiB stay in the second-level cache while all columns pass.
+/// a time, 384 KiB stay in the second-level cache while all columns pass.
 const TOKENS: usize = 256;
-const ROWS_AT_ONCE: usize = 128;
+const ROWS_AT_ONCE: usize = 256;
 
 /// The columns of a chunk of 32 tokens or 32 rows as bf16: for each 32 columns, two tiles. Tokens
 /// are the left-hand side of a product, 32 columns in a tile's row. Rows of weights are the

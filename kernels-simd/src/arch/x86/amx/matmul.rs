@@ -33,7 +33,8 @@ macro_rules! kernel {
                 // SAFETY: the caller's promise is the same. Nothing below here calls a kernel of
                 // this table, so no other `Tiles` exists.
                 let tiles = unsafe { Tiles::configure(Amx::new()) };
-                gemm_quantized::multiply::<$block, _>(&tiles, g, tiles_of());
+                let source = tiles_of(tiles.isa().vectors());
+                gemm_quantized::multiply::<$block, _>(&tiles, g, source);
             }
         }
     };

@@ -4,8 +4,58 @@ use core::arch::x86_64::*;
 
 use super::token::{Avx2, avx2};
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Quants;
+use crate::generic::pack::{Quants, SCATTERED, Scatter, scatter};
 use crate::generic::panel::{Panel, Quad, rows};
+
+/// Four words of eight rows at a time.
+impl Scatter for Avx2 {
+    #[inline(always)]
+    fn scatter(self, rows: [&[u8]; SCATTERED], quads: &mut [Quad], first: usize) {
+        let (fours, rest) = quads.as_chunks_mut::<4>();
+        for (i, quads) in fours.iter_mut().enumerate() {
+            let mut words = [&[0; 16]; SCATTERED];
+            for (words, row) in words.iter_mut().zip(rows) {
+                *words = row.as_chunks().0.get(i).unwrap_or(*words);
+            }
+            for (quad, words) in quads.iter_mut().zip(self.transpose_words(words)) {
+                let slots = quad.as_flattened_mut().get_mut(4 * first..);
+                if let Some(slots) = slots.and_then(|slots| slots.first_chunk_mut()) {
+                    self.store_256(words, slots);
+                }
+            }
+        }
+        for (r, row) in rows.into_iter().enumerate() {
+            scatter(row.get(16 * fours.len()..).unwrap_or_default(), rest, first + r);
+        }
+    }
+}
+
+impl Avx2 {
+    /// Words of eight rows: the first of all, then the second, and so on.
+    #[inline(always)]
+    fn transpose_words(self, rows: [&[u8; 16]; SCATTERED]) -> [__m256i; 4] {
+        let [a, b, c, d, e, f, g, h] = rows;
+        let (ae, bf) = (self.load_2_x_128(a, e), self.load_2_x_128(b, f));
+        let (cg, dh) = (self.load_2_x_128(c, g), self.load_2_x_128(d, h));
+        avx2!(self, {
+            // Words 0 and 1, and 2 and 3, of two rows in each half; then of four.
+            let (ab01, ab23) = (_mm256_unpacklo_epi32(ae, bf), _mm256_unpackhi_epi32(ae, bf));
+            let (cd01, cd23) = (_mm256_unpacklo_epi32(cg, dh), _mm256_unpackhi_epi32(cg, dh));
+            [
+                _mm256_unpacklo_epi64(ab01, cd01),
+                _mm256_unpackhi_epi64(ab01, cd01),
+                _mm256_unpacklo_epi64(ab23, cd23),
+                _mm256_unpackhi_epi64(ab23, cd23),
+            ]
+        })
+    }
+
+    /// 16 bytes and 16 bytes.
+    #[inline(always)]
+    fn load_2_x_128(self, low: &[u8; 16], high: &[u8; 16]) -> __m256i {
+        avx2!(self, _mm256_set_m128i(self.load_128(high), self.load_128(low)))
+    }
+}
 
 impl PanelIsa for Avx2 {
     const TILE: usize = 4;

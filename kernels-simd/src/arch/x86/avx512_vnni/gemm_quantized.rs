@@ -5,7 +5,7 @@ use core::arch::x86_64::*;
 use super::token::{Avx512Vnni, vnni};
 use crate::arch::x86::avx512::token::Avx512;
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Quants;
+use crate::generic::pack::{Quants, SCATTERED, Scatter};
 use crate::generic::panel::{Panel, Quad, rows};
 use crate::generic::simd::Vectors;
 
@@ -14,6 +14,13 @@ impl Vectors for Avx512Vnni {
     #[inline(always)]
     fn simd(self) -> Avx512 {
         self.avx512()
+    }
+}
+
+impl Scatter for Avx512Vnni {
+    #[inline(always)]
+    fn scatter(self, rows: [&[u8]; SCATTERED], quads: &mut [Quad], first: usize) {
+        self.avx2().scatter(rows, quads, first);
     }
 }
 

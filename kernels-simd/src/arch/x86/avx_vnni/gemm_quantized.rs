@@ -6,8 +6,8 @@ use super::token::AvxVnni;
 use crate::arch::x86::avx2::dot::ByteDot;
 use crate::arch::x86::avx2::token::Avx2;
 use crate::generic::gemm_quantized::{Columns, PanelIsa, Products, Tokens, tiles};
-use crate::generic::pack::Quants;
-use crate::generic::panel::Panel;
+use crate::generic::pack::{Quants, SCATTERED, Scatter};
+use crate::generic::panel::{Panel, Quad};
 use crate::generic::simd::Vectors;
 
 impl Vectors for AvxVnni {
@@ -15,6 +15,13 @@ impl Vectors for AvxVnni {
     #[inline(always)]
     fn simd(self) -> Avx2 {
         self.avx2()
+    }
+}
+
+impl Scatter for AvxVnni {
+    #[inline(always)]
+    fn scatter(self, rows: [&[u8]; SCATTERED], quads: &mut [Quad], first: usize) {
+        self.avx2().scatter(rows, quads, first);
     }
 }
 
