@@ -47,7 +47,9 @@ struct Sums([[[[f32; LANES]; TILE_ROWS]; 2]; 2]);
 /// The sums of 32 tokens and all rows at once.
 type RowsSums = [Sums; ROWS_AT_ONCE / ROWS];
 
-const NO_SUMS: RowsSums = [Sums([[[[0.0; LANES]; TILE_ROWS]; 2]; 2]); ROWS_AT_ONCE / ROWS];
+impl Sums {
+    const ZERO: Self = Sums([[[[0.0; LANES]; TILE_ROWS]; 2]; 2]);
+}
 
 /// Every row against every token; there is at least one column.
 #[inline(always)]
@@ -95,7 +97,7 @@ pub(super) fn multiply<P: Quants, W>(
 #[inline(always)]
 fn zeroed(memory: &mut [MaybeUninit<(Chunk, RowsSums)>]) -> &mut [(Chunk, RowsSums)] {
     for part in memory.iter_mut() {
-        part.write((Chunk::ZERO, NO_SUMS));
+        part.write((Chunk::ZERO, [Sums::ZERO; ROWS_AT_ONCE / ROWS]));
     }
     // SAFETY: every element was written just now, and `MaybeUninit<T>` has the layout of `T`.
     unsafe { &mut *(core::ptr::from_mut(memory) as *mut [(Chunk, RowsSums)]) }
