@@ -22,8 +22,7 @@ fn main() {
     let riscv = variable("CARGO_CFG_TARGET_ARCH") == "riscv32";
     let scripts: &[&str] = if riscv { &["-Tmemory.x", "-Tlink.x"] } else { &["-Tlink.x"] };
     for script in scripts.iter().chain(&["-Tdefmt.x"]) {
-        for bin in
-            ["firmware", "products", "messages", "prompt", "small", "tokenizer", "streamed"]
+        for bin in ["firmware", "products", "messages", "prompt", "small", "tokenizer", "streamed"]
         {
             println!("cargo:rustc-link-arg-bin={bin}={script}");
         }

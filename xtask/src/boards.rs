@@ -4,15 +4,33 @@ use std::fs;
 use std::path::Path;
 
 use crate::cross::{Toolchain, rust_lld, variable};
-use crate::shell::{Result, program, root, sh, target};
+use crate::shell::{Result, program, root, target};
 use crate::tools::all_there;
 
 /// A folder of `examples/boards`, its target, and what is on it.
-const BOARDS: [(&str, &str, &str); 3] = [
+const BOARDS: [(&str, &str, &str); 5] = [
     ("pico2", "thumbv8m.main-none-eabihf", "RP2350, Cortex-M33"),
     ("pico2-riscv", "riscv32imac-unknown-none-elf", "RP2350, Hazard3"),
     ("nrf54l15-dk", "thumbv8m.main-none-eabihf", "nRF54L15, Cortex-M33"),
+    ("nucleo-h743zi", "thumbv7em-none-eabihf", "STM32H743, Cortex-M7"),
+    ("esp32c6", "riscv32imac-unknown-none-elf", "ESP32-C6, RV32IMAC"),
 ];
+
+/// Sections that lie in flash, likewise; and gaps of which nothing is stored.
+const FLASH: [&str; 11] = [
+    ".vector_table",
+    ".start_block",
+    ".boot",
+    ".text",
+    ".rodata",
+    ".data",
+    ".gnu.sgstubs",
+    ".trap",
+    ".rwtext",
+    ".flash",
+    ".rtc_fast",
+];
+const GAPS: [&str; 2] = [".text_gap", ".text.dummy"];
 
 /// Sections that lie in RAM, by the words their names begin with.
 const RAM: [&str; 6] = [".data", ".bss", ".uninit", ".noinit", ".rwtext", ".trap"];
@@ -51,23 +69,31 @@ pub fn run(names: &[String]) -> Result {
 fn row(name: &str, chip: &str, elf: &Path) -> Result<String> {
     let model = root().join("models/tiny-Q8_0.gguf");
     let model = fs::metadata(model).map_err(|error| error.to_string())?.len();
-    let sums = sh("size").arg(elf).read()?;
-    let sums: Vec<u64> = sums.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [text, data, ..] = sums[..] else { return Err(format!("{name}: size says nothing")) };
     let sections = program("size").arg("-A").arg(elf).read()?;
     let ram: u64 = sections.lines().filter_map(ram).sum();
+    let flash: u64 = sections.lines().filter_map(flash).sum();
     if chip.starts_with("RP2350") && !sections.lines().any(boots) {
         return Err(format!("{name}: no image definition in the first 4 KB of flash"));
     }
     let kib = |bytes: u64| format!("{:.1} KiB", bytes as f64 / 1024.0);
-    let flash = (text + data).saturating_sub(model);
+    let flash = flash.saturating_sub(model);
     Ok(format!("| {name} | {chip} | {} | {} |\n", kib(flash), kib(ram)))
 }
 
 /// The size of a section in RAM, by a line of `size -A`: name, size, address.
 fn ram(line: &str) -> Option<u64> {
+    size_if(line, &RAM)
+}
+
+/// The size of a section of which flash has a copy.
+fn flash(line: &str) -> Option<u64> {
+    size_if(line, &FLASH)
+        .filter(|_| !GAPS.iter().any(|gap| line.split_whitespace().next() == Some(gap)))
+}
+
+fn size_if(line: &str, prefixes: &[&str]) -> Option<u64> {
     let mut words = line.split_whitespace();
-    words.next().filter(|name| RAM.iter().any(|prefix| name.starts_with(prefix)))?;
+    words.next().filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))?;
     words.next()?.parse().ok()
 }
 
@@ -87,7 +113,7 @@ fn boots(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{boots, ram};
+    use super::{boots, flash, ram};
 
     #[test]
     fn an_image_definition_is_in_the_first_4_kb() {
@@ -96,6 +122,15 @@ mod tests {
         assert!(!boots(".start_block   20   268439540"));
         assert!(!boots(".text   20   268435456"));
         assert!(!boots("section  size  addr"));
+    }
+
+    #[test]
+    fn only_what_is_stored_counts() {
+        assert_eq!(flash(".rodata  1266280  1107296544"), Some(1_266_280));
+        assert_eq!(flash(".data   1208   1082133648"), Some(1208));
+        assert_eq!(flash(".text_gap   44184  1108562824"), None);
+        assert_eq!(flash(".stack   171528  1082411016"), None);
+        assert_eq!(flash(".bss   276160  1082134856"), None);
     }
 
     #[test]
