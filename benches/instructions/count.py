@@ -24,7 +24,7 @@ TYPES = ["q8_0", "q4_0", "q4_k", "q5_k", "q6_k", "f16", "bf16", "f32"]
 # Those without tiles, whose products with several tokens go one way.
 UNTILED = ["q4_1", "q5_0", "q5_1", "q2_k", "q3_k", "iq4_nl", "iq4_xs", "mxfp4"]
 # Weights, in 32 rows, that a product of so many tokens is counted with.
-WEIGHTS = {1: 131072, 4: 65536, 64: 32768}
+WEIGHTS = {1: 131072, 4: 65536, 64: 8192}
 KERNELS = [
     "relu2-f32", "xiprelu-f32", "silu-f32", "swiglu-f32",
     "xielu-f32", "xielu-bf16", "xielu-f16", "xielu-q8_0",
@@ -115,8 +115,8 @@ def size(kernel):
 
 def per_value(count, binary, kernel, isa):
     n, values = size(kernel)
-    runs = [count([binary, kernel, isa, str(n), str(repeats)]) for repeats in (1, 4)]
-    return None if None in runs else (runs[1] - runs[0]) / (3 * values)
+    runs = [count([binary, kernel, isa, str(n), str(repeats)]) for repeats in (1, 2)]
+    return None if None in runs else (runs[1] - runs[0]) / values
 
 
 def main():
