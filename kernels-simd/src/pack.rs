@@ -17,8 +17,8 @@ impl Kernels {
 
     /// Copies weights to `memory`, packed: 32 rows of 256 columns are stored together, four bytes
     /// of each row side by side. Products of few tokens are faster then, and give the results of a
-    /// prompt; the price is the copy, [`Matrix::bytes`]. The order is the same for every
-    /// instruction set.
+    /// prompt (with AMX: of one of fewer than 32 tokens); the price is the copy, [`Matrix::bytes`].
+    /// The order is the same for every instruction set.
     ///
     /// # Errors
     /// [`ShapeError::Packing`] unless [`Kernels::can_pack`], [`ShapeError::Bytes`] if `memory` is
