@@ -3,9 +3,10 @@
 use crate::products::stored;
 use crate::support::*;
 use xielu::kernels::{DType, Matrix, Shape};
-use xielu::{Backend, Mlp};
+use xielu::{Backend, Mlp, Serial};
 use xielu_kernels_cuda::cudarc::driver::CudaStream;
 use xielu_kernels_cuda::{Activation, DeviceMatrix, DeviceMlp, Error, OnStream};
+use xielu_testing::kernels::unrounded_kernel;
 
 const HIDDEN: usize = 256;
 const FFN: usize = 768;
@@ -42,7 +43,8 @@ impl Layer {
         let mlp = self.layer(act);
         let mut y = vec![0.0; x.len()];
         let mut scratch = vec![0.0; mlp.scratch_len(FFN, x.len() / HIDDEN)];
-        mlp.forward(&Backend::default(), x, &mut y, &mut scratch).unwrap();
+        let backend = Backend::new(unrounded_kernel(), &Serial);
+        mlp.forward(&backend, x, &mut y, &mut scratch).unwrap();
         y
     }
 }

@@ -4,6 +4,7 @@ use crate::support::ptx::Buffers;
 use crate::support::*;
 use xielu::kernels::{Blocks, DType, Input, InputBlock, Kernels, Matrix, Output, Shape};
 use xielu_kernels_cuda::{DeviceMatrix, Error, Forms, Inputs, InputsAt, Prepare, WeightsAt};
+use xielu_testing::kernels::unrounded_kernel;
 use xielu_testing::noise::Noise;
 
 /// Stored blocks with values of a sensible size: bytes as they come, but for the blocks whose
@@ -103,7 +104,7 @@ impl Product<'_> {
     /// By the CPU's kernels.
     fn cpu(&self) -> Vec<f32> {
         let Product { dtype, shape, stored, x, tokens, before, .. } = *self;
-        let cpu = Kernels::detect();
+        let cpu = unrounded_kernel();
         let w = Matrix::new(dtype, shape, stored).unwrap();
         let mut y = vec![before.unwrap_or(0.0); shape.rows * tokens];
         let out = Output::new(&mut y, shape.rows).unwrap();

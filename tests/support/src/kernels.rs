@@ -16,7 +16,13 @@ pub fn every_kernel() -> Vec<Kernels> {
     all
 }
 
-/// The same, each on the calling thread.
+/// The fastest whose products take weights and inputs as they are: the tiles of AMX round them.
+pub fn unrounded_kernel() -> Kernels {
+    let mut exact = Isa::ALL.into_iter().rev().filter(|isa| *isa != Isa::Amx);
+    exact.find_map(Kernels::for_isa).unwrap_or(Kernels::scalar())
+}
+
+/// [`every_kernel`], each on the calling thread.
 pub fn every_backend() -> Vec<Backend<'static>> {
     every_kernel().into_iter().map(|kernels| Backend::new(kernels, &Serial)).collect()
 }
