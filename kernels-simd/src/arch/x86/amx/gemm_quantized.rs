@@ -3,8 +3,8 @@
 //! A scale for every 32 columns would have vectors scale every product of two tiles, which takes
 //! longer than the product. So weights and inputs are multiplied with their scales first and rounded
 //! to bf16, at most 2^-9 of each value: a panel of 32 rows once for [`TOKENS`] tokens, inputs once
-//! for [`ROWS_AT_ONCE`] rows. That is a fifth of what quantizing the inputs to 8 bits has cost
-//! before. Sums are f32.
+//! for [`ROWS_AT_ONCE`] rows. Sums are f32. Against products of the inputs before they were
+//! quantized, errors are a sixth larger than with exact sums of bytes.
 
 use core::arch::asm;
 use core::arch::x86_64::*;
