@@ -14,6 +14,7 @@ use xielu::llama::{
 use xielu::session::{GenerateOptions, PerplexityOptions, SessionOptions};
 use xielu::{Error, NonFinite, Session};
 use xielu_testing::decoding::{Setting, with_decoder};
+use xielu_testing::kernels::unrounded_kernel;
 use xielu_testing::toy::{TOKENS, Toy, config, logits};
 use xielu_testing::{in_repository, relative_error, require};
 
@@ -238,7 +239,8 @@ fn too_little_memory_is_said_before_anything_is_copied() {
 }
 
 fn session(model: &str, device: Option<usize>, kv_type: KvType) -> Session {
-    let options = SessionOptions { device, kv_type, ..SessionOptions::default() };
+    let kernels = unrounded_kernel();
+    let options = SessionOptions { device, kv_type, kernels, ..SessionOptions::default() };
     Session::open_with(in_repository(model), &options).unwrap()
 }
 
